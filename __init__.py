@@ -1,0 +1,39 @@
+"""Classify every pixel of imagery with a Keras model and keep the answers in SQL."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .catalog.errors import PixelcatError
+    from .catalog.store import Catalog
+    from .processors.classify import classify
+    from .processors.definition import ModelDefinition
+    from .processors.results import Run, open_catalog
+
+__all__ = [
+    "Catalog",
+    "ModelDefinition",
+    "PixelcatError",
+    "Run",
+    "__version__",
+    "classify",
+    "open_catalog",
+]
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Catalog": ".catalog.store",
+    "ModelDefinition": ".processors.definition",
+    "PixelcatError": ".catalog.errors",
+    "Run": ".processors.results",
+    "classify": ".processors.classify",
+    "open_catalog": ".processors.results",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use, so that ``import pixelcat`` stays cheap."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name], __name__), name)

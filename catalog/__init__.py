@@ -1,0 +1,1 @@
+"""The catalog: rows and SQL. Knows no pixels, no GDAL, no TensorFlow."""

@@ -1,0 +1,61 @@
+"""The errors pixelcat raises on purpose, and the exit code of each.
+
+::
+
+    PixelcatError                    70   something we did not foresee
+    ├── UsageError (ValueError)       2   the call itself is wrong
+    ├── ModelError (ValueError)       4   the model is refused
+    ├── SourceError (OSError)         5   an input is not there or not readable
+    ├── OutputError (OSError)        74   the disk refused a result
+    ├── CatalogError                 74   the catalog file cannot be used
+    │   └── CatalogBusyError         75   another run holds the catalog
+    └── ItemError                     –   one image is unusable: becomes a row, never an exit
+
+Every message is one line that says what is wrong, with which item, and what to do.
+"""
+
+
+class PixelcatError(Exception):
+    """Base of every error that pixelcat raises on purpose."""
+
+    exit_code = 70
+
+
+class UsageError(PixelcatError, ValueError):
+    """The call itself is wrong: an unknown argument, a bad value, a clash of options."""
+
+    exit_code = 2
+
+
+class ModelError(PixelcatError, ValueError):
+    """The model or its definition cannot be used."""
+
+    exit_code = 4
+
+
+class SourceError(PixelcatError, OSError):
+    """An input does not exist, cannot be read, or holds nothing to classify."""
+
+    exit_code = 5
+
+
+class OutputError(PixelcatError, OSError):
+    """A result could not be written, or did not read back as written."""
+
+    exit_code = 74
+
+
+class CatalogError(PixelcatError):
+    """The catalog file is not ours, is damaged, or was made by a newer version."""
+
+    exit_code = 74
+
+
+class CatalogBusyError(CatalogError):
+    """Another process holds the catalog."""
+
+    exit_code = 75
+
+
+class ItemError(PixelcatError):
+    """One image cannot be used. Recorded as the reason of its row; never stops a run."""

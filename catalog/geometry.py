@@ -1,0 +1,89 @@
+"""GeoPackage geometry blobs, and the SQL functions that R-tree triggers call.
+
+The blob is a header with an envelope followed by WKB: OGC 12-128r18, clause 2.1.3.
+"""
+
+import math
+import sqlite3
+import struct
+from typing import NamedTuple
+
+_ENVELOPE_DOUBLES = {0: 0, 1: 4, 2: 6, 3: 6, 4: 8}
+_EMPTY_FLAG = 0x10
+
+
+class Bounds(NamedTuple):
+    """Extent of a geometry in the units of its reference system."""
+
+    minx: float
+    maxx: float
+    miny: float
+    maxy: float
+
+
+def encode(wkb: bytes, srs_id: int) -> bytes:
+    """Turn WKB into a GeoPackage geometry blob with an XY envelope.
+
+    Args:
+        wkb: The geometry as ISO WKB.
+        srs_id: Its row in ``gpkg_spatial_ref_sys``.
+    """
+    import shapely
+
+    geometry = shapely.from_wkb(wkb)
+    body: bytes = shapely.to_wkb(geometry, flavor="iso")
+    if geometry.is_empty:
+        return struct.pack("<2sBBi", b"GP", 0, 0x01 | _EMPTY_FLAG, srs_id) + body
+    minx, miny, maxx, maxy = geometry.bounds
+    header = struct.pack("<2sBBi4d", b"GP", 0, 0x03, srs_id, minx, maxx, miny, maxy)
+    return header + body
+
+
+def decode(blob: bytes) -> bytes:
+    """Return the WKB inside a GeoPackage geometry blob.
+
+    Raises:
+        ValueError: The blob is not a GeoPackage geometry.
+    """
+    return blob[_header_size(blob) :]
+
+
+def bounds(blob: bytes | None) -> Bounds | None:
+    """Return the XY extent of a geometry blob, or None for NULL and empty geometries."""
+    if blob is None or len(blob) < 8:
+        return None
+    if blob[3] & _EMPTY_FLAG:
+        return None
+    if (blob[3] >> 1) & 7:
+        order = "<" if blob[3] & 1 else ">"
+        found = Bounds(*struct.unpack_from(f"{order}4d", blob, 8))
+    else:
+        found = _wkb_bounds(decode(blob))
+    return None if math.isnan(found.minx) else found
+
+
+def register_functions(connection: sqlite3.Connection) -> None:
+    """Give a connection the ST_* functions that GeoPackage R-tree triggers need."""
+
+    def extent(index: int) -> object:
+        return lambda blob: None if (box := bounds(blob)) is None else box[index]
+
+    def define(name: str, function: object) -> None:
+        connection.create_function(name, 1, function, deterministic=True)  # type: ignore[arg-type]
+
+    define("ST_IsEmpty", lambda blob: None if blob is None else int(bounds(blob) is None))
+    for index, name in enumerate(("ST_MinX", "ST_MaxX", "ST_MinY", "ST_MaxY")):
+        define(name, extent(index))
+
+
+def _header_size(blob: bytes) -> int:
+    if blob[:2] != b"GP" or len(blob) < 8:
+        raise ValueError("not a GeoPackage geometry blob")
+    return 8 + 8 * _ENVELOPE_DOUBLES[(blob[3] >> 1) & 7]
+
+
+def _wkb_bounds(wkb: bytes) -> Bounds:
+    import shapely
+
+    minx, miny, maxx, maxy = shapely.from_wkb(wkb).bounds
+    return Bounds(minx, maxx, miny, maxy)

@@ -1,0 +1,243 @@
+"""The GeoPackage container: system tables, registration of tables, R-trees.
+
+Written to OGC 12-128r18 (GeoPackage 1.3.1) through ``sqlite3`` alone: another copy of
+SQLite in the same process would drop our POSIX locks (see ARCHITECTURE.md).
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .geometry import Bounds
+from .records import Column, Srs
+
+APPLICATION_ID = 0x47504B47
+USER_VERSION = 10300
+
+WGS84 = Srs(
+    organization="EPSG",
+    code=4326,
+    name="WGS 84 geodetic",
+    definition='GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563,'
+    'AUTHORITY["EPSG","7030"]],AUTHORITY["EPSG","6326"]],PRIMEM["Greenwich",0,'
+    'AUTHORITY["EPSG","8901"]],UNIT["degree",0.0174532925199433,'
+    'AUTHORITY["EPSG","9122"]],AUTHORITY["EPSG","4326"]]',
+)
+UNDEFINED_CARTESIAN = -1
+
+_SYSTEM_TABLES = """
+CREATE TABLE gpkg_spatial_ref_sys (
+  srs_name TEXT NOT NULL, srs_id INTEGER NOT NULL PRIMARY KEY, organization TEXT NOT NULL,
+  organization_coordsys_id INTEGER NOT NULL, definition TEXT NOT NULL, description TEXT);
+CREATE TABLE gpkg_contents (
+  table_name TEXT NOT NULL PRIMARY KEY, data_type TEXT NOT NULL, identifier TEXT UNIQUE,
+  description TEXT DEFAULT '',
+  last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')),
+  min_x DOUBLE, min_y DOUBLE, max_x DOUBLE, max_y DOUBLE, srs_id INTEGER,
+  CONSTRAINT fk_gc_r_srs_id FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys(srs_id));
+CREATE TABLE gpkg_geometry_columns (
+  table_name TEXT NOT NULL, column_name TEXT NOT NULL, geometry_type_name TEXT NOT NULL,
+  srs_id INTEGER NOT NULL, z TINYINT NOT NULL, m TINYINT NOT NULL,
+  CONSTRAINT pk_geom_cols PRIMARY KEY (table_name, column_name),
+  CONSTRAINT uk_gc_table_name UNIQUE (table_name),
+  CONSTRAINT fk_gc_tn FOREIGN KEY (table_name) REFERENCES gpkg_contents(table_name),
+  CONSTRAINT fk_gc_srs FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys (srs_id));
+CREATE TABLE gpkg_extensions (
+  table_name TEXT, column_name TEXT, extension_name TEXT NOT NULL, definition TEXT NOT NULL,
+  scope TEXT NOT NULL, CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name));
+CREATE TABLE gpkgext_relations (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, base_table_name TEXT NOT NULL,
+  base_primary_column TEXT NOT NULL DEFAULT 'id', related_table_name TEXT NOT NULL,
+  related_primary_column TEXT NOT NULL DEFAULT 'id', relation_name TEXT NOT NULL,
+  mapping_table_name TEXT NOT NULL UNIQUE);
+"""
+
+_RTREE = """
+CREATE VIRTUAL TABLE "rtree_{t}_geom" USING rtree(id, minx, maxx, miny, maxy);
+CREATE TRIGGER "rtree_{t}_geom_insert" AFTER INSERT ON "{t}"
+  WHEN (NEW."geom" NOT NULL AND NOT ST_IsEmpty(NEW."geom"))
+BEGIN INSERT OR REPLACE INTO "rtree_{t}_geom" VALUES ({new}); END;
+CREATE TRIGGER "rtree_{t}_geom_update1" AFTER UPDATE OF "geom" ON "{t}"
+  WHEN OLD."fid" = NEW."fid" AND (NEW."geom" NOTNULL AND NOT ST_IsEmpty(NEW."geom"))
+BEGIN INSERT OR REPLACE INTO "rtree_{t}_geom" VALUES ({new}); END;
+CREATE TRIGGER "rtree_{t}_geom_update2" AFTER UPDATE OF "geom" ON "{t}"
+  WHEN OLD."fid" = NEW."fid" AND (NEW."geom" ISNULL OR ST_IsEmpty(NEW."geom"))
+BEGIN DELETE FROM "rtree_{t}_geom" WHERE id = OLD."fid"; END;
+CREATE TRIGGER "rtree_{t}_geom_update3" AFTER UPDATE ON "{t}"
+  WHEN OLD."fid" != NEW."fid" AND (NEW."geom" NOTNULL AND NOT ST_IsEmpty(NEW."geom"))
+BEGIN DELETE FROM "rtree_{t}_geom" WHERE id = OLD."fid";
+INSERT OR REPLACE INTO "rtree_{t}_geom" VALUES ({new}); END;
+CREATE TRIGGER "rtree_{t}_geom_update4" AFTER UPDATE ON "{t}"
+  WHEN OLD."fid" != NEW."fid" AND (NEW."geom" ISNULL OR ST_IsEmpty(NEW."geom"))
+BEGIN DELETE FROM "rtree_{t}_geom" WHERE id IN (OLD."fid", NEW."fid"); END;
+CREATE TRIGGER "rtree_{t}_geom_delete" AFTER DELETE ON "{t}" WHEN OLD."geom" NOT NULL
+BEGIN DELETE FROM "rtree_{t}_geom" WHERE id = OLD."fid"; END;
+"""
+_RTREE_NEW_ROW = (
+    'NEW."fid", ST_MinX(NEW."geom"), ST_MaxX(NEW."geom"), ST_MinY(NEW."geom"), ST_MaxY(NEW."geom")'
+)
+_RTREE_DEFINITION = "http://www.geopackage.org/spec120/#extension_rtree"
+_RELATIONS_DEFINITION = "http://www.geopackage.org/18-000.html"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeatureTable:
+    """The shape of a typed table with a row key ``fid`` and, where mapped, a geometry ``geom``."""
+
+    name: str
+    columns: Sequence[Column]
+    geometry_type: str | None
+    """None makes an attributes table without geometry."""
+    srs_id: int = UNDEFINED_CARTESIAN
+    has_z: bool = False
+    description: str = ""
+
+
+def quote(name: str) -> str:
+    """Quote an identifier for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def run_script(connection: sqlite3.Connection, script: str) -> None:
+    """Run several statements inside the open transaction (``executescript`` would commit it)."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
+
+
+def create_container(connection: sqlite3.Connection) -> None:
+    """Make an empty SQLite file a GeoPackage."""
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {USER_VERSION}")
+    run_script(connection, _SYSTEM_TABLES)
+    rows = [
+        ("Undefined cartesian SRS", -1, "NONE", -1, "undefined", None),
+        ("Undefined geographic SRS", 0, "NONE", 0, "undefined", None),
+        (WGS84.name, 4326, "EPSG", 4326, WGS84.definition, "longitude/latitude in degrees"),
+    ]
+    connection.executemany("INSERT INTO gpkg_spatial_ref_sys VALUES (?,?,?,?,?,?)", rows)
+    _add_extension(connection, "gpkgext_relations", None, "gpkg_related_tables")
+
+
+def add_srs(connection: sqlite3.Connection, srs: Srs | None) -> int:
+    """Return the ``srs_id`` of a reference system, adding it where it is new."""
+    if srs is None:
+        return UNDEFINED_CARTESIAN
+    known = connection.execute(
+        "SELECT srs_id FROM gpkg_spatial_ref_sys WHERE (upper(organization) = upper(?1) AND"
+        " organization_coordsys_id = ?2 AND upper(?1) != 'NONE') OR definition = ?3",
+        (srs.organization, srs.code, srs.definition),
+    ).fetchone()
+    if known:
+        return int(known[0])
+    taken = {row[0] for row in connection.execute("SELECT srs_id FROM gpkg_spatial_ref_sys")}
+    numbered = srs.organization.upper() == "EPSG" and srs.code not in taken
+    srs_id = srs.code if numbered else max(100_000, *taken) + 1
+    connection.execute(
+        "INSERT INTO gpkg_spatial_ref_sys VALUES (?,?,?,?,?,NULL)",
+        (srs.name, srs_id, srs.organization, srs.code if numbered else srs_id, srs.definition),
+    )
+    return srs_id
+
+
+def register_attributes(connection: sqlite3.Connection, *tables: str) -> None:
+    """List tables or views in ``gpkg_contents`` so that every client sees them."""
+    connection.executemany(
+        "INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES (?, 'attributes', ?)",
+        [(table, table) for table in tables],
+    )
+
+
+def register_relation(
+    connection: sqlite3.Connection, base: tuple[str, str], related: tuple[str, str], mapping: str
+) -> None:
+    """Declare a many-to-many link (OGC 18-000) between two (table, key column) pairs."""
+    connection.execute(
+        "INSERT INTO gpkgext_relations (base_table_name, base_primary_column, related_table_name,"
+        " related_primary_column, relation_name, mapping_table_name) VALUES (?,?,?,?,?,?)",
+        (*base, *related, "attributes", mapping),
+    )
+    _add_extension(connection, mapping, None, "gpkg_related_tables")
+
+
+def register_geometry(
+    connection: sqlite3.Connection, table: FeatureTable, *, with_rtree: bool = True
+) -> None:
+    """Register a table that has ``fid`` and ``geom`` as a feature class, with an R-tree."""
+    connection.execute(
+        "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id)"
+        " VALUES (?, 'features', ?, ?, ?)",
+        (table.name, table.name, table.description, table.srs_id),
+    )
+    connection.execute(
+        "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', ?, ?, ?, 0)",
+        (table.name, table.geometry_type, table.srs_id, int(table.has_z)),
+    )
+    if with_rtree:
+        escaped = table.name.replace('"', '""')
+        run_script(connection, _RTREE.format(t=escaped, new=_RTREE_NEW_ROW))
+        _add_extension(connection, table.name, "geom", "gpkg_rtree_index")
+
+
+def create_feature_table(connection: sqlite3.Connection, table: FeatureTable) -> None:
+    """Create and register a typed feature table (or an attributes table)."""
+    columns = [f"{quote(c.name)} {safe_type(c.sql_type)}" for c in table.columns]
+    if table.geometry_type is not None:
+        columns.insert(0, f"geom {safe_type(table.geometry_type)}")
+    connection.execute(
+        f"CREATE TABLE {quote(table.name)} ("
+        + ", ".join(["fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL", *columns])
+        + ")"
+    )
+    if table.geometry_type is None:
+        register_attributes(connection, table.name)
+    else:
+        register_geometry(connection, table)
+
+
+def drop_table(connection: sqlite3.Connection, name: str) -> None:
+    """Remove a table with its R-tree and every row that registers it."""
+    for registry in ("gpkg_extensions", "gpkg_geometry_columns", "gpkg_contents"):
+        connection.execute(f"DELETE FROM {registry} WHERE table_name = ?", (name,))
+    connection.execute(f"DROP TABLE IF EXISTS {quote(f'rtree_{name}_geom')}")
+    connection.execute(f"DROP TABLE IF EXISTS {quote(name)}")
+
+
+def refresh_contents(connection: sqlite3.Connection, tables: Iterable[str]) -> None:
+    """Write real extents and the time of change of feature tables into ``gpkg_contents``."""
+    for name in tables:
+        row = connection.execute(
+            "SELECT min(minx), max(maxx), min(miny), max(maxy)"
+            f" FROM {quote(f'rtree_{name}_geom')}"
+        ).fetchone()
+        box = Bounds(*row)
+        connection.execute(
+            "UPDATE gpkg_contents SET min_x=?, min_y=?, max_x=?, max_y=?,"
+            " last_change=strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE table_name=?",
+            (box.minx, box.miny, box.maxx, box.maxy, name),
+        )
+
+
+def safe_type(sql_type: str) -> str:
+    """Return a column type that may stand in DDL; anything odd becomes TEXT."""
+    return sql_type if re.fullmatch(r"[A-Za-z]+( ?\(\d+\))?", sql_type) else "TEXT"
+
+
+def _add_extension(
+    connection: sqlite3.Connection, table: str, column: str | None, extension: str
+) -> None:
+    rtree = extension == "gpkg_rtree_index"
+    connection.execute(
+        "INSERT INTO gpkg_extensions VALUES (?,?,?,?,?)",
+        (
+            table,
+            column,
+            extension,
+            _RTREE_DEFINITION if rtree else _RELATIONS_DEFINITION,
+            "write-only" if rtree else "read-write",
+        ),
+    )

@@ -1,0 +1,112 @@
+"""Who may touch a catalog file: one run at a time, and one copy of SQLite per process.
+
+A process that imports rasterio, fiona, pyogrio and TensorFlow holds several copies of
+SQLite. POSIX locks belong to the process, so a second copy (or a plain ``open``) that
+closes the file drops the locks of ours, and commits are lost. Hence the rule that
+:func:`assert_not_live` enforces: while a catalog is open here, nothing but ``sqlite3``
+touches its file. See "How To Corrupt An SQLite Database File", section 2.2.1.
+"""
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import IO
+
+from .errors import CatalogBusyError, CatalogError
+
+_opened: Counter[Path] = Counter()
+_live: dict[Path, tuple[int, int] | None] = {}
+
+
+def _inode(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino)
+
+
+def mark_live(path: Path) -> None:
+    """Note that this process has the catalog open."""
+    _opened[path] += 1
+    _live[path] = _inode(path)
+
+
+def unmark_live(path: Path) -> None:
+    """Note that this process closed the catalog once."""
+    _opened[path] -= 1
+    if _opened[path] <= 0:
+        del _opened[path]
+        _live.pop(path, None)
+
+
+def assert_not_live(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that is an open catalog, whatever name or link leads to it.
+
+    Raises:
+        CatalogError: The file is open as a catalog in this process.
+    """
+    inode = _inode(path)
+    if inode is not None and inode in _live.values():
+        raise CatalogError(f"{os.fspath(path)} is the open catalog; give another file")
+
+
+def rasters_folder(catalog: Path) -> Path:
+    """Return the folder of a catalog's class rasters: ``<stem>_rasters`` beside it."""
+    return catalog.with_name(f"{catalog.stem}_rasters")
+
+
+def belongs_to_live(path: Path) -> bool:
+    """Return whether a path is an open catalog's: its file, lock, journal or rasters."""
+    return any(
+        path == rasters_folder(catalog) or path.name.startswith(catalog.name)
+        for catalog in _live
+        if path.parent == catalog.parent
+    )
+
+
+class RunLock:
+    """The right to write a catalog: an advisory lock on ``<catalog>.lock``.
+
+    The kernel releases it when the process ends, however it ends.
+    """
+
+    def __init__(self, catalog: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            CatalogBusyError: Another process holds it.
+            CatalogError: The folder is not writable.
+        """
+        self._path = Path(f"{catalog}.lock")
+        self._file = self._open()
+        if not _try_lock(self._file):
+            self._file.seek(0)
+            holder = self._file.read().strip() or "another process"
+            self._file.close()
+            raise CatalogBusyError(f"{catalog} is in use by {holder}; wait for it to end")
+        self._file.truncate(0)
+        self._file.write(f"process {os.getpid()}")
+        self._file.flush()
+
+    def _open(self) -> IO[str]:
+        try:
+            return open(self._path, "a+", encoding="utf-8")
+        except OSError as error:
+            raise CatalogError(f"cannot write beside {self._path}: {error.strerror}") from error
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._file.close()
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows: an open file cannot be replaced there, SQLite's locks suffice
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

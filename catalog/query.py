@@ -1,0 +1,148 @@
+"""SQL of a user against a catalog: read-only by construction.
+
+``mode=ro`` alone still lets ATTACH read and create other files and ``VACUUM INTO`` write
+a copy, so an authorizer allows reading and nothing else.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote as quote_uri
+
+from .errors import CatalogError, UsageError
+from .geometry import register_functions
+from .lock import mark_live, unmark_live
+from .store import BUSY_TIMEOUT_S, translated_errors
+
+_ALLOWED = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+_REFUSED_FUNCTIONS = {"load_extension", "zeroblob", "randomblob"}
+_MAX_VALUE_BYTES = 50_000_000
+_STEPS_BETWEEN_CHECKS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """The answer to a query."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Return the rows as dictionaries."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def query(
+    path: str | os.PathLike[str],
+    sql: str,
+    parameters: Sequence[Any] | Mapping[str, Any] = (),
+    *,
+    time_limit_s: float = 60.0,
+) -> Rows:
+    """Run one read-only SQL statement on a catalog.
+
+    Args:
+        path: The catalog.
+        sql: One statement; ``?`` or ``:name`` for parameters.
+        parameters: Their values.
+        time_limit_s: Wall-clock seconds before the query is stopped.
+
+    Raises:
+        UsageError: The SQL is wrong, writes, or takes too long.
+        CatalogError: No such catalog, or damaged.
+    """
+    with read_only(path) as connection:
+        _restrict(connection, time_limit_s)
+        try:
+            cursor = connection.execute(sql, parameters)
+            columns = tuple(column[0] for column in cursor.description or ())
+            return Rows(columns=columns, rows=cursor.fetchall())
+        except sqlite3.Error as error:
+            if "locked" in str(error) or "malformed" in str(error):
+                raise
+            raise UsageError(f"sql: {_explain(error, time_limit_s)}") from error
+
+
+def _explain(error: sqlite3.Error, time_limit_s: float) -> str:
+    message = str(error)
+    if message == "interrupted":
+        return f"stopped after {time_limit_s:g} s; narrow the query"
+    if "not authorized" in message or "prohibited" in message:
+        return "only reading is allowed here; use another tool on a copy to change data"
+    return message
+
+
+@contextmanager
+def read_only(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
+    """Open a catalog for reading.
+
+    Raises:
+        CatalogError: The file does not exist or is not a pixelcat catalog.
+    """
+    resolved = Path(path).resolve()
+    if not resolved.is_file():
+        raise CatalogError(f"{path}: no such catalog")
+    with translated_errors(resolved):
+        connection = sqlite3.connect(
+            f"file:{quote_uri(str(resolved))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S
+        )
+        mark_live(resolved)
+        try:
+            register_functions(connection)
+            _check_is_catalog(connection, path)
+            yield connection
+        finally:
+            connection.close()
+            unmark_live(resolved)
+
+
+def _check_is_catalog(
+    connection: sqlite3.Connection, path: str | os.PathLike[str]
+) -> None:
+    found = connection.execute(
+        "SELECT count(*) FROM sqlite_master WHERE name IN ('runs', 'items', 'gpkg_contents')"
+    ).fetchone()[0]
+    if found < 3:
+        raise CatalogError(f"{path} is not a pixelcat catalog")
+
+
+def _restrict(connection: sqlite3.Connection, time_limit_s: float) -> None:
+    _touch_virtual_tables(connection)
+    connection.execute("PRAGMA query_only = ON")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE_BYTES)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    connection.set_authorizer(_authorize)
+    end = time.monotonic() + time_limit_s
+    connection.set_progress_handler(
+        lambda: int(time.monotonic() > end), _STEPS_BETWEEN_CHECKS
+    )
+
+
+def _touch_virtual_tables(connection: sqlite3.Connection) -> None:
+    """Connect R-trees and json_each now: SQLite asks for write rights when it does so."""
+    names = connection.execute(
+        "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%USING rtree%'"
+    ).fetchall()
+    for (name,) in names:
+        escaped = name.replace('"', '""')
+        connection.execute(f'SELECT 1 FROM "{escaped}" LIMIT 0')
+    connection.execute("SELECT 1 FROM json_each('[]')")
+    connection.execute("SELECT 1 FROM json_tree('[]')")
+
+
+def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    if action not in _ALLOWED:
+        return sqlite3.SQLITE_DENY
+    if action == sqlite3.SQLITE_FUNCTION and second in _REFUSED_FUNCTIONS:
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK

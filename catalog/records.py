@@ -1,0 +1,183 @@
+"""The rows of the catalog as Python objects: frozen, keyword-only, no behaviour but naming."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+ItemStatus = Literal["ready", "skipped", "missing", "unreadable"]
+"""``skipped``: not an image and never claimed to be one; ``missing``: the image or the
+feature it belongs to is gone; ``unreadable``: claims to be an image, cannot be used."""
+
+OutputStatus = Literal["done", "failed", "skipped"]
+
+SqlValue = str | int | float | bytes | None
+"""What SQLite stores, and what a source attribute is turned into."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Srs:
+    """A spatial reference system as a GeoPackage describes it."""
+
+    organization: str
+    """Who numbered it, e.g. ``EPSG``; ``NONE`` for a system without a number."""
+    code: int
+    """The number at that organization, e.g. 32621."""
+    name: str
+    definition: str
+    """WKT."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """One attribute column of a source feature class."""
+
+    name: str
+    sql_type: str
+    """A GeoPackage column type: ``TEXT(50)``, ``MEDIUMINT``, ``DOUBLE``, ``DATE``, ..."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset:
+    """What was given: a raster file, a folder, or a feature class with attachments."""
+
+    kind: str
+    """The input kind: the name of a module in :mod:`pixelcat.io.sources`."""
+    uri: str
+    """Absolute path of the file or folder. Never holds secrets."""
+    layer: str = ""
+    """The feature class; empty for files and folders."""
+    attachment_table: str | None = None
+    key_field: str | None = None
+    """The column of the attachment table that names the feature."""
+    driver: str | None = None
+    srs: Srs | None = None
+    geometry_type: str | None = None
+    """GeoPackage geometry type name of the layer; None for a table without geometry."""
+    has_z: bool = False
+    columns: tuple[Column, ...] = ()
+    """The source's own attribute columns, in their order."""
+    id: int | None = None
+
+    @property
+    def is_feature_class(self) -> bool:
+        """Whether images of this dataset belong to features."""
+        return bool(self.layer)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Feature:
+    """One feature of a source feature class."""
+
+    source_fid: int
+    """The key of the row in its source (OBJECTID, fid)."""
+    global_id: str | None = None
+    """Upper case, without braces."""
+    geometry: bytes | None = None
+    """WKB in the reference system of the dataset."""
+    location: bytes | None = None
+    """WKB of the same geometry in EPSG:4326; None where the dataset has no system."""
+    attributes: Mapping[str, SqlValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """One image: a file or an attachment, whatever its state."""
+
+    kind: Literal["file", "attachment"]
+    source_key: str
+    """What names the image within its dataset: a relative path, or a row key."""
+    name: str
+    """The name people know the image by; may repeat within a dataset."""
+    status: ItemStatus = "ready"
+    reason: str | None = None
+    declared_type: str | None = None
+    content_type: str | None = None
+    """Media type told from the bytes, not from the name."""
+    byte_size: int | None = None
+    sha256: str | None = None
+    """Of the encoded bytes, lower-case hex."""
+    width: int | None = None
+    height: int | None = None
+    """Pixels, after the EXIF orientation is applied."""
+    bands: int | None = None
+    dtype: str | None = None
+    orientation: int | None = None
+    """EXIF orientation 1 to 8 as stored; None where there is none."""
+    taken_at: str | None = None
+    lon: float | None = None
+    lat: float | None = None
+    srs: Srs | None = None
+    transform: tuple[float, float, float, float, float, float] | None = None
+    """Affine coefficients a, b, c, d, e, f of pixel (column, row) to map (x, y)."""
+    footprint: bytes | None = None
+    """WKB polygon in EPSG:4326; None for an image without georeference."""
+    feature_keys: tuple[str, ...] = ()
+    """Values of the dataset's key: the features this image belongs to."""
+    id: int | None = None
+    dataset_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scan:
+    """One dataset with its features and items, both read lazily and once."""
+
+    dataset: Dataset
+    features: Iterable[Feature] = ()
+    items: Iterable[Item] = ()
+    links_by: Literal["source_fid", "global_id"] = "source_fid"
+    """What ``Item.feature_keys`` holds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassDefinition:
+    """One class of a model: the number in the class raster and what it means."""
+
+    value: int
+    name: str
+    color: tuple[int, int, int]
+    """Red, green, blue, each 0 to 255."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassStat:
+    """How much of one classified image is one class."""
+
+    value: int
+    name: str
+    pixels: int
+    fraction: float
+    """Of the valid pixels, 0 to 1."""
+    area_m2: float | None
+    """None where the image has no ground scale."""
+    mean_confidence: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """What a run made of one item."""
+
+    item_id: int
+    status: OutputStatus
+    item_sha256: str | None = None
+    """Hash of the bytes that were classified: a changed image is classified anew."""
+    reason: str | None = None
+    raster_path: str | None = None
+    """Class raster, relative to the folder of the catalog."""
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    valid_pixels: int | None = None
+    seconds: float | None = None
+    stats: tuple[ClassStat, ...] = ()
+
+    @property
+    def dominant(self) -> ClassStat | None:
+        """The class with most pixels; the lower class value wins a tie."""
+        return max(self.stats, key=lambda s: (s.pixels, -s.value), default=None)
+
+    @property
+    def mean_confidence(self) -> float | None:
+        """Mean over all valid pixels, 0 to 1."""
+        if not self.valid_pixels:
+            return None
+        return sum((s.mean_confidence or 0.0) * s.pixels for s in self.stats) / self.valid_pixels

@@ -1,0 +1,182 @@
+"""Runs and their outputs: what is pending, what became of each item."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from .ingest import now
+from .records import ClassDefinition, Item, Output
+
+_OF_DATASETS = "i.dataset_id IN (SELECT value FROM json_each(:datasets))"
+_WITHOUT_OUTPUT = (
+    "NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
+    " AND o.item_sha256 IS i.sha256)"
+)
+
+
+def add_model(
+    db: Database,
+    model: Mapping[str, str],
+    definition: Mapping[str, Any],
+    classes: Sequence[ClassDefinition],
+) -> int:
+    """Return the id of a model, writing it and its classes where it is new."""
+    known = db.execute(
+        "SELECT id FROM models WHERE definition_sha256 = ? AND weights_sha256 = ?",
+        (model["definition_sha256"], model["weights_sha256"]),
+    ).fetchone()
+    if known:
+        return int(known[0])
+    table = db.table("models").insert({**model, "definition": json.dumps(definition)})
+    model_id = int(table.last_pk)
+    db.table("classes").insert_all(
+        {
+            "model_id": model_id,
+            "value": each.value,
+            "name": each.name,
+            "color": "#{:02x}{:02x}{:02x}".format(*each.color),
+        }
+        for each in classes
+    )
+    return model_id
+
+
+def find(
+    connection: sqlite3.Connection, model: tuple[str, str], options: Mapping[str, Any]
+) -> int | None:
+    """Return the latest run of a model (definition hash, weights hash) with these options."""
+    row = connection.execute(
+        "SELECT max(r.id) FROM runs r JOIN models m ON m.id = r.model_id"
+        " WHERE m.definition_sha256 = ? AND m.weights_sha256 = ? AND r.options = ?",
+        (*model, json.dumps(options, sort_keys=True)),
+    ).fetchone()
+    return None if row[0] is None else int(row[0])
+
+
+def start(
+    db: Database,
+    run: Mapping[str, Any],
+    options: Mapping[str, Any],
+    software: Mapping[str, str],
+    *,
+    force: bool,
+) -> int:
+    """Return the id of the run to go on with, or of a new one."""
+    text = json.dumps(options, sort_keys=True)
+    known = db.execute(
+        "SELECT max(id) FROM runs WHERE model_id = ? AND options = ?", (run["model_id"], text)
+    ).fetchone()[0]
+    if known is not None and not force:
+        db.execute("UPDATE runs SET status = 'running' WHERE id = ?", (known,))
+        return int(known)
+    row = {
+        **run,
+        "options": text,
+        "software": json.dumps(software),
+        "started_at": now(),
+        "status": "running",
+    }
+    return int(db.table("runs").insert(row).last_pk)
+
+
+def finish(connection: sqlite3.Connection, run_id: int, status: str) -> None:
+    """Close a run."""
+    connection.execute(
+        "UPDATE runs SET status = ?, finished_at = ? WHERE id = ?", (status, now(), run_id)
+    )
+
+
+def pending(
+    connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[int]
+) -> list[Item]:
+    """Return the ready items whose present content has no output in this run."""
+    cursor = connection.execute(
+        "SELECT i.id, i.dataset_id, i.kind, i.source_key, i.name, i.content_type, i.byte_size,"
+        " i.sha256, i.width, i.height, i.bands, i.dtype, i.orientation, i.transform FROM items i"
+        f" WHERE i.status = 'ready' AND {_OF_DATASETS} AND {_WITHOUT_OUTPUT} ORDER BY i.id",
+        {"run": run_id, "datasets": json.dumps(list(dataset_ids))},
+    )
+    names = [column[0] for column in cursor.description]
+    return [_item(dict(zip(names, row, strict=True))) for row in cursor]
+
+
+def _item(row: dict[str, Any]) -> Item:
+    transform = row.pop("transform")
+    return Item(transform=tuple(json.loads(transform)) if transform else None, **row)
+
+
+def settle_unusable(
+    connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[int]
+) -> None:
+    """Record ``skipped`` or ``failed`` for every item that is not ready."""
+    parameters = {"run": run_id, "datasets": json.dumps(list(dataset_ids))}
+    chosen = f"i.status != 'ready' AND {_OF_DATASETS} AND {_WITHOUT_OUTPUT}"
+    connection.execute(
+        "DELETE FROM outputs WHERE run_id = :run AND item_id IN"
+        f" (SELECT i.id FROM items i WHERE {chosen})",
+        parameters,
+    )
+    connection.execute(
+        "INSERT INTO outputs (run_id, item_id, item_sha256, status, reason) SELECT :run, i.id,"
+        " i.sha256, CASE i.status WHEN 'skipped' THEN 'skipped' ELSE 'failed' END, i.reason"
+        f" FROM items i WHERE {chosen}",
+        parameters,
+    )
+
+
+def forget_lost_outputs(connection: sqlite3.Connection, run_id: int, folder: Path) -> int:
+    """Delete the outputs whose raster file is gone, so that their items are pending again."""
+    lost = [
+        (output_id,)
+        for output_id, path in connection.execute(
+            "SELECT id, raster_path FROM outputs WHERE run_id = ? AND status = 'done'", (run_id,)
+        )
+        if not (folder / path).is_file()
+    ]
+    connection.executemany("DELETE FROM outputs WHERE id = ?", lost)
+    return len(lost)
+
+
+def record(connection: sqlite3.Connection, run_id: int, output: Output) -> None:
+    """Write an output with its class statistics and make it the current one of its model."""
+    connection.execute(
+        "DELETE FROM outputs WHERE run_id = ? AND item_id = ?", (run_id, output.item_id)
+    )
+    connection.execute(
+        "UPDATE outputs SET is_current = 0 WHERE item_id = ? AND is_current AND run_id IN"
+        " (SELECT b.id FROM runs a JOIN runs b ON b.model_id = a.model_id WHERE a.id = ?)",
+        (output.item_id, run_id),
+    )
+    dominant = output.dominant
+    values = {
+        "run_id": run_id,
+        "item_id": output.item_id,
+        "item_sha256": output.item_sha256,
+        "status": output.status,
+        "reason": output.reason,
+        "raster_path": output.raster_path,
+        "sha256": output.sha256,
+        "width": output.width,
+        "height": output.height,
+        "valid_pixels": output.valid_pixels,
+        "dominant_class": dominant.name if dominant else None,
+        "dominant_share": dominant.fraction if dominant else None,
+        "mean_confidence": output.mean_confidence,
+        "seconds": output.seconds,
+    }
+    marks = ", ".join("?" for _ in values)
+    cursor = connection.execute(
+        f"INSERT INTO outputs ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
+    )
+    connection.executemany(
+        "INSERT INTO class_stats (output_id, value, name, pixels, fraction, area_m2,"
+        " mean_confidence) VALUES (?,?,?,?,?,?,?)",
+        [
+            (cursor.lastrowid, s.value, s.name, s.pixels, s.fraction, s.area_m2, s.mean_confidence)
+            for s in output.stats
+        ],
+    )

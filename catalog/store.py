@@ -1,0 +1,228 @@
+"""The catalog: one GeoPackage that knows every image and what became of it."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlite_utils import Database
+
+from . import feature_class, ingest, runs, schema
+from .errors import CatalogBusyError, CatalogError
+from .geometry import register_functions
+from .lock import RunLock, mark_live, rasters_folder, unmark_live
+from .records import ClassDefinition, Dataset, Item, Output, Scan
+
+BUSY_TIMEOUT_S = 30.0
+
+
+class Catalog:
+    """A catalog file, open. The only writer of that file.
+
+    Use as a context manager. Every method that writes is one transaction; a commit
+    survives a power failure (rollback journal, ``synchronous=EXTRA``).
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
+        """Open a catalog for writing.
+
+        Args:
+            path: The ``.gpkg`` file.
+            create: Make the file where it does not exist.
+
+        Raises:
+            CatalogError: Not a catalog, damaged, or made by a newer version.
+            CatalogBusyError: Another run holds it.
+        """
+        self.path = Path(path).resolve()
+        if not create and not self.path.is_file():
+            raise CatalogError(f"{path}: no such catalog")
+        if not self.path.parent.is_dir():
+            raise CatalogError(f"folder {self.path.parent} does not exist; create it first")
+        self._lock = RunLock(self.path)
+        try:
+            self._connection = self._connect()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = None
+        try:
+            with translated_errors(self.path):
+                connection = sqlite3.connect(
+                    self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None
+                )
+                mark_live(self.path)
+                connection.execute("PRAGMA synchronous = EXTRA")
+                connection.execute("PRAGMA foreign_keys = ON")
+                register_functions(connection)
+                schema.upgrade(Database(connection, execute_plugins=False), str(self.path))
+        except BaseException:
+            if connection is not None:
+                connection.close()
+                unmark_live(self.path)
+            raise
+        return connection
+
+    def __enter__(self) -> Self:
+        """Return the catalog itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the catalog."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and let other runs have it."""
+        self._connection.close()
+        unmark_live(self.path)
+        self._lock.release()
+
+    @property
+    def rasters(self) -> Path:
+        """The folder of the class rasters: ``<catalog stem>_rasters`` beside the catalog."""
+        return rasters_folder(self.path)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with translated_errors(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def add(self, scan: Scan) -> Dataset:
+        """Record a dataset with its features, items and links; idempotent.
+
+        Items that the source no longer holds stay, with status ``missing``.
+        """
+        with self._transaction() as connection:
+            return ingest.add(connection, scan)
+
+    def add_model(
+        self,
+        *,
+        name: str,
+        framework: str,
+        definition_sha256: str,
+        weights_sha256: str,
+        definition: Mapping[str, Any],
+        classes: Sequence[ClassDefinition],
+    ) -> int:
+        """Return the row of a model, adding it where the two hashes are new."""
+        with self._transaction() as connection:
+            return runs.add_model(
+                Database(connection, execute_plugins=False),
+                {
+                    "name": name,
+                    "framework": framework,
+                    "definition_sha256": definition_sha256,
+                    "weights_sha256": weights_sha256,
+                },
+                definition,
+                classes,
+            )
+
+    def start_run(
+        self,
+        model_id: int,
+        *,
+        options: Mapping[str, Any],
+        software: Mapping[str, str],
+        device: str,
+        decoder: str,
+        force: bool = False,
+    ) -> int:
+        """Return the run of this model with these options: the earlier one, unless forced."""
+        with self._transaction() as connection:
+            return runs.start(
+                Database(connection, execute_plugins=False),
+                {"model_id": model_id, "device": device, "decoder": decoder},
+                options,
+                software,
+                force=force,
+            )
+
+    def find_run(
+        self, definition_sha256: str, weights_sha256: str, options: Mapping[str, Any]
+    ) -> int | None:
+        """Return the latest run of this model with these options, or None."""
+        with translated_errors(self.path):
+            return runs.find(self._connection, (definition_sha256, weights_sha256), options)
+
+    def settle_unusable(self, run_id: int, dataset_ids: Sequence[int]) -> None:
+        """Give every item that is not ready its output row, with the item's reason."""
+        with self._transaction() as connection:
+            runs.settle_unusable(connection, run_id, dataset_ids)
+
+    def forget_lost_outputs(self, run_id: int) -> int:
+        """Return items to pending whose class raster is gone; the number of them."""
+        with self._transaction() as connection:
+            return runs.forget_lost_outputs(connection, run_id, self.path.parent)
+
+    def pending(self, run_id: int, dataset_ids: Sequence[int]) -> list[Item]:
+        """Return the ready items without an output in this run, in order of id."""
+        with translated_errors(self.path):
+            return runs.pending(self._connection, run_id, dataset_ids)
+
+    def record(self, run_id: int, output: Output) -> None:
+        """Write what became of one item; replaces what this run had written before."""
+        with self._transaction() as connection:
+            runs.record(connection, run_id, output)
+
+    def finish_run(self, run_id: int, status: str) -> None:
+        """Mark a run ``finished`` or ``stopped``."""
+        with self._transaction() as connection:
+            runs.finish(connection, run_id, status)
+
+    def write_feature_class(
+        self, dataset_id: int, run_id: int, *, name: str | None = None
+    ) -> tuple[str, str]:
+        """Write the output feature class of a dataset and its summary.
+
+        Args:
+            dataset_id: A feature class with attachments.
+            run_id: The run whose model the layer shows: the newest output of each item
+                by that model.
+            name: Table name; default ``<layer>_classified``.
+
+        Returns:
+            The names of the two tables.
+        """
+        with self._transaction() as connection:
+            return feature_class.write(connection, dataset_id, run_id, name)
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Run SQL of our own and return rows; for SQL of a user see :mod:`.query`."""
+        with translated_errors(self.path):
+            cursor = self._connection.execute(sql, parameters)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+@contextmanager
+def translated_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours, in words that say what to do."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            raise CatalogBusyError(
+                f"{path} is locked: another program (QGIS, DB Browser) keeps it open; close it there"
+            ) from error
+        raise CatalogError(f"{path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise CatalogError(f"{path} is not a usable catalog: {error}") from error

@@ -1,0 +1,266 @@
+"""The command line: parse, call, print."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from tabulate import tabulate
+
+from . import __version__
+from .catalog.errors import PixelcatError
+from .catalog.query import Rows, query
+
+if TYPE_CHECKING:
+    from .processors.results import Run
+
+EXIT_CODES = """\b
+Exit codes:
+  0    every image is classified, or is no image and never claimed to be one
+  2    the command itself is wrong
+  3    finished, and some images failed; each has its reason
+  4    the model cannot be used
+  5    an input is missing or unreadable
+  70   an error nobody foresaw; run again with PIXELCAT_DEBUG=1 and report it
+  74   the disk or the catalog refused
+  75   another run holds the catalog
+  130  stopped by Ctrl-C; the same command goes on where it stopped
+"""
+_SHOWN_FAILURES = 20
+_STOPPED = 130
+
+_format = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json", "ndjson", "csv"]),
+    default="table",
+    show_default=True,
+    help="How rows are printed on standard output.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+@click.version_option(__version__, prog_name="pixelcat")
+def cli() -> None:
+    """Classify every pixel of imagery and ask the answers in SQL."""
+
+
+def _pairs(context: click.Context, option: click.Parameter, values: Sequence[str]) -> Any:
+    pairs = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name.strip():
+            raise click.BadParameter(f"{value!r} is not name=value", context, option)
+        pairs[name.strip()] = text.strip()
+    return pairs
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("inputs", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--model", "-m", required=True, type=click.Path(), help="An .emd or a .keras file."
+)
+@click.option(
+    "--output", "-o", required=True, type=click.Path(dir_okay=False),
+    help="The catalog, a GeoPackage; made where it does not exist.",
+)  # fmt: skip
+@click.option("--layer", "-l", help="Only this feature class of the inputs.")
+@click.option(
+    "--arg", "arguments", multiple=True, callback=_pairs, metavar="NAME=VALUE",
+    help="A model argument, e.g. tile_size=256, padding=32, batch_size=8; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--out-features", metavar="NAME",
+    help="Name of the output feature class.  [default: <layer>_classified]",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Classify again what is done already.")
+@_format
+def classify(
+    inputs: Sequence[str],
+    model: str,
+    output: str,
+    layer: str | None,
+    arguments: Mapping[str, str],
+    out_features: str | None,
+    force: bool,
+    format_: str,
+) -> None:
+    """Classify images, or the photos attached to features.
+
+    INPUTS are image files, folders of images, file geodatabases and GeoPackages whose
+    features have photos. Class rasters go to a folder beside the catalog. The same
+    command again goes on where the last one stopped.
+
+    \b
+    Example:
+      pixelcat classify survey.gdb --layer plots --model canopy.emd -o results.gpkg
+      pixelcat classify scene.tif --model landcover.keras -o results.gpkg
+    """
+    from .processors.classify import classify as classify_
+
+    with _Progress() as progress:
+        run = classify_(
+            inputs,
+            model=model,
+            output=output,
+            layer=layer,
+            arguments=arguments,
+            out_features=out_features,
+            force=force,
+            progress=progress.show,
+        )
+    _report(run, format_)
+    sys.exit(_STOPPED if run.status == "stopped" else run.exit_code)
+
+
+@cli.command()
+@click.argument("catalog", type=click.Path())
+@_format
+def status(catalog: str, format_: str) -> None:
+    """Say what the runs of a catalog have done.
+
+    \b
+    Example:
+      pixelcat status results.gpkg
+    """
+    from .processors.results import open_catalog
+
+    results = open_catalog(catalog)
+    if format_ != "table":
+        return _print(_as_rows(results.status()), format_)
+    _print(_as_rows(results.status()), format_)
+    for title, rows in results.details():
+        if rows:
+            click.echo(f"\n{title}")
+            _print(_as_rows(rows), format_)
+    return None
+
+
+@cli.command()
+@click.argument("catalog", type=click.Path())
+@click.argument("statement")
+@click.option(
+    "--param", "-p", "parameters", multiple=True, callback=_pairs, metavar="NAME=VALUE",
+    help="A value for :NAME in the statement; repeatable.",
+)  # fmt: skip
+@_format
+def sql(catalog: str, statement: str, parameters: Mapping[str, str], format_: str) -> None:
+    """Ask a catalog a question in SQL; nothing can be changed.
+
+    \b
+    Example:
+      pixelcat sql results.gpkg "select image_name, dominant_class from plots_classified"
+      pixelcat sql results.gpkg "select * from item_results where status = :s" -p s=failed
+    """
+    _print(query(catalog, statement, parameters), format_)
+
+
+class _Progress:
+    """A bar on a terminal, nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
+
+    def show(self, done: int, total: int) -> None:
+        if self._bar is None:
+            if not sys.stderr.isatty():
+                return
+            self._bar = click.progressbar(
+                length=total, label="classifying", file=sys.stderr, show_pos=True
+            )
+        self._bar.update(done - self._bar.pos)
+
+
+def _report(run: "Run", format_: str) -> None:
+    for note in run.notes:
+        click.echo(f"note: {note}", err=True)
+    for failure in run.failures[:_SHOWN_FAILURES]:
+        click.echo(f"failed: {failure.image}: {failure.reason}", err=True)
+    rest = len(run.failures) - _SHOWN_FAILURES
+    if rest > 0:
+        click.echo(f"failed: {rest} more; see the table item_results", err=True)
+    if run.status == "stopped":
+        click.echo("stopped; the same command goes on from here", err=True)
+    summary = {
+        "run": run.id,
+        "done": run.done,
+        "of which now": run.classified_now,
+        "failed": run.failed,
+        "skipped": run.skipped,
+        "catalog": os.path.relpath(run.catalog),
+        "layers": ", ".join(run.layers) or "footprints, item_results",
+    }
+    _print(_as_rows([summary]), format_)
+
+
+def _as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:
+    columns = tuple(rows[0]) if rows else ()
+    return Rows(columns=columns, rows=[tuple(row.values()) for row in rows])
+
+
+def _print(answer: Rows, format_: str) -> None:
+    _WRITERS[format_](Rows(columns=answer.columns, rows=[_printable(r) for r in answer.rows]))
+
+
+def _printable(row: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(f"<blob {len(v)} bytes>" if isinstance(v, bytes) else v for v in row)
+
+
+def _table(answer: Rows) -> None:
+    if answer.columns:
+        click.echo(tabulate(answer.rows, headers=answer.columns, floatfmt=".4g"))
+
+
+def _json(answer: Rows) -> None:
+    click.echo(json.dumps(answer.dicts(), indent=1, ensure_ascii=False))
+
+
+def _ndjson(answer: Rows) -> None:
+    for row in answer.dicts():
+        click.echo(json.dumps(row, ensure_ascii=False))
+
+
+def _csv(answer: Rows) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(answer.columns)
+    writer.writerows(answer.rows)
+
+
+_WRITERS: dict[str, Callable[[Rows], None]] = {
+    "table": _table,
+    "json": _json,
+    "ndjson": _ndjson,
+    "csv": _csv,
+}
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user is one line, never a traceback."""
+    try:
+        sys.exit(cli.main(standalone_mode=False))
+    except click.exceptions.Abort:
+        code, message = _STOPPED, "stopped"
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except PixelcatError as error:
+        code, message = error.exit_code, str(error)
+    except BrokenPipeError:
+        sys.stdout = None  # the reader of our output has gone; nothing is left to say
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("PIXELCAT_DEBUG"):
+            raise
+        code, message = 70, f"internal error: {type(error).__name__}: {error}"
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,49 @@
+"""Tables of a catalog as (Geo)DataFrames, read through ``sqlite3`` alone."""
+
+import os
+
+import geopandas
+import pandas as pd
+import shapely
+
+from ..catalog import geometry
+from ..catalog.errors import UsageError
+from ..catalog.geopackage import quote
+from ..catalog.query import read_only
+
+
+def read_table(path: str | os.PathLike[str], name: str) -> "pd.DataFrame":
+    """Return a table or view of a catalog; a GeoDataFrame where it has a geometry.
+
+    Args:
+        path: The catalog.
+        name: The table.
+
+    Raises:
+        UsageError: No such table.
+        CatalogError: No such catalog.
+    """
+    with read_only(path) as connection:
+        known = connection.execute(
+            "SELECT name FROM sqlite_master WHERE lower(name) = lower(?) AND type IN"
+            " ('table', 'view')",
+            (name,),
+        ).fetchone()
+        if known is None:
+            raise UsageError(f"{path} has no table {name}")
+        cursor = connection.execute(f"SELECT * FROM {quote(known[0])}")
+        columns = [column[0] for column in cursor.description]
+        frame = pd.DataFrame.from_records(cursor.fetchall(), columns=columns)
+        shape = connection.execute(
+            "SELECT g.column_name, s.definition FROM gpkg_geometry_columns g JOIN"
+            " gpkg_spatial_ref_sys s USING (srs_id) WHERE lower(g.table_name) = lower(?)",
+            (name,),
+        ).fetchone()
+    if shape is None:
+        return frame
+    column, definition = shape
+    shapes = shapely.from_wkb(
+        [None if blob is None else geometry.decode(blob) for blob in frame.pop(column)]
+    )
+    crs = None if definition == "undefined" else definition
+    return geopandas.GeoDataFrame(frame, geometry=shapes, crs=crs)

@@ -1,0 +1,151 @@
+"""Images as arrays: the one pixel type that travels, and opening whatever an item is.
+
+Decoders: Pillow for JPEG, PNG, GIF, BMP and WEBP; GDAL (rasterio) for every other format
+and for PNG with 16 bits per band. GDAL decodes JPEG to other values than everybody else,
+and neither applies the EXIF orientation: we do.
+"""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from ..catalog.errors import ItemError
+from ..catalog.lock import assert_not_live
+from .sniff import GDAL_DRIVERS, HEAD_BYTES, PILLOW_FORMATS, content_type, describe
+
+MAX_PIXELS = 500_000_000
+"""Largest image decoded whole, and largest attachment of any format, in pixels."""
+
+_NATIVE_DTYPES = ("uint8", "uint16", "int16", "float32")
+
+
+class Window(NamedTuple):
+    """A rectangle of pixels."""
+
+    row: int
+    column: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RasterArray:
+    """Pixels of an image or of a window of it."""
+
+    data: NDArray[Any]
+    """Values with shape (bands, height, width); invalid pixels are 0."""
+    valid: NDArray[np.bool_]
+    """Shape (height, width). True marks data, False no data (numpy.ma has it inverted)."""
+    transform: Affine | None
+    """Pixel (column, row) of this array to map (x, y); None for a photo."""
+    crs: str | None
+    """Reference system as WKT."""
+
+
+class Image(Protocol):
+    """An open image."""
+
+    width: int
+    height: int
+    bands: int
+    """Bands that hold data; an alpha band is a mask and does not count."""
+    dtype: str
+    """Of the arrays that :meth:`read` returns: uint8, uint16, int16 or float32."""
+    band_names: tuple[str | None, ...]
+    orientation: int | None
+    taken_at: str | None
+    position: tuple[float, float] | None
+    """Longitude and latitude of the camera in degrees."""
+    transform: Affine | None
+    crs: str | None
+
+    def read(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
+        """Return a window of the bands with these 0-based indexes."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return the image itself."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """Close the image."""
+        ...
+
+
+def open_image(where: Path | bytes) -> Image:
+    """Open an image file or the bytes of an attachment; only the header is read.
+
+    Args:
+        where: A path, or the encoded image.
+
+    Raises:
+        ItemError: No image, damaged, too large, or of a format that we do not read.
+    """
+    from .photo import Photo
+    from .raster import Raster
+
+    head = read_head(where)
+    media_type = content_type(head)
+    if media_type in PILLOW_FORMATS and not _has_16_bit_png_bands(head):
+        return Photo(where, PILLOW_FORMATS[media_type])
+    if media_type in ("image/heic", "image/avif"):
+        name = media_type.removeprefix("image/").upper()
+        raise ItemError(f"{name} images are not supported; convert it to JPEG")
+    driver = "PNG" if media_type == "image/png" else GDAL_DRIVERS.get(media_type or "")
+    if driver is None and isinstance(where, bytes):
+        raise ItemError(f"not an image but {describe(head)}")
+    return Raster(where, driver)
+
+
+def read_head(where: Path | bytes) -> bytes:
+    """Return the first bytes of a file or BLOB.
+
+    Raises:
+        ItemError: The file cannot be read.
+    """
+    if isinstance(where, bytes):
+        return where[:HEAD_BYTES]
+    assert_not_live(where)
+    try:
+        with open(where, "rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError as error:
+        raise ItemError(f"cannot be read: {error.strerror}") from error
+
+
+def decoder() -> str:
+    """Name the decoders and their versions, for the record of a run."""
+    return f"pillow {version('pillow')}, rasterio {version('rasterio')}"
+
+
+def working_dtype(dtype: str) -> str:
+    """Return the dtype that pixels of ``dtype`` are read as.
+
+    Raises:
+        ItemError: Complex numbers.
+    """
+    if np.dtype(dtype).kind == "c":
+        raise ItemError(f"{dtype} pixels (complex numbers) cannot be classified")
+    return dtype if dtype in _NATIVE_DTYPES else "float32"
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse an image too large to be decoded whole.
+
+    Raises:
+        ItemError: More pixels than ``MAX_PIXELS``.
+    """
+    if width * height > MAX_PIXELS:
+        raise ItemError(
+            f"declares {width} x {height} pixels, more than the limit of"
+            f" {MAX_PIXELS // 1_000_000} million for an image decoded whole"
+        )
+
+
+def _has_16_bit_png_bands(head: bytes) -> bool:
+    return head.startswith(b"\x89PNG") and head[24:25] == b"\x10"

@@ -1,0 +1,172 @@
+"""Feature layers through OGR (pyogrio): their columns as GeoPackage types, their rows."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pyogrio
+import shapely
+from numpy.typing import NDArray
+
+from ..catalog.errors import SourceError
+from ..catalog.records import Column, Feature, SqlValue
+
+_CHUNK = 20_000
+
+_SQL_TYPES = {
+    ("OFTInteger", "OFSTBoolean"): "BOOLEAN",
+    ("OFTInteger", "OFSTInt16"): "SMALLINT",
+    ("OFTInteger", "OFSTNone"): "MEDIUMINT",
+    ("OFTInteger64", "OFSTNone"): "INTEGER",
+    ("OFTReal", "OFSTFloat32"): "FLOAT",
+    ("OFTReal", "OFSTNone"): "DOUBLE",
+    ("OFTDate", "OFSTNone"): "DATE",
+    ("OFTDateTime", "OFSTNone"): "DATETIME",
+    ("OFTBinary", "OFSTNone"): "BLOB",
+}
+"""OGR field type and subtype → GeoPackage column type; anything else is TEXT."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerInfo:
+    """What a layer is made of."""
+
+    columns: tuple[Column, ...] = ()
+    """Attribute columns; the row key comes first where it has a name of its own."""
+    row_key: str | None = None
+    geometry_type: str | None = None
+    has_z: bool = False
+    crs: str | None = None
+
+    def find(self, name: str | None) -> str | None:
+        """Return an attribute column by name in any case; None for the row key or no column."""
+        if name is None or (self.row_key and name.lower() == self.row_key.lower()):
+            return None
+        return next((c.name for c in self.columns if c.name.lower() == name.lower()), None)
+
+
+def layer_info(path: Path, layer: str) -> LayerInfo:
+    """Return what a layer is made of."""
+    info = pyogrio.read_info(path, layer=layer)
+    columns = [
+        Column(name=str(name), sql_type=_SQL_TYPES.get((kind, subtype), "TEXT"))
+        for name, kind, subtype in zip(
+            info["fields"], info["ogr_types"], info["ogr_subtypes"], strict=True
+        )
+    ]
+    row_key = info["fid_column"] or None
+    if row_key and row_key.lower() != "fid":
+        columns.insert(0, Column(name=row_key, sql_type="INTEGER"))
+    kind = info["geometry_type"]
+    return LayerInfo(
+        columns=tuple(columns),
+        row_key=row_key,
+        geometry_type=_geometry_type(kind),
+        has_z=bool(kind) and (" Z" in kind or kind.startswith("2.5D")),
+        crs=info["crs"],
+    )
+
+
+def read_features(
+    path: Path, layer: str, info: LayerInfo, *, global_id: str | None
+) -> Iterator[Feature]:
+    """Yield the features of a layer in chunks of bounded size.
+
+    Args:
+        path: The data source.
+        layer: The layer.
+        info: Its columns.
+        global_id: The column that holds a GUID by which attachments refer to features.
+    """
+    start = 0
+    while True:
+        try:
+            meta, fids, geometry, fields = pyogrio.raw.read(
+                path,
+                layer=layer,
+                skip_features=start,
+                max_features=_CHUNK,
+                return_fids=True,
+                read_geometry=info.geometry_type is not None,
+                datetime_as_string=True,
+            )
+        except Exception as error:
+            raise SourceError(f"{path}: layer {layer}: {error}") from error
+        if not len(fids):
+            return
+        names = [str(name) for name in meta["fields"]]
+        types = {column.name: column.sql_type for column in info.columns}
+        values = [_values(types[name], field) for name, field in zip(names, fields, strict=True)]
+        yield from _features(fids, geometry, info, dict(zip(names, values, strict=True)), global_id)
+        start += len(fids)
+
+
+def locations(geometry: Any, crs: str | None) -> list[bytes | None]:
+    """Return geometries (WKB) as two-dimensional WKB in longitude and latitude; None where there is no way.
+
+    Args:
+        geometry: WKB of each feature, None where it has no geometry.
+        crs: Their reference system as WKT or ``EPSG:n``.
+    """
+    if crs is None or not len(geometry):
+        return [None] * len(geometry)
+    placed = geopandas.GeoSeries.from_wkb(list(geometry), crs=crs).force_2d().to_crs(4326)
+    boxes = shapely.bounds(placed.values)
+    return [
+        wkb if np.isfinite(box).all() else None
+        for wkb, box in zip(placed.to_wkb(), boxes, strict=True)
+    ]
+
+
+def normalise_guid(text: str) -> str:
+    """Return a GUID in upper case without braces, however it was written."""
+    return text.strip().strip("{}").upper()
+
+
+def _features(
+    fids: NDArray[np.int64],
+    geometry: NDArray[Any] | None,
+    info: LayerInfo,
+    fields: dict[str, list[SqlValue]],
+    global_id: str | None,
+) -> Iterator[Feature]:
+    shapes = [None] * len(fids) if geometry is None else list(geometry)
+    places = locations(shapes, info.crs) if geometry is not None else shapes
+    for index, (fid, shape, place) in enumerate(zip(fids, shapes, places, strict=True)):
+        attributes = {name: values[index] for name, values in fields.items()}
+        if info.row_key:
+            attributes[info.row_key] = int(fid)
+        guid = attributes.get(global_id) if global_id else None
+        yield Feature(
+            source_fid=int(fid),
+            global_id=normalise_guid(str(guid)) if guid else None,
+            geometry=shape,
+            location=place,
+            attributes=attributes,
+        )
+
+
+def _values(sql_type: str, field: NDArray[Any]) -> list[SqlValue]:
+    """Return a column as SQL values; pyogrio makes integers with NULL floats with NaN."""
+    whole = sql_type in ("SMALLINT", "MEDIUMINT", "INTEGER", "BOOLEAN")
+    return [_value(value, whole) for value in field.tolist()]
+
+
+def _value(value: Any, whole: bool) -> SqlValue:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if whole:
+        return int(value)
+    return value if isinstance(value, str | int | float | bytes) else str(value)
+
+
+def _geometry_type(kind: str | None) -> str | None:
+    """Return the GeoPackage name of a geometry type as OGR writes it (``Point Z``)."""
+    if kind is None:
+        return None
+    name = kind.removeprefix("2.5D ").removesuffix(" ZM").removesuffix(" Z").removesuffix(" M")
+    return {"Unknown": "GEOMETRY"}.get(name, name.upper())

@@ -1,0 +1,110 @@
+"""Describing one image for the catalog: hash, size, type, place, and whether it is usable."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path, PurePath
+
+from ..catalog.errors import ItemError
+from ..catalog.records import Item
+from . import srs
+from .image import Image, open_image, read_head
+from .sniff import content_type, describe
+
+_IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .png .tif .tiff .gif .bmp .webp .jp2 .j2k .img .heic .heif .avif".split()
+)
+_CHUNK = 1 << 20
+
+
+def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> Item:
+    """Return the item with everything that its header tells.
+
+    Never raises for the image's sake: an image that cannot be used gets a status and a
+    reason. Pixels are not decoded, so a cut-off image may still turn out damaged later.
+
+    Args:
+        item: Kind, key, name and declared type.
+        where: A path, the encoded image, or None where there are no bytes.
+        claimed: Somebody says that this is an image; otherwise its name or declared type
+            decides whether anything else is ``unreadable`` or merely ``skipped``.
+    """
+    if where is None:
+        return replace(item, status="missing", reason="has no data (NULL)")
+    claimed = claimed or _claims_to_be_image(item)
+    try:
+        item = _with_content(item, where)
+        if not item.byte_size:
+            raise ItemError("is empty (0 bytes)")
+        if item.content_type is None and not claimed:
+            head = read_head(where)
+            return replace(item, status="skipped", reason=f"not an image but {describe(head)}")
+        with open_image(where) as image:
+            return _with_header(item, image)
+    except ItemError as error:
+        return replace(item, status="unreadable", reason=_reason(item, where, error))
+
+
+def _claims_to_be_image(item: Item) -> bool:
+    declared = (item.declared_type or "").lower()
+    if declared:
+        return declared.startswith("image/")
+    return PurePath(item.name).suffix.lower() in _IMAGE_SUFFIXES
+
+
+def _reason(item: Item, where: Path | bytes, error: ItemError) -> str:
+    """Prefer what the bytes look like over what a decoder says about them."""
+    if not item.byte_size or item.content_type is not None:
+        return str(error)
+    looks_like = describe(read_head(where))
+    return str(error) if looks_like == "unknown data" else f"not an image but {looks_like}"
+
+
+def _with_content(item: Item, where: Path | bytes) -> Item:
+    digest = hashlib.sha256()
+    if isinstance(where, bytes):
+        digest.update(where)
+        size = len(where)
+    else:
+        size = _hash_file(where, digest)
+    return replace(
+        item,
+        byte_size=size,
+        sha256=digest.hexdigest(),
+        content_type=content_type(read_head(where)),
+    )
+
+
+def _hash_file(path: Path, digest: "hashlib._Hash") -> int:
+    size = 0
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+    except OSError as error:
+        raise ItemError(f"cannot be read: {error.strerror}") from error
+    return size
+
+
+def _with_header(item: Item, image: Image) -> Item:
+    system = srs.describe(image.crs) if image.crs else None
+    outline = (
+        srs.footprint(image.width, image.height, image.transform, system)
+        if image.transform and system
+        else None
+    )
+    lon, lat = image.position or (None, None)
+    return replace(
+        item,
+        width=image.width,
+        height=image.height,
+        bands=image.bands,
+        dtype=image.dtype,
+        orientation=image.orientation,
+        taken_at=image.taken_at,
+        lon=lon,
+        lat=lat,
+        srs=system,
+        transform=tuple(image.transform)[:6] if image.transform else None,
+        footprint=outline,
+    )

@@ -1,0 +1,66 @@
+"""Putting a finished file in its place so that it is there whole or not at all."""
+
+import hashlib
+import os
+import uuid
+from pathlib import Path
+
+from ..catalog.errors import OutputError
+
+_CHUNK = 1 << 20
+_MARK = ".tmp-"
+
+
+def temporary_name(final: Path) -> Path:
+    """Return a unique hidden name in the folder of a file to be, with its suffix."""
+    return final.with_name(f"{_MARK}{uuid.uuid4().hex}{final.suffix}")
+
+
+def publish(temporary: Path, final: Path) -> str:
+    """Make a finished temporary file durable, then give it its name.
+
+    Returns:
+        The SHA-256 of the file.
+
+    Raises:
+        OutputError: The disk refused.
+    """
+    digest = hashlib.sha256()
+    try:
+        with open(temporary, "rb+") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+            os.fsync(file.fileno())
+        os.replace(temporary, final)
+        _sync_folder(final.parent)
+    except OSError as error:
+        raise OutputError(f"cannot write {final}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what an interrupted run left half-written below a folder."""
+    for leftover in folder.glob(f"**/{_MARK}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for outputs.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make folder {folder}: {error.strerror}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,184 @@
+"""Rasters: images read window by window through GDAL."""
+
+import io
+import math
+import warnings
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader, MemoryFile
+from rasterio.windows import Window as RasterioWindow
+
+from ..catalog.errors import ItemError
+from ..catalog.lock import assert_not_live
+from .image import RasterArray, Window, check_size, working_dtype
+
+BLOCK_CACHE_BYTES = 256 << 20
+_SAFE = {
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
+    "GDAL_CACHEMAX": BLOCK_CACHE_BYTES,
+}
+_ATTACHMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
+
+
+class Raster:
+    """A raster file or the bytes of one, open."""
+
+    def __init__(self, where: Path | bytes, driver: str | None) -> None:
+        """Read the header.
+
+        Args:
+            where: A path, or the encoded raster.
+            driver: The GDAL driver that may open it; None leaves the choice to GDAL.
+
+        Raises:
+            ItemError: Damaged, too large, or no raster.
+        """
+        self._memory = MemoryFile(where) if isinstance(where, bytes) else None
+        self._env = rasterio.Env(**_SAFE, **(_ATTACHMENT if self._memory else {}))
+        try:
+            self._dataset = self._open(where, driver)
+            self._describe()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _open(self, where: Path | bytes, driver: str | None) -> DatasetReader:
+        if isinstance(where, Path):
+            assert_not_live(where)
+        if driver == "PNG":
+            _check_png(where)
+        options: dict[str, Any] = {"driver": driver} if driver else {}
+        if self._memory is not None:
+            options["OVERVIEW_LEVEL"] = "NONE"  # overviews may point at other files
+        with self._env, warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            try:
+                if self._memory is not None:
+                    return self._memory.open(**options)
+                return rasterio.open(where, **options)
+            except RasterioError as error:
+                raise ItemError(f"not an image that can be read: {_first_line(error)}") from error
+
+    def _describe(self) -> None:
+        dataset = self._dataset
+        if not dataset.count:
+            raise ItemError("has no bands (a container: name one of its sub-datasets)")
+        if self._memory is not None:
+            check_size(dataset.width, dataset.height)
+        self.width, self.height = dataset.width, dataset.height
+        self._indexes = [
+            index
+            for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
+            if meaning != ColorInterp.alpha
+        ]
+        self.bands = len(self._indexes)
+        self.dtype = working_dtype(str(np.result_type(*dataset.dtypes)))
+        self.band_names: tuple[str | None, ...] = tuple(
+            dataset.descriptions[index - 1] for index in self._indexes
+        )
+        self.orientation = None
+        self.taken_at = None
+        self.position = None
+        self.transform, self.crs = _georeference_of(dataset)
+
+    def __enter__(self) -> Self:
+        """Return the raster itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        if hasattr(self, "_dataset"):
+            self._dataset.close()
+        if self._memory is not None:
+            self._memory.close()
+
+    def read(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
+        """Return a window.
+
+        A pixel is invalid where the alpha band or the mask says so, where every band that
+        was asked for holds its nodata value, or where one of them is not finite.
+
+        Raises:
+            ItemError: The file is cut off or damaged.
+        """
+        indexes = [self._indexes[band] for band in bands]
+        area = RasterioWindow(window.column, window.row, window.width, window.height)
+        with self._env:
+            try:
+                data = self._dataset.read(indexes, window=area)
+                valid = self._valid(data, indexes, area)
+            except RasterioError as error:
+                raise ItemError(f"cut off or damaged: {_first_line(error)}") from error
+        data = data.astype(self.dtype, copy=False)
+        if not valid.all():
+            data[:, ~valid] = 0
+        transform = self.transform and self.transform * Affine.translation(
+            window.column, window.row
+        )
+        return RasterArray(data=data, valid=valid, transform=transform, crs=self.crs)
+
+    def _valid(
+        self, data: NDArray[Any], indexes: list[int], area: RasterioWindow
+    ) -> NDArray[np.bool_]:
+        flags = self._dataset.mask_flag_enums[indexes[0] - 1]
+        if MaskFlags.nodata in flags:
+            nodata = [self._dataset.nodatavals[index - 1] for index in indexes]
+            valid = np.zeros(data.shape[1:], bool)
+            for band, value in zip(data, nodata, strict=True):
+                valid |= _differs(band, value)
+        elif MaskFlags.all_valid in flags:
+            valid = np.ones(data.shape[1:], bool)
+        else:
+            valid = self._dataset.read_masks(indexes[0], window=area) != 0
+        if data.dtype.kind == "f":
+            valid &= np.isfinite(data).all(axis=0)
+        return valid
+
+
+def georeference(path: Path) -> tuple[Affine | None, str | None]:
+    """Return transform and WKT that GDAL finds in or beside a file; (None, None) if none."""
+    assert_not_live(path)
+    with rasterio.Env(**_SAFE), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            with rasterio.open(path) as dataset:
+                return _georeference_of(dataset)
+        except RasterioError:
+            return None, None
+
+
+def _georeference_of(dataset: DatasetReader) -> tuple[Affine | None, str | None]:
+    placed = not dataset.transform.is_identity
+    crs = dataset.crs.to_wkt() if dataset.crs else None
+    return (dataset.transform if placed else None), (crs if placed else None)
+
+
+def _differs(band: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
+    if nodata is None:
+        return np.ones(band.shape, bool)
+    if math.isnan(nodata):
+        return ~np.isnan(band)
+    exact = int(nodata) if band.dtype.kind in "iu" and float(nodata).is_integer() else nodata
+    differs: NDArray[np.bool_] = band != exact
+    return differs
+
+
+def _check_png(where: Path | bytes) -> None:
+    """Let Pillow decode a PNG first: GDAL returns a truncated one as noise, without error."""
+    try:
+        Pillow.open(where if isinstance(where, Path) else io.BytesIO(where)).load()
+    except Exception as error:  # a decoder may raise anything on hostile bytes
+        raise ItemError(f"PNG is cut off or damaged: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

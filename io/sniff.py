@@ -1,0 +1,90 @@
+"""What a file really is, told from its first bytes and never from its name."""
+
+from collections.abc import Callable
+
+HEAD_BYTES = 512
+
+PILLOW_FORMATS = {
+    "image/jpeg": ("JPEG", "MPO"),
+    "image/png": ("PNG",),
+    "image/gif": ("GIF",),
+    "image/bmp": ("BMP",),
+    "image/webp": ("WEBP",),
+}
+"""Media types decoded by Pillow, with the only decoders it may use for them."""
+
+GDAL_DRIVERS = {
+    "image/tiff": "GTiff",
+    "image/jp2": "JP2OpenJPEG",
+    "image/x-erdas-hfa": "HFA",
+}
+"""Media types decoded by GDAL, with the only driver it may use for them."""
+
+_IMAGES: tuple[tuple[bytes, str], ...] = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+    (b"II+\x00", "image/tiff"),
+    (b"MM\x00+", "image/tiff"),
+    (b"GIF8", "image/gif"),
+    (b"BM", "image/bmp"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "image/jp2"),
+    (b"\xff\x4f\xff\x51", "image/jp2"),
+    (b"EHFA_HEADER_TAG", "image/x-erdas-hfa"),
+)
+
+_OTHERS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
+    (lambda head: not head, "an empty file"),
+    (lambda head: head.startswith(b"%PDF"), "a PDF"),
+    (lambda head: head[4:8] == b"ftyp", "a video"),
+    (lambda head: head.startswith(b"PK\x03\x04"), "a ZIP archive"),
+    (lambda head: head.startswith(b"SQLite format 3"), "an SQLite database"),
+    (lambda head: head.startswith(b"version https://git-lfs"), "a Git LFS pointer"),
+    (lambda head: head.lstrip().lower().startswith((b"<!doctype html", b"<html")), "a web page"),
+    (lambda head: head.lstrip().startswith(b"<"), "an XML file"),
+    (lambda head: head.startswith(b"\x89HDF"), "an HDF5 file"),
+    (lambda head: head.startswith(b"\x80") and b"." in head, "a Python pickle"),
+    (lambda head: b"\x00" not in head and _is_text(head), "a text file"),
+)
+
+_HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heim", b"heis"}
+
+
+def content_type(head: bytes) -> str | None:
+    """Return the media type of an image, or None where it is no image that we know.
+
+    ``image/heic`` and ``image/avif`` are recognised, so that the reason can name them,
+    though nothing here decodes them.
+
+    Args:
+        head: The first bytes, at least 32 where the file has them.
+    """
+    for magic, media_type in _IMAGES:
+        if head.startswith(magic):
+            return media_type
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        return (
+            "image/avif"
+            if brand in {b"avif", b"avis"}
+            else "image/heic"
+            if brand in _HEIF_BRANDS
+            else None
+        )
+    return None
+
+
+def describe(head: bytes) -> str:
+    """Say in words what a file that is no image looks like."""
+    return next((words for test, words in _OTHERS if test(head)), "unknown data")
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        head[: HEAD_BYTES - 4].decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""Input kinds. Each is one module that finds the items of an input and fetches their bytes.
+
+A new kind is one module with the functions of :class:`Source` and one line in ``SOURCES``.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from ...catalog.errors import SourceError
+from ...catalog.lock import assert_not_live
+from ...catalog.records import Dataset, Item, Scan
+from . import file, filegdb, folder, geopackage
+
+Fetch = Callable[[Item], Path | bytes]
+"""Item → where its image is: a path, or the encoded image itself."""
+
+
+class Source(Protocol):
+    """What a module of this package provides."""
+
+    KIND: str
+
+    def matches(self, path: Path) -> bool:
+        """Return whether this existing path is an input of this kind, told by content."""
+        ...
+
+    def scan(self, path: Path, layer: str | None) -> Iterator[Scan]:
+        """Yield one scan per dataset in the input.
+
+        Args:
+            path: The input.
+            layer: Only this feature class; None for all.
+
+        Raises:
+            SourceError: Unreadable, or nothing to classify in it.
+        """
+        ...
+
+    def reader(self, dataset: Dataset) -> AbstractContextManager[Fetch]:
+        """Open a dataset to fetch its items; a fetch raises ItemError where one is gone."""
+        ...
+
+
+_MODULES: tuple[Source, ...] = (filegdb, geopackage, folder, file)
+SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
+"""In the order in which they are asked whether an input is theirs."""
+
+
+def scan(path: Path, layer: str | None = None) -> Iterator[Scan]:
+    """Find out what an input is and yield its datasets.
+
+    Raises:
+        SourceError: No such file, not readable, or nothing to classify in it.
+    """
+    if not path.exists():
+        raise SourceError(f"{path}: no such file or folder")
+    path = path.resolve()
+    assert_not_live(path)
+    source = next(source for source in SOURCES.values() if source.matches(path))
+    yield from source.scan(path, layer)
+
+
+def reader(dataset: Dataset) -> AbstractContextManager[Fetch]:
+    """Open a dataset of the catalog to fetch the images of its items."""
+    return SOURCES[dataset.kind].reader(dataset)

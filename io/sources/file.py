@@ -1,0 +1,37 @@
+"""One raster file or photo."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...catalog.errors import ItemError, SourceError
+from ...catalog.records import Dataset, Item, Scan
+from ..probe import probe
+
+KIND = "file"
+
+
+def matches(path: Path) -> bool:
+    """Return True: what no other kind wants is taken for an image."""
+    return True
+
+
+def scan(path: Path, layer: str | None) -> Iterator[Scan]:
+    """Yield the file as a dataset of one item."""
+    if layer is not None:
+        raise SourceError(f"{path} is an image and has no layers; leave out --layer")
+    item = probe(Item(kind="file", source_key=path.name, name=path.name), path, claimed=True)
+    yield Scan(dataset=Dataset(kind=KIND, uri=str(path)), items=[item])
+
+
+@contextmanager
+def reader(dataset: Dataset) -> Iterator[Callable[[Item], Path]]:
+    """Fetch the path of the file."""
+
+    def fetch(item: Item) -> Path:
+        path = Path(dataset.uri)
+        if not path.is_file():
+            raise ItemError(f"{path} is gone")
+        return path
+
+    yield fetch

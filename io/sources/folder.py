@@ -1,0 +1,88 @@
+"""A folder of images, sub-folders included; images are told by content, not by name."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...catalog.errors import ItemError, SourceError
+from ...catalog.lock import belongs_to_live
+from ...catalog.records import Dataset, Item, Scan
+from ..probe import probe
+from .filegdb import is_file_geodatabase
+
+KIND = "folder"
+
+_SIDECARS = (".ovr", ".msk", ".aux.xml")
+"""Companions of a raster that GDAL reads with it; the first two are TIFFs themselves."""
+
+
+def matches(path: Path) -> bool:
+    """Return whether the path is a folder."""
+    return path.is_dir()
+
+
+def scan(path: Path, layer: str | None) -> Iterator[Scan]:
+    """Yield the folder as one dataset with an item per file.
+
+    Hidden files and folders and the class rasters of a catalog are left out; every other
+    file becomes an item, whatever it holds.
+    """
+    if layer is not None:
+        raise SourceError(f"{path} is a folder and has no layers; leave out --layer")
+    names = list(_walk(path))
+    if not names:
+        raise SourceError(f"{path} holds no files")
+    yield Scan(
+        dataset=Dataset(kind=KIND, uri=str(path)), items=(_item(path, name) for name in names)
+    )
+
+
+@contextmanager
+def reader(dataset: Dataset) -> Iterator[Callable[[Item], Path]]:
+    """Fetch the paths of files."""
+
+    def fetch(item: Item) -> Path:
+        path = Path(dataset.uri, item.source_key)
+        if not path.is_file():
+            raise ItemError(f"{path} is gone")
+        return path
+
+    yield fetch
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Yield relative POSIX paths of files, and of geodatabases, in a fixed order."""
+    for folder, subfolders, files in os.walk(root):
+        here = Path(folder)
+        inner = sorted(s for s in subfolders if not s.startswith("."))
+        databases = [s for s in inner if is_file_geodatabase(here / s)]
+        subfolders[:] = [
+            s for s in inner if s not in databases and not belongs_to_live(here / s)
+        ]
+        for name in sorted([*databases, *(f for f in files if not f.startswith("."))]):
+            if not belongs_to_live(here / name):
+                yield (here / name).relative_to(root).as_posix()
+
+
+def _item(root: Path, name: str) -> Item:
+    path = root / name
+    base = Item(kind="file", source_key=name, name=path.name)
+    if path.is_dir():
+        return _skipped(base, "a file geodatabase; give it as an input of its own")
+    if name.lower().endswith(_SIDECARS):
+        return _skipped(base, "belongs to another raster")
+    if path.suffix.lower() == ".gpkg":
+        return _skipped(base, "a GeoPackage; give it as an input of its own")
+    if not path.is_file():
+        reason = "link points nowhere" if path.is_symlink() else "not a regular file"
+        return Item(
+            kind="file", source_key=name, name=path.name, status="unreadable", reason=reason
+        )
+    return probe(base, path)
+
+
+def _skipped(item: Item, reason: str) -> Item:
+    return Item(
+        kind="file", source_key=item.source_key, name=item.name, status="skipped", reason=reason
+    )

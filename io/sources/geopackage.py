@@ -1,0 +1,309 @@
+"""A GeoPackage whose features have photos as related media (OGC 18-000).
+
+Read with ``sqlite3`` alone, one BLOB at a time.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote as quote_uri
+
+from ...catalog import geometry
+from ...catalog.errors import ItemError, SourceError
+from ...catalog.geopackage import quote
+from ...catalog.lock import assert_not_live
+from ...catalog.records import Column, Dataset, Feature, Item, Scan, Srs
+from ..ogr import locations
+from ..probe import probe
+
+KIND = "geopackage"
+
+_CHUNK = 2_000
+_NAME_COLUMNS = ("name", "filename", "file_name", "title")
+_ICONS = "nga_icon"
+_PREVIEWS_OF = "nga_contents_id"
+"""NGA tools keep map icons and layer previews as media relations of these tables."""
+
+
+class _Relation(NamedTuple):
+    """One row of gpkgext_relations."""
+
+    layer: str
+    layer_key: str
+    media: str
+    media_key: str
+    mapping: str
+
+
+class _Layer(NamedTuple):
+    """A base table."""
+
+    name: str
+    row_key: str
+    columns: tuple[Column, ...]
+    geometry_column: str | None
+    geometry_type: str | None
+    has_z: bool
+    srs: Srs | None
+
+
+def matches(path: Path) -> bool:
+    """Return whether the file is an SQLite database."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(16) == b"SQLite format 3\x00"
+
+
+def scan(path: Path, layer: str | None) -> Iterator[Scan]:
+    """Yield one dataset per layer that has related media."""
+    with _opened(path) as connection:
+        layers = _layer_names(path, connection)
+        relations = _relations(connection)
+        names = _chosen(path, layer, layers, relations)
+    for name in names:
+        yield from _scan_layer(path, name, relations)
+
+
+@contextmanager
+def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
+    """Fetch media by table and key."""
+    with _opened(Path(dataset.uri)) as connection:
+
+        def fetch(item: Item) -> bytes:
+            table, _, key = item.source_key.rpartition("/")
+            column = _media_key(connection, table)
+            row = connection.execute(
+                f"SELECT data FROM {quote(table)} WHERE {quote(column)} = ?", (int(key),)
+            ).fetchone()
+            if row is None or row[0] is None:
+                raise ItemError("the media row is gone from its GeoPackage")
+            return bytes(row[0])
+
+        yield fetch
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open read-only; a database in WAL mode on a read-only medium only opens as immutable."""
+    assert_not_live(path)
+    try:
+        with closing(_connect(path)) as connection:
+            yield connection
+    except sqlite3.DatabaseError as error:
+        raise SourceError(f"{path}: cannot be read as a GeoPackage: {error}") from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    uri = f"file:{quote_uri(str(path))}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True)
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        connection = sqlite3.connect(f"{uri}&immutable=1", uri=True)
+    return connection
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+
+
+def _layer_names(path: Path, connection: sqlite3.Connection) -> list[str]:
+    tables = _tables(connection)
+    if {"runs", "outputs", "gpkg_contents"} <= tables:
+        raise SourceError(f"{path} is a pixelcat catalog, not an input")
+    if "gpkg_contents" not in tables:
+        raise SourceError(f"{path} is an SQLite database but no GeoPackage")
+    rows = connection.execute(
+        "SELECT table_name FROM gpkg_contents WHERE data_type IN ('features', 'attributes')"
+    )
+    return [row[0] for row in rows if row[0] in tables]
+
+
+def _relations(connection: sqlite3.Connection) -> list[_Relation]:
+    tables = _tables(connection)
+    if "gpkgext_relations" not in tables:
+        return []
+    rows = connection.execute(
+        "SELECT base_table_name, base_primary_column, related_table_name, related_primary_column,"
+        " mapping_table_name FROM gpkgext_relations WHERE lower(relation_name) = 'media'"
+    )
+    relations = [_Relation(*row) for row in rows]
+    return [
+        relation
+        for relation in relations
+        if {relation.layer, relation.media, relation.mapping} <= tables
+        and relation.media.lower() != _ICONS
+        and relation.layer.lower() != _PREVIEWS_OF
+    ]
+
+
+def _chosen(
+    path: Path, layer: str | None, layers: list[str], relations: list[_Relation]
+) -> list[str]:
+    with_media = list(dict.fromkeys(relation.layer for relation in relations))
+    if layer is None:
+        if not with_media:
+            listing = ", ".join(layers) or "none"
+            raise SourceError(f"{path}: no layer has related media (layers: {listing})")
+        return with_media
+    for name in with_media:
+        if name.lower() == layer.lower():
+            return [name]
+    if layer.lower() in (name.lower() for name in layers):
+        listing = ", ".join(with_media) or "none"
+        raise SourceError(f"{path}: layer {layer} has no related media (those that do: {listing})")
+    raise SourceError(f"{path}: no layer {layer}; there are {', '.join(layers) or 'none'}")
+
+
+def _scan_layer(path: Path, name: str, every: list[_Relation]) -> Iterator[Scan]:
+    relations = [relation for relation in every if relation.layer == name]
+    with _opened(path) as connection:
+        layer = _layer(connection, relations[0])
+        yield Scan(
+            dataset=Dataset(
+                kind=KIND,
+                uri=str(path),
+                layer=layer.name,
+                attachment_table=", ".join(dict.fromkeys(r.media for r in relations)),
+                key_field=relations[0].layer_key,
+                driver="GPKG",
+                srs=layer.srs,
+                geometry_type=layer.geometry_type,
+                has_z=layer.has_z,
+                columns=layer.columns,
+            ),
+            features=_features(connection, layer),
+            items=_items(connection, layer, every),
+        )
+
+
+def _layer(connection: sqlite3.Connection, relation: _Relation) -> _Layer:
+    shape = connection.execute(
+        "SELECT g.column_name, g.geometry_type_name, g.z, s.organization,"
+        " s.organization_coordsys_id, s.srs_name, s.definition, s.srs_id"
+        " FROM gpkg_geometry_columns g LEFT JOIN gpkg_spatial_ref_sys s ON s.srs_id = g.srs_id"
+        " WHERE lower(g.table_name) = lower(?)",
+        (relation.layer,),
+    ).fetchone()
+    info = connection.execute(f"PRAGMA table_xinfo({quote(relation.layer)})").fetchall()
+    row_key = next((row[1] for row in info if row[5] == 1), relation.layer_key)
+    columns = tuple(
+        Column(name=row[1], sql_type=row[2] or "TEXT")
+        for row in info
+        if not (shape and row[1] == shape[0]) and row[1].lower() != "fid"
+    )
+    known = shape is not None and shape[7] is not None and shape[7] > 0
+    return _Layer(
+        name=relation.layer,
+        row_key=row_key,
+        columns=columns,
+        geometry_column=shape[0] if shape else None,
+        geometry_type=shape[1].upper() if shape else None,
+        has_z=bool(shape and shape[2]),
+        srs=Srs(organization=shape[3], code=shape[4], name=shape[5], definition=shape[6])
+        if known
+        else None,
+    )
+
+
+def _features(connection: sqlite3.Connection, layer: _Layer) -> Iterator[Feature]:
+    names = [layer.row_key, *(column.name for column in layer.columns)]
+    shape = quote(layer.geometry_column) if layer.geometry_column else "NULL"
+    cursor = connection.execute(
+        f"SELECT {shape}, {', '.join(map(quote, names))} FROM {quote(layer.name)}"
+        f" ORDER BY {quote(layer.row_key)}"
+    )
+    crs = layer.srs.definition if layer.srs else None
+    while rows := cursor.fetchmany(_CHUNK):
+        shapes = [_wkb(row[0]) for row in rows]
+        for row, wkb, place in zip(rows, shapes, locations(shapes, crs), strict=True):
+            yield Feature(
+                source_fid=row[1],
+                geometry=wkb,
+                location=place,
+                attributes=dict(zip(names[1:], row[2:], strict=True)),
+            )
+
+
+def _wkb(blob: object) -> bytes | None:
+    try:
+        return geometry.decode(blob) if isinstance(blob, bytes) else None
+    except (ValueError, KeyError):
+        return None
+
+
+def _items(
+    connection: sqlite3.Connection, layer: _Layer, every: list[_Relation]
+) -> Iterator[Item]:
+    """Yield the media rows that belong to a layer, and those that belong to no layer at all."""
+    for media in dict.fromkeys(r.media for r in every if r.layer == layer.name):
+        related = [relation for relation in every if relation.media == media]
+        own = [relation for relation in related if relation.layer == layer.name]
+        links = _links(connection, layer, own)
+        elsewhere = {
+            row[0]
+            for relation in related
+            if relation.layer != layer.name
+            for row in connection.execute(f"SELECT related_id FROM {quote(relation.mapping)}")
+        }
+        yield from _media_items(connection, own[0], links, elsewhere - links.keys())
+
+
+def _links(
+    connection: sqlite3.Connection, layer: _Layer, relations: list[_Relation]
+) -> dict[int, list[str]]:
+    """Return the features of each media row; one that does not exist stays, in words."""
+    links: dict[int, list[str]] = {}
+    for relation in relations:
+        key = quote(relation.layer_key)
+        rows = connection.execute(
+            f"SELECT m.related_id, m.base_id, b.{quote(layer.row_key)} FROM"
+            f" {quote(relation.mapping)} m LEFT JOIN {quote(layer.name)} b ON b.{key} = m.base_id"
+        )
+        for media_id, base_id, row_id in rows:
+            links.setdefault(media_id, []).append(
+                str(row_id) if row_id is not None else f"= {base_id}"
+            )
+    return links
+
+
+def _media_items(
+    connection: sqlite3.Connection,
+    relation: _Relation,
+    links: dict[int, list[str]],
+    elsewhere: set[int],
+) -> Iterator[Item]:
+    info = connection.execute(f"PRAGMA table_xinfo({quote(relation.media)})").fetchall()
+    names = {row[1].lower(): row[1] for row in info}
+    label = next((names[name] for name in _NAME_COLUMNS if name in names), None)
+    if "data" not in names:
+        raise SourceError(f"media table {relation.media} has no column data")
+    declared = quote(names["content_type"]) if "content_type" in names else "NULL"
+    cursor = connection.execute(
+        f"SELECT {quote(relation.media_key)}, {declared}, {quote(label) if label else 'NULL'},"
+        f" {quote(names['data'])} FROM {quote(relation.media)} ORDER BY 1"
+    )
+    for key, content_type, name, data in cursor:
+        if key in elsewhere:
+            continue
+        item = Item(
+            kind="attachment",
+            source_key=f"{relation.media}/{key}",
+            name=str(name) if name else f"{relation.media} {key}",
+            declared_type=str(content_type) if content_type else None,
+            feature_keys=tuple(dict.fromkeys(links.get(key, ()))),
+        )
+        yield probe(item, data if isinstance(data, bytes) else None)
+
+
+def _media_key(connection: sqlite3.Connection, table: str) -> str:
+    row = connection.execute(
+        "SELECT related_primary_column FROM gpkgext_relations WHERE related_table_name = ?",
+        (table,),
+    ).fetchone()
+    return str(row[0]) if row else "id"

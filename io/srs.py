@@ -1,0 +1,90 @@
+"""Reference systems and ground scale: the one place that asks PROJ."""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import shapely
+from affine import Affine
+from pyproj import CRS, Geod, Transformer
+from pyproj.exceptions import CRSError, ProjError
+
+from ..catalog.records import Srs
+
+_WGS84 = Geod(ellps="WGS84")
+_EDGE_POINTS = 21
+
+PixelArea = Callable[[float], float]
+"""Row number → area in m² of a pixel in that row."""
+
+
+@lru_cache(maxsize=256)
+def describe(definition: str) -> Srs | None:
+    """Return the record of a reference system given as WKT or ``EPSG:n``; None if unknown."""
+    try:
+        crs = CRS.from_user_input(definition)
+        authority = crs.to_authority(min_confidence=100)
+        wkt = crs.to_wkt("WKT1_GDAL")
+    except (CRSError, ProjError):
+        return None
+    organization, code = authority or ("NONE", "0")
+    number = int(code) if code.isdigit() else 0
+    return Srs(
+        organization=organization if number else "NONE",
+        code=number,
+        name=crs.name,
+        definition=wkt,
+    )
+
+
+def footprint(width: int, height: int, transform: Affine, srs: Srs) -> bytes | None:
+    """Return the outline of a raster as WKB polygon in EPSG:4326, edges densified.
+
+    None where the outline has no place on the globe.
+    """
+    steps = np.linspace(0.0, 1.0, _EDGE_POINTS)[:-1]
+    columns = width * np.concatenate([steps, np.ones(20), 1 - steps, np.zeros(20)])
+    rows = height * np.concatenate([np.zeros(20), steps, np.ones(20), 1 - steps])
+    x, y = transform * (columns, rows)
+    try:
+        to_wgs84 = Transformer.from_crs(srs.definition, "EPSG:4326", always_xy=True)
+        lon, lat = to_wgs84.transform(x, y)
+    except ProjError:
+        return None
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+        return None
+    wkb: bytes = shapely.to_wkb(shapely.polygons(np.column_stack([lon, lat])))
+    return wkb
+
+
+def pixel_area(transform: Affine | None, definition: str | None) -> PixelArea | None:
+    """Return how many m² a pixel covers, or None where the image has no ground scale.
+
+    Planar in a projected system; in a geographic one the geodesic area of the pixel at
+    that row (Karney's algorithm in PROJ).
+
+    Args:
+        transform: Pixel (column, row) to map (x, y).
+        definition: The reference system as WKT.
+    """
+    if transform is None or definition is None:
+        return None
+    try:
+        crs = CRS.from_user_input(definition)
+    except CRSError:
+        return None
+    if crs.is_geographic:
+        return lambda row: _geodesic_area(transform, row)
+    if not crs.is_projected:
+        return None
+    unit: float = crs.axis_info[0].unit_conversion_factor
+    planar = abs(transform.determinant) * unit * unit
+    return lambda row: planar
+
+
+def _geodesic_area(transform: Affine, row: float) -> float:
+    corners = [transform * corner for corner in ((0, row), (1, row), (1, row + 1), (0, row + 1))]
+    lon, lat = zip(*corners, strict=True)
+    area, _ = _WGS84.polygon_area_perimeter(lon, lat)
+    return math.fabs(area)

@@ -1,0 +1,166 @@
+"""The class map of one image, put together from the cores of its windows."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..catalog.errors import ItemError
+from ..catalog.records import ClassStat, Item, Output
+from ..io.image import Image, Window
+from ..io.raster_out import ClassRasterSpec, ClassRasterWriter
+from ..io.srs import pixel_area
+from .classifier import Classifier
+
+
+class ClassMap:
+    """Collects cores, writes finished rows, counts classes.
+
+    Cores may come in any order within an image; rows are written from top to bottom as
+    soon as all cores of a row of windows are there, so memory holds a few such rows.
+    """
+
+    def __init__(
+        self, image: Image, classifier: Classifier, path: Path, tags: dict[str, str]
+    ) -> None:
+        """Start the map of an open image."""
+        self._classes = classifier.classes
+        self._spec = ClassRasterSpec(
+            width=image.width,
+            height=image.height,
+            classes=classifier.classes,
+            transform=image.transform,
+            crs=image.crs,
+            tags=tags,
+        )
+        self._path = path
+        self._writer: ClassRasterWriter | None = None
+        self._values = np.array([each.value for each in classifier.classes])
+        self._strips: dict[int, NDArray[Any]] = {}
+        self._missing: dict[int, int] = {}
+        """Pixels still missing in each strip, by its first row."""
+        self._next_row = 0
+        self._counts = np.zeros(len(self._classes), np.int64)
+        self._confidence = np.zeros(len(self._classes), np.float64)
+        self._areas = np.zeros(len(self._classes), np.float64)
+        self._pixel_area = pixel_area(image.transform, image.crs)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every row is there."""
+        return self._next_row == self._spec.height
+
+    def add(
+        self,
+        core: Window,
+        valid: NDArray[np.bool_],
+        index: NDArray[Any] | None,
+        confidence: NDArray[np.float32] | None,
+    ) -> None:
+        """Add the answer for one core.
+
+        Args:
+            core: Where it lies.
+            valid: Shape (height, width); only these pixels get a class.
+            index: Class positions, None where no pixel is valid.
+            confidence: 0 to 1.
+
+        Raises:
+            ItemError: The network gave scores that are not finite.
+            OutputError: The disk refused.
+        """
+        strip = self._strip(core)
+        if index is not None and confidence is not None:
+            self._count(core, index[valid], confidence[valid])
+            part = strip[:, core.column : core.column + core.width]
+            part[valid] = self._values[index[valid]]
+        self._missing[core.row] -= core.height * core.width
+        self._write_complete_rows()
+
+    def _strip(self, core: Window) -> NDArray[Any]:
+        if self._writer is None:
+            self._writer = ClassRasterWriter(self._path, self._spec)
+        if core.row not in self._strips:
+            self._strips[core.row] = np.full(
+                (core.height, self._spec.width), self._writer.nodata, self._writer.dtype
+            )
+            self._missing[core.row] = core.height * self._spec.width
+        return self._strips[core.row]
+
+    def _count(
+        self, core: Window, index: NDArray[Any], confidence: NDArray[np.float32]
+    ) -> None:
+        bad = len(confidence) - int(np.isfinite(confidence).sum())
+        if bad:
+            raise ItemError(f"the model gave scores that are not finite in {bad} pixels")
+        size = len(self._classes)
+        counts = np.bincount(index, minlength=size)
+        self._counts += counts
+        self._confidence += np.bincount(index, weights=confidence, minlength=size)
+        if self._pixel_area is not None:
+            self._areas += counts * self._pixel_area(core.row + core.height / 2)
+
+    def _write_complete_rows(self) -> None:
+        while self._missing.get(self._next_row) == 0 and self._writer is not None:
+            strip = self._strips.pop(self._next_row)
+            del self._missing[self._next_row]
+            self._writer.write_rows(strip)
+            self._next_row += len(strip)
+
+    def finish(self, item: Item, raster_path: str, started: float) -> Output:
+        """Publish the class raster and return the output of the item.
+
+        Args:
+            item: The item, from the catalog.
+            raster_path: What the catalog is to remember as the place of the raster.
+            started: ``time.monotonic()`` when the image was opened.
+
+        Raises:
+            OutputError: The disk refused.
+        """
+        total = int(self._counts.sum())
+        if item.id is None:
+            raise ValueError("an output needs an item of the catalog")
+        if not total or self._writer is None:
+            self.abandon()
+            return Output(
+                item_id=item.id,
+                status="skipped",
+                reason="no valid pixels: every pixel is NoData",
+                item_sha256=item.sha256,
+            )
+        digest = self._writer.finish()
+        return Output(
+            item_id=item.id,
+            status="done",
+            item_sha256=item.sha256,
+            raster_path=raster_path,
+            sha256=digest,
+            width=self._spec.width,
+            height=self._spec.height,
+            valid_pixels=total,
+            seconds=time.monotonic() - started,
+            stats=self._stats(total),
+        )
+
+    def _stats(self, total: int) -> tuple[ClassStat, ...]:
+        return tuple(
+            ClassStat(
+                value=each.value,
+                name=each.name,
+                pixels=int(count),
+                fraction=int(count) / total,
+                area_m2=float(area) if self._pixel_area is not None else None,
+                mean_confidence=float(confidence) / int(count) if count else None,
+            )
+            for each, count, confidence, area in zip(
+                self._classes, self._counts, self._confidence, self._areas, strict=True
+            )
+        )
+
+    def abandon(self) -> None:
+        """Remove what was written so far."""
+        if self._writer is not None:
+            self._writer.abandon()

@@ -1,0 +1,239 @@
+"""The driver: it holds the catalog and hands out images; a worker does the rest."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..catalog.errors import UsageError
+from ..catalog.records import Dataset, Item, Output
+from ..catalog.store import Catalog
+from ..io import sources
+from ..io.image import decoder
+from ..io.names import safe_stem
+from ..io.publish import make_folder, sweep
+from .classifier import Prepared, prepare
+from .definition import ModelDefinition
+from .options import RunOptions, parse_arguments, resolve
+from .results import Failure, Run
+from .tensorflow_setup import device_name, software
+from .worker import Task, Worker
+
+Progress = Callable[[int, int], None]
+"""Called with (items finished, items in all) after each item."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Request:
+    """A call of :func:`classify`, checked."""
+
+    definition: ModelDefinition
+    hashes: tuple[str, str]
+    """Of definition and weights."""
+    options: RunOptions
+    layer: str | None
+    out_features: str | None
+    force: bool
+
+
+def classify(
+    inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    model: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    layer: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    out_features: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Classify images and keep the results in a catalog.
+
+    Calling it again with the same model and arguments goes on where the last call
+    stopped; what is done already is not done again.
+
+    Args:
+        inputs: Image files, folders, file geodatabases or GeoPackages with photos.
+        model: An ``.emd`` or ``.keras`` file.
+        output: The catalog, a GeoPackage; made where it does not exist. Class rasters go
+            to ``<its stem>_rasters`` beside it.
+        layer: Only this feature class of the inputs.
+        arguments: Model arguments by name, as text or as Python values; see
+            :data:`pixelcat.processors.options.ARGUMENTS`.
+        out_features: Name of the output feature class; default ``<layer>_classified``.
+        force: Start a new run even where an earlier one can go on.
+        progress: Called after each item.
+
+    Returns:
+        The run. Images that could not be classified are counted and listed there.
+
+    Raises:
+        UsageError: An argument is wrong.
+        ModelError: The model cannot be used.
+        SourceError: An input is missing or unreadable.
+        CatalogError: The catalog cannot be used; CatalogBusyError where another run has it.
+        OutputError: The disk refused.
+    """
+    paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
+    if not paths:
+        raise UsageError("nothing to classify: give a file, a folder or a geodatabase")
+    definition = ModelDefinition.load(model)
+    given = {name: _as_text(value) for name, value in (arguments or {}).items()}
+    request = _Request(
+        definition=definition,
+        hashes=(definition.sha256, definition.weights_sha256()),
+        options=resolve(definition, parse_arguments(given)),
+        layer=layer,
+        out_features=out_features,
+        force=force,
+    )
+    with Catalog(output, create=True) as catalog:
+        datasets = [
+            catalog.add(scan) for path in paths for scan in sources.scan(path, layer)
+        ]
+        return _Driver(catalog, request, datasets, progress).run()
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(str(part) for part in value)
+    return str(value)
+
+
+class _Driver:
+    """One run over some datasets of a catalog."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        request: _Request,
+        datasets: Sequence[Dataset],
+        progress: Progress | None,
+    ) -> None:
+        self._catalog = catalog
+        self._request = request
+        self._datasets = {dataset.id: dataset for dataset in datasets if dataset.id is not None}
+        self._progress = progress or (lambda done, total: None)
+        self._feature_classes = [d for d in datasets if d.is_feature_class]
+        if request.out_features and len(self._feature_classes) != 1:
+            raise UsageError(
+                "--out-features names one output feature class, the inputs have"
+                f" {len(self._feature_classes)} feature classes; choose one with --layer"
+            )
+
+    def run(self) -> Run:
+        ids = list(self._datasets)
+        run_id = None if self._request.force else self._known_run()
+        notes: tuple[str, ...] = ()
+        classified = 0
+        status = "finished"
+        if run_id is None or self._pending(run_id):
+            prepared = prepare(self._request.definition, self._request.options)
+            notes = prepared.notes
+            run_id = self._start(prepared)
+            self._catalog.settle_unusable(run_id, ids)
+            classified, status = self._classify(run_id, prepared)
+        else:
+            self._catalog.settle_unusable(run_id, ids)
+        self._catalog.finish_run(run_id, status)
+        return self._report(run_id, status, classified, notes)
+
+    def _known_run(self) -> int | None:
+        run_id = self._catalog.find_run(*self._request.hashes, self._request.options.as_json())
+        if run_id is not None:
+            self._catalog.forget_lost_outputs(run_id)
+        return run_id
+
+    def _pending(self, run_id: int) -> list[Item]:
+        return self._catalog.pending(run_id, list(self._datasets))
+
+    def _start(self, prepared: Prepared) -> int:
+        definition = self._request.definition
+        model_id = self._catalog.add_model(
+            name=definition.name,
+            framework=definition.framework,
+            definition_sha256=self._request.hashes[0],
+            weights_sha256=self._request.hashes[1],
+            definition=definition.properties,
+            classes=prepared.classifier.classes,
+        )
+        return self._catalog.start_run(
+            model_id,
+            options=self._request.options.as_json(),
+            software=software(),
+            device=device_name(),
+            decoder=decoder(),
+            force=self._request.force,
+        )
+
+    def _classify(self, run_id: int, prepared: Prepared) -> tuple[int, str]:
+        """Classify what is pending; the number of class maps made, and how it ended."""
+        folder = self._catalog.rasters / f"run_{run_id}"
+        make_folder(folder)
+        sweep(folder)
+        pending = self._pending(run_id)
+        worker = Worker(
+            prepared.classifier, bands=self._request.options.bands, tags=self._tags(run_id)
+        )
+        done = 0
+        try:
+            for number, output in enumerate(worker.run(self._tasks(pending, folder)), 1):
+                self._catalog.record(run_id, output)
+                done += output.status == "done"
+                self._progress(number, len(pending))
+        except KeyboardInterrupt:
+            return done, "stopped"
+        return done, "finished"
+
+    def _tasks(self, items: Sequence[Item], folder: Path) -> Iterator[Task]:
+        for item in items:
+            raster = folder / f"{item.id:06d}_{safe_stem(item.name)}.tif"
+            yield Task(
+                item=item,
+                dataset=self._datasets[item.dataset_id or 0],
+                raster=raster,
+                raster_path=raster.relative_to(self._catalog.path.parent).as_posix(),
+            )
+
+    def _tags(self, run_id: int) -> dict[str, str]:
+        return {
+            "PIXELCAT_MODEL": self._request.definition.name,
+            "PIXELCAT_MODEL_SHA256": self._request.hashes[1],
+            "PIXELCAT_RUN": str(run_id),
+        }
+
+    def _report(self, run_id: int, status: str, classified: int, notes: tuple[str, ...]) -> Run:
+        layers: list[str] = []
+        for dataset in self._feature_classes:
+            layers += self._catalog.write_feature_class(
+                dataset.id or 0, run_id, name=self._request.out_features
+            )
+        rows = self._catalog.query(
+            "SELECT o.status, o.reason, d.layer, i.name, i.source_key FROM outputs o"
+            " JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id"
+            f" WHERE o.run_id = ? AND d.id IN ({', '.join('?' for _ in self._datasets)})"
+            " ORDER BY o.item_id",
+            (run_id, *self._datasets),
+        )
+        states = [row["status"] for row in rows]
+        return Run(
+            catalog=self._catalog.path,
+            id=run_id,
+            status=status,
+            done=states.count("done"),
+            failed=states.count("failed"),
+            skipped=states.count("skipped"),
+            classified_now=classified,
+            layers=tuple(layers),
+            failures=tuple(_failure(row) for row in rows if row["status"] == "failed"),
+            notes=notes,
+        )
+
+
+def _failure(row: Mapping[str, Any]) -> Failure:
+    place = f"{row['layer']} attachment {row['source_key']}" if row["layer"] else row["source_key"]
+    image = place if row["name"] in place else f"{place} ({row['name']})"
+    return Failure(image=image, reason=row["reason"])
+
+

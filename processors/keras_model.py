@@ -1,0 +1,86 @@
+"""Keras 3 ``.keras`` files."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ..catalog.errors import ModelError
+from .network import Network, Scores
+from .tensorflow_setup import tensorflow
+
+_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+
+
+def matches(path: Path, head: bytes) -> bool:
+    """Return whether the file is a ZIP archive with the members of a Keras 3 file."""
+    if not head.startswith(b"PK"):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _MEMBERS <= set(archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def load(path: Path) -> Network:
+    """Load a model in safe mode, without optimiser, loss and metrics.
+
+    Raises:
+        ModelError: Damaged, needs code of its own, or no pixel classifier.
+    """
+    tensorflow()
+    import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises anything from KeyError to its own
+        raise ModelError(f"model {path} cannot be loaded: {_first_line(error)}") from error
+    height, width, bands = _input_size(model, path)
+    return Network(
+        call=lambda pixels: model(pixels, training=False),
+        height=height,
+        width=width,
+        bands=bands,
+        channels=_channels(model, path),
+        scores=_scores(model),
+    )
+
+
+def _input_size(model: Any, path: Path) -> tuple[int | None, int | None, int]:
+    if len(model.inputs) != 1:
+        raise ModelError(f"model {path} has {len(model.inputs)} inputs; a classifier has one")
+    shape = model.inputs[0].shape
+    if len(shape) != 4 or shape[3] is None:
+        raise ModelError(f"model {path} takes {shape}; expected (batch, height, width, bands)")
+    return shape[1], shape[2], shape[3]
+
+
+def _channels(model: Any, path: Path) -> int:
+    if len(model.outputs) != 1:
+        raise ModelError(f"model {path} has {len(model.outputs)} outputs; a classifier has one")
+    shape = model.outputs[0].shape
+    if len(shape) != 4 or shape[3] is None:
+        raise ModelError(
+            f"model {path} gives {shape}, no score for each pixel (batch, height, width, classes)"
+        )
+    return int(shape[3])
+
+
+def _scores(model: Any) -> Scores:
+    """Tell from the last layer what the output channels are."""
+    layer = model.outputs[0]._keras_history.operation
+    while hasattr(layer, "layers") and hasattr(layer, "outputs"):
+        layer = layer.outputs[0]._keras_history.operation
+    if type(layer).__name__ == "Softmax":
+        return "probabilities"
+    activation = getattr(getattr(layer, "activation", None), "__name__", None)
+    if activation == "softmax":
+        return "probabilities"
+    if activation == "sigmoid":
+        return "sigmoid"
+    return "logits" if activation == "linear" else "values"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines)[:300] or type(error).__name__

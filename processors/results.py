@@ -1,0 +1,139 @@
+"""What a run gave, for Python: frames and SQL over its catalog."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..catalog import query as catalog_query
+from ..catalog.errors import UsageError
+
+if TYPE_CHECKING:
+    import geopandas
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """One image without a class map, and why."""
+
+    image: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """A run that ended: its numbers, and its answers on request.
+
+    The numbers count the items of the inputs that were given, whenever they were done.
+    """
+
+    catalog: Path
+    id: int
+    status: str
+    """``finished`` or ``stopped``."""
+    done: int
+    failed: int
+    skipped: int
+    classified_now: int
+    """Of ``done``, those that this call classified; the others were done before."""
+    layers: tuple[str, ...]
+    """Output feature classes, each followed by its summary."""
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every image has a class map or was no image; 3 where one failed."""
+        return 3 if self.failed else 0
+
+    def features(self, layer: str | None = None) -> "geopandas.GeoDataFrame":
+        """Return an output feature class: one row per feature and image.
+
+        Args:
+            layer: Its name; not needed where there is only one.
+
+        Raises:
+            UsageError: The run has no such layer, or several to choose from.
+        """
+        from ..io.frames import read_table
+
+        names = self.layers[::2]
+        if layer is None and len(names) != 1:
+            raise UsageError(f"name one of the layers of this run: {', '.join(names) or 'none'}")
+        return read_table(self.catalog, layer or names[0])
+
+    def items(self) -> "pd.DataFrame":
+        """Return every image of the run with what became of it."""
+        from ..io.frames import read_table
+
+        frame = read_table(self.catalog, "item_results")
+        return frame[frame["run_id"] == self.id].reset_index(drop=True)
+
+    def sql(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[dict[str, Any]]:
+        """Run one read-only SQL statement on the catalog and return its rows."""
+        return catalog_query.query(self.catalog, sql, parameters).dicts()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Results:
+    """A catalog opened for reading."""
+
+    path: Path
+
+    def table(self, name: str) -> "pd.DataFrame":
+        """Return a table or view; a GeoDataFrame where it has a geometry."""
+        from ..io.frames import read_table
+
+        return read_table(self.path, name)
+
+    def sql(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[dict[str, Any]]:
+        """Run one read-only SQL statement and return its rows."""
+        return catalog_query.query(self.path, sql, parameters).dicts()
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return a row per run: model, state, and how many items are in which state."""
+        return self.sql(_STATUS)
+
+    def details(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Return titled tables: why images failed or were skipped, and the output layers."""
+        return [
+            ("Images without a class map, by reason", self.sql(_REASONS)),
+            ("Output feature classes", self.sql(_LAYERS)),
+        ]
+
+
+_STATUS = """
+SELECT r.id AS run, m.name AS model, r.status, r.started_at, r.finished_at,
+  count(*) FILTER (WHERE o.status = 'done') AS done,
+  count(*) FILTER (WHERE o.status = 'failed') AS failed,
+  count(*) FILTER (WHERE o.status = 'skipped') AS skipped
+FROM runs r JOIN models m ON m.id = r.model_id LEFT JOIN outputs o ON o.run_id = r.id
+GROUP BY r.id ORDER BY r.id
+"""
+
+
+_REASONS = """
+SELECT run_id AS run, status, count(*) AS images, reason FROM outputs WHERE status != 'done'
+GROUP BY run_id, status, reason ORDER BY run_id, status, images DESC
+"""
+_LAYERS = """
+SELECT l.run_id AS run, d.uri AS source, d.layer, l.table_name AS features,
+  l.summary_name AS summary FROM result_layers l JOIN datasets d ON d.id = l.dataset_id
+ORDER BY l.id
+"""
+
+
+def open_catalog(path: str | os.PathLike[str]) -> Results:
+    """Open a catalog for reading.
+
+    Raises:
+        CatalogError: No such catalog.
+    """
+    with catalog_query.read_only(path):
+        return Results(path=Path(path).resolve())

@@ -1,0 +1,54 @@
+"""The one place that imports TensorFlow, late and with its settings."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from types import ModuleType
+
+
+@cache
+def tensorflow() -> ModuleType:
+    """Import TensorFlow: quiet, oneDNN on (results depend on it), GPU memory as needed."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    with _quiet():
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    module: ModuleType = tf
+    return module
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep off the terminal what TensorFlow's C++ side writes while it starts."""
+    if os.environ.get("PIXELCAT_DEBUG"):
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def device_name() -> str:
+    """Return what TensorFlow computes on: ``CPU``, or the name of the first GPU."""
+    gpus = tensorflow().config.list_physical_devices("GPU")
+    return str(gpus[0].name).rpartition(":")[0].rpartition(":")[2] or "GPU" if gpus else "CPU"
+
+
+def software() -> dict[str, str]:
+    """Return the versions that decide a result, without importing anything."""
+    names = ("tensorflow", "keras", "numpy", "rasterio", "pillow")
+    return {name: version(name) for name in names}
