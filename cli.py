@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 from tabulate import tabulate
@@ -60,9 +60,7 @@ def _pairs(context: click.Context, option: click.Parameter, values: Sequence[str
 
 @cli.command(epilog=EXIT_CODES)
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "--model", "-m", required=True, type=click.Path(), help="An .emd or a .keras file."
-)
+@click.option("--model", "-m", required=True, type=click.Path(), help="An .emd or a .keras file.")
 @click.option(
     "--output", "-o", required=True, type=click.Path(dir_okay=False),
     help="The catalog, a GeoPackage; made where it does not exist.",
@@ -88,7 +86,7 @@ def classify(
     force: bool,
     format_: str,
 ) -> None:
-    """Classify images, or the photos attached to features.
+    r"""Classify images, or the photos attached to features.
 
     INPUTS are image files, folders of images, file geodatabases and GeoPackages whose
     features have photos. Class rasters go to a folder beside the catalog. The same
@@ -120,7 +118,7 @@ def classify(
 @click.argument("catalog", type=click.Path())
 @_format
 def status(catalog: str, format_: str) -> None:
-    """Say what the runs of a catalog have done.
+    r"""Say what the runs of a catalog have done.
 
     \b
     Example:
@@ -148,7 +146,7 @@ def status(catalog: str, format_: str) -> None:
 )  # fmt: skip
 @_format
 def sql(catalog: str, statement: str, parameters: Mapping[str, str], format_: str) -> None:
-    """Ask a catalog a question in SQL; nothing can be changed.
+    r"""Ask a catalog a question in SQL; nothing can be changed.
 
     \b
     Example:
@@ -164,7 +162,7 @@ class _Progress:
     def __init__(self) -> None:
         self._bar: Any = None
 
-    def __enter__(self) -> "_Progress":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

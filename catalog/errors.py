@@ -9,7 +9,7 @@
     ├── OutputError (OSError)        74   the disk refused a result
     ├── CatalogError                 74   the catalog file cannot be used
     │   └── CatalogBusyError         75   another run holds the catalog
-    └── ItemError                     –   one image is unusable: becomes a row, never an exit
+    └── ItemError                     -   one image is unusable: becomes a row, never an exit
 
 Every message is one line that says what is wrong, with which item, and what to do.
 """
@@ -59,3 +59,9 @@ class CatalogBusyError(CatalogError):
 
 class ItemError(PixelcatError):
     """One image cannot be used. Recorded as the reason of its row; never stops a run."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a library's error says, or its type where it is silent."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

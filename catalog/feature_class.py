@@ -134,9 +134,7 @@ def _source(connection: sqlite3.Connection, dataset_id: int, run_id: int) -> _So
         "SELECT value, name FROM classes WHERE model_id = ? ORDER BY value", (model_id,)
     ).fetchall()
     parsed = tuple(Column(**column) for column in json.loads(columns))
-    return _Source(
-        dataset_id, model_id, parsed, geometry_type, srs_id, bool(has_z), tuple(classes)
-    )
+    return _Source(dataset_id, model_id, parsed, geometry_type, srs_id, bool(has_z), tuple(classes))
 
 
 def _claim_names(

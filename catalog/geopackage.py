@@ -211,8 +211,7 @@ def refresh_contents(connection: sqlite3.Connection, tables: Iterable[str]) -> N
     """Write real extents and the time of change of feature tables into ``gpkg_contents``."""
     for name in tables:
         row = connection.execute(
-            "SELECT min(minx), max(maxx), min(miny), max(maxy)"
-            f" FROM {quote(f'rtree_{name}_geom')}"
+            f"SELECT min(minx), max(maxx), min(miny), max(maxy) FROM {quote(f'rtree_{name}_geom')}"
         ).fetchone()
         box = Bounds(*row)
         connection.execute(

@@ -20,7 +20,7 @@ _live: dict[Path, tuple[int, int] | None] = {}
 
 def _inode(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)
+        found = Path(path).stat()
     except (OSError, ValueError):
         return None
     return (found.st_dev, found.st_ino)

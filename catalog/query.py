@@ -106,9 +106,7 @@ def read_only(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
             unmark_live(resolved)
 
 
-def _check_is_catalog(
-    connection: sqlite3.Connection, path: str | os.PathLike[str]
-) -> None:
+def _check_is_catalog(connection: sqlite3.Connection, path: str | os.PathLike[str]) -> None:
     found = connection.execute(
         "SELECT count(*) FROM sqlite_master WHERE name IN ('runs', 'items', 'gpkg_contents')"
     ).fetchone()[0]
@@ -123,9 +121,7 @@ def _restrict(connection: sqlite3.Connection, time_limit_s: float) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.set_authorizer(_authorize)
     end = time.monotonic() + time_limit_s
-    connection.set_progress_handler(
-        lambda: int(time.monotonic() > end), _STEPS_BETWEEN_CHECKS
-    )
+    connection.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS_BETWEEN_CHECKS)
 
 
 def _touch_virtual_tables(connection: sqlite3.Connection) -> None:

@@ -32,7 +32,7 @@ def add_model(
     if known:
         return int(known[0])
     table = db.table("models").insert({**model, "definition": json.dumps(definition)})
-    model_id = int(table.last_pk)
+    model_id = int(str(table.last_pk))
     db.table("classes").insert_all(
         {
             "model_id": model_id,
@@ -80,7 +80,7 @@ def start(
         "started_at": now(),
         "status": "running",
     }
-    return int(db.table("runs").insert(row).last_pk)
+    return int(str(db.table("runs").insert(row).last_pk))
 
 
 def finish(connection: sqlite3.Connection, run_id: int, status: str) -> None:
@@ -90,9 +90,7 @@ def finish(connection: sqlite3.Connection, run_id: int, status: str) -> None:
     )
 
 
-def pending(
-    connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[int]
-) -> list[Item]:
+def pending(connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[int]) -> list[Item]:
     """Return the ready items whose present content has no output in this run."""
     cursor = connection.execute(
         "SELECT i.id, i.dataset_id, i.kind, i.source_key, i.name, i.content_type, i.byte_size,"

@@ -142,5 +142,7 @@ def upgrade(db: Database, path: str) -> None:
         known = {migration.name for migration in MIGRATIONS.pending(Database(memory=True))}
         newer = [m.name for m in MIGRATIONS.applied(db) if m.name not in known]
         if newer:
-            raise CatalogError(f"{path} was made by a newer pixelcat ({newer[-1]}); upgrade pixelcat")
+            raise CatalogError(
+                f"{path} was made by a newer pixelcat ({newer[-1]}); upgrade pixelcat"
+            )
     MIGRATIONS.apply(db)

@@ -9,7 +9,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from ..catalog.errors import ItemError
+from ..catalog.errors import ItemError, first_line
 from .image import RasterArray, Window, check_size
 from .raster import georeference
 
@@ -48,7 +48,7 @@ class Photo:
                 where if isinstance(where, Path) else io.BytesIO(where), formats=formats
             )
         except Exception as error:  # a decoder may raise anything on hostile bytes
-            raise ItemError(f"damaged {formats[0]} header: {_first_line(error)}") from error
+            raise ItemError(f"damaged {formats[0]} header: {first_line(error)}") from error
         width, height = self._image.size
         check_size(width, height)
         exif = self._exif()
@@ -75,7 +75,7 @@ class Photo:
                 **exif.get_ifd(_EXIF_IFD),
                 _GPS_IFD: dict(exif.get_ifd(_GPS_IFD)),
             }
-        except Exception:  # damaged metadata does not make a picture unusable
+        except Exception:  # noqa: BLE001  damaged metadata does not make a picture unusable
             return {}
 
     def _georeference(self, where: Path | bytes) -> tuple[Affine | None, str | None]:
@@ -120,7 +120,7 @@ class Photo:
                 image = image.transpose(_UPRIGHT[self.orientation])
             pixels = np.asarray(image)
         except Exception as error:  # a decoder may raise anything on hostile bytes
-            raise ItemError(f"cut off or damaged: {_first_line(error)}") from error
+            raise ItemError(f"cut off or damaged: {first_line(error)}") from error
         if pixels.ndim == 2:
             pixels = pixels[..., np.newaxis]
         if image.mode in ("RGBA", "LA"):
@@ -154,7 +154,7 @@ def _position(exif: dict[int, Any]) -> tuple[float, float] | None:
     try:
         latitude = _degrees(gps[2], gps[1] in ("S", b"S"))
         longitude = _degrees(gps[4], gps[3] in ("W", b"W"))
-    except Exception:  # no position, or not three numbers
+    except Exception:  # noqa: BLE001  no position, or not three numbers
         return None
     inside = abs(latitude) <= 90 and abs(longitude) <= 180
     return (longitude, latitude) if inside and (latitude, longitude) != (0.0, 0.0) else None
@@ -164,7 +164,3 @@ def _degrees(parts: Any, negative: bool) -> float:
     degrees, minutes, seconds = (float(part) for part in parts)
     value = degrees + minutes / 60 + seconds / 3600
     return -value if negative else value
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -11,7 +11,23 @@ from .image import Image, open_image, read_head
 from .sniff import content_type, describe
 
 _IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .png .tif .tiff .gif .bmp .webp .jp2 .j2k .img .heic .heif .avif".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".png",
+        ".tif",
+        ".tiff",
+        ".gif",
+        ".bmp",
+        ".webp",
+        ".jp2",
+        ".j2k",
+        ".img",
+        ".heic",
+        ".heif",
+        ".avif",
+    ]
 )
 _CHUNK = 1 << 20
 

@@ -31,7 +31,7 @@ def publish(temporary: Path, final: Path) -> str:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
             os.fsync(file.fileno())
-        os.replace(temporary, final)
+        temporary.replace(final)
         _sync_folder(final.parent)
     except OSError as error:
         raise OutputError(f"cannot write {final}: {error.strerror}") from error

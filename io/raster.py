@@ -16,7 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window as RasterioWindow
 
-from ..catalog.errors import ItemError
+from ..catalog.errors import ItemError, first_line
 from ..catalog.lock import assert_not_live
 from .image import RasterArray, Window, check_size, working_dtype
 
@@ -66,7 +66,7 @@ class Raster:
                     return self._memory.open(**options)
                 return rasterio.open(where, **options)
             except RasterioError as error:
-                raise ItemError(f"not an image that can be read: {_first_line(error)}") from error
+                raise ItemError(f"not an image that can be read: {first_line(error)}") from error
 
     def _describe(self) -> None:
         dataset = self._dataset
@@ -85,9 +85,9 @@ class Raster:
         self.band_names: tuple[str | None, ...] = tuple(
             dataset.descriptions[index - 1] for index in self._indexes
         )
-        self.orientation = None
-        self.taken_at = None
-        self.position = None
+        self.orientation: int | None = None
+        self.taken_at: str | None = None
+        self.position: tuple[float, float] | None = None
         self.transform, self.crs = _georeference_of(dataset)
 
     def __enter__(self) -> Self:
@@ -117,7 +117,7 @@ class Raster:
                 data = self._dataset.read(indexes, window=area)
                 valid = self._valid(data, indexes, area)
             except RasterioError as error:
-                raise ItemError(f"cut off or damaged: {_first_line(error)}") from error
+                raise ItemError(f"cut off or damaged: {first_line(error)}") from error
         data = data.astype(self.dtype, copy=False)
         if not valid.all():
             data[:, ~valid] = 0
@@ -138,10 +138,10 @@ class Raster:
         elif MaskFlags.all_valid in flags:
             valid = np.ones(data.shape[1:], bool)
         else:
-            valid = self._dataset.read_masks(indexes[0], window=area) != 0
+            valid = np.not_equal(self._dataset.read_masks(indexes[0], window=area), 0)
         if data.dtype.kind == "f":
             valid &= np.isfinite(data).all(axis=0)
-        return valid
+        return np.asarray(valid, bool)
 
 
 def georeference(path: Path) -> tuple[Affine | None, str | None]:
@@ -166,7 +166,7 @@ def _differs(band: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
     if nodata is None:
         return np.ones(band.shape, bool)
     if math.isnan(nodata):
-        return ~np.isnan(band)
+        return np.logical_not(np.isnan(band))
     exact = int(nodata) if band.dtype.kind in "iu" and float(nodata).is_integer() else nodata
     differs: NDArray[np.bool_] = band != exact
     return differs
@@ -177,8 +177,4 @@ def _check_png(where: Path | bytes) -> None:
     try:
         Pillow.open(where if isinstance(where, Path) else io.BytesIO(where)).load()
     except Exception as error:  # a decoder may raise anything on hostile bytes
-        raise ItemError(f"PNG is cut off or damaged: {_first_line(error)}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ItemError(f"PNG is cut off or damaged: {first_line(error)}") from error

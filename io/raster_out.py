@@ -120,7 +120,7 @@ class ClassRasterWriter:
             OutputError: The disk refused.
         """
         rows = np.ascontiguousarray(rows, dtype=self.dtype)
-        self._checksum = zlib.crc32(rows, self._checksum)
+        self._checksum = zlib.crc32(rows.data, self._checksum)
         self._waiting.append(rows)
         waiting = sum(len(part) for part in self._waiting)
         last = self._rows_written + waiting == self._spec.height
@@ -180,6 +180,6 @@ class ClassRasterWriter:
             for row in range(0, self._spec.height, _CHECK_ROWS):
                 height = min(_CHECK_ROWS, self._spec.height - row)
                 area = RasterioWindow(0, row, self._spec.width, height)
-                checksum = zlib.crc32(dataset.read(1, window=area), checksum)
+                checksum = zlib.crc32(dataset.read(1, window=area).data, checksum)
         if checksum != self._checksum:
             raise OutputError(f"{self._path} does not read back as written; is the disk full?")

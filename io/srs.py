@@ -44,9 +44,11 @@ def footprint(width: int, height: int, transform: Affine, srs: Srs) -> bytes | N
     None where the outline has no place on the globe.
     """
     steps = np.linspace(0.0, 1.0, _EDGE_POINTS)[:-1]
-    columns = width * np.concatenate([steps, np.ones(20), 1 - steps, np.zeros(20)])
-    rows = height * np.concatenate([np.zeros(20), steps, np.ones(20), 1 - steps])
-    x, y = transform * (columns, rows)
+    start, end = np.zeros_like(steps), np.ones_like(steps)
+    columns = width * np.concatenate([steps, end, 1 - steps, start])
+    rows = height * np.concatenate([start, steps, end, 1 - steps])
+    a, b, c, d, e, f = transform[:6]
+    x, y = a * columns + b * rows + c, d * columns + e * rows + f
     try:
         to_wgs84 = Transformer.from_crs(srs.definition, "EPSG:4326", always_xy=True)
         lon, lat = to_wgs84.transform(x, y)

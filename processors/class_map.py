@@ -89,9 +89,7 @@ class ClassMap:
             self._missing[core.row] = core.height * self._spec.width
         return self._strips[core.row]
 
-    def _count(
-        self, core: Window, index: NDArray[Any], confidence: NDArray[np.float32]
-    ) -> None:
+    def _count(self, core: Window, index: NDArray[Any], confidence: NDArray[np.float32]) -> None:
         bad = len(confidence) - int(np.isfinite(confidence).sum())
         if bad:
             raise ItemError(f"the model gave scores that are not finite in {bad} pixels")

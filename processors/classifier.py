@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..catalog.errors import ItemError, ModelError, UsageError
+from ..catalog.errors import ItemError, ModelError, UsageError, first_line
 from ..catalog.records import ClassDefinition
 from .definition import ModelDefinition, numbered_classes
 from .network import Network, model_format
@@ -21,8 +21,8 @@ from .windows import Tiling, round_up
 class ClassBatch(NamedTuple):
     """The answer for a batch of windows, each array with shape (n, height, width)."""
 
-    index: NDArray[Any]
-    """Position of the class in ``Classifier.classes``; uint8 or uint16."""
+    classes: NDArray[Any]
+    """Positions in ``Classifier.classes``; uint8 or uint16."""
     confidence: NDArray[np.float32]
     """0 to 1; NaN where the network gave a score that is not finite."""
 
@@ -31,7 +31,7 @@ class Classifier(Protocol):
     """What the loop needs of a model."""
 
     classes: tuple[ClassDefinition, ...]
-    """In the order of ``ClassBatch.index``."""
+    """In the order in which ``ClassBatch.classes`` counts."""
     bands: int
     """Bands that the network takes."""
     tiling: Tiling
@@ -72,8 +72,9 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
     try:
         field = measure(network)
     except Exception as error:  # TensorFlow raises many kinds for a network that does not fit
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"model {definition.model_file} does not run: {text}") from error
+        raise ModelError(
+            f"model {definition.model_file} does not run: {first_line(error)}"
+        ) from error
     tiling, notes = _tiling(network, options, field)
     return Prepared(
         classifier=_Compiled(
@@ -106,7 +107,9 @@ def output_classes(
         background = ClassDefinition(value=0, name="Background", color=(0, 0, 0))
         return (background, *listed)
     if len(listed) != count:
-        raise ModelError(f"the definition lists {len(listed)} classes, the network tells {count} apart")
+        raise ModelError(
+            f"the definition lists {len(listed)} classes, the network tells {count} apart"
+        )
     return listed
 
 
@@ -131,9 +134,7 @@ def _tiling(
     return tiling, notes
 
 
-def _tile_size(
-    network: Network, options: RunOptions, field: ReceptiveField
-) -> tuple[int, int]:
+def _tile_size(network: Network, options: RunOptions, field: ReceptiveField) -> tuple[int, int]:
     """Return the window size: the network's only one, else what was asked, on the stride grid."""
     asked = options.tile_size
     if asked is None:
@@ -151,7 +152,9 @@ def _padding(
     if options.padding is not None:
         padding = round_up(options.padding, stride)
         if field.radius is not None and padding < field.radius:
-            note = f"padding {padding} is less than the {field.radius} pixels the model looks: seams"
+            note = (
+                f"padding {padding} is less than the {field.radius} pixels the model looks: seams"
+            )
             return padding, (f"{note} are possible",)
         return padding, ()
     quarter = min(tile) // 4 // stride * stride
@@ -195,8 +198,9 @@ class _Compiled:
             return ClassBatch(index.numpy(), confidence.numpy())
         except (tf.errors.OpError, ValueError, TypeError) as error:
             size = f"{batch.shape[1]} x {batch.shape[2]}"
-            text = str(error).strip().splitlines()[0]
-            raise ItemError(f"the model fails on a window of {size} pixels: {text}") from error
+            raise ItemError(
+                f"the model fails on a window of {size} pixels: {first_line(error)}"
+            ) from error
 
     def _function(self, height: int, width: int, dtype: str) -> Callable[[Any], Any]:
         """Return the function for a window size: its own for whole tiles, one for all others.
@@ -208,7 +212,7 @@ class _Compiled:
             return self._traced(height, width, dtype)
         try:
             return self._traced(None, None, dtype)
-        except Exception:  # whatever tracing raised, tracing with the size tells it again
+        except Exception:  # noqa: BLE001  whatever tracing raised, tracing with the size tells it again
             return self._traced(height, width, dtype)
 
     def _traced(self, height: int | None, width: int | None, dtype: str) -> Callable[[Any], Any]:
@@ -260,4 +264,3 @@ class _Compiled:
         if self._network.scores == "logits":
             top = tf.exp(top - tf.reduce_logsumexp(scores, axis=-1))
         return tf.argmax(scores, axis=-1, output_type=tf.int32), top
-

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..catalog.errors import UsageError
-from ..catalog.records import Dataset, Item, Output
+from ..catalog.records import Dataset, Item
 from ..catalog.store import Catalog
 from ..io import sources
 from ..io.image import decoder
@@ -37,7 +37,7 @@ class _Request:
     force: bool
 
 
-def classify(
+def classify(  # noqa: PLR0913  all but the first by keyword, as on the command line
     inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     model: str | os.PathLike[str],
@@ -78,7 +78,7 @@ def classify(
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     if not paths:
         raise UsageError("nothing to classify: give a file, a folder or a geodatabase")
-    definition = ModelDefinition.load(model)
+    definition = ModelDefinition.load(Path(model))
     given = {name: _as_text(value) for name, value in (arguments or {}).items()}
     request = _Request(
         definition=definition,
@@ -89,9 +89,7 @@ def classify(
         force=force,
     )
     with Catalog(output, create=True) as catalog:
-        datasets = [
-            catalog.add(scan) for path in paths for scan in sources.scan(path, layer)
-        ]
+        datasets = [catalog.add(scan) for path in paths for scan in sources.scan(path, layer)]
         return _Driver(catalog, request, datasets, progress).run()
 
 
@@ -235,5 +233,3 @@ def _failure(row: Mapping[str, Any]) -> Failure:
     place = f"{row['layer']} attachment {row['source_key']}" if row["layer"] else row["source_key"]
     image = place if row["name"] in place else f"{place} ({row['name']})"
     return Failure(image=image, reason=row["reason"])
-
-

@@ -121,7 +121,9 @@ class _Emd:
             raise self.fail(f"Framework {framework} does not run here; Keras and TensorFlow do")
         kind = str(self._emd.get("ModelType", "ImageClassification"))
         if kind.lower() != "imageclassification":
-            raise self.fail(f"ModelType is {kind}; only pixel classifiers (ImageClassification) run")
+            raise self.fail(
+                f"ModelType is {kind}; only pixel classifiers (ImageClassification) run"
+            )
 
     def model_file(self) -> Path:
         text = self._emd.get("ModelFile")

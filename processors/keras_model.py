@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from ..catalog.errors import ModelError
+from ..catalog.errors import ModelError, first_line
 from .network import Network, Scores
 from .tensorflow_setup import tensorflow
 
@@ -17,7 +17,7 @@ def matches(path: Path, head: bytes) -> bool:
         return False
     try:
         with zipfile.ZipFile(path) as archive:
-            return _MEMBERS <= set(archive.namelist())
+            return set(archive.namelist()) >= _MEMBERS
     except (zipfile.BadZipFile, OSError):
         return False
 
@@ -34,7 +34,7 @@ def load(path: Path) -> Network:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises anything from KeyError to its own
-        raise ModelError(f"model {path} cannot be loaded: {_first_line(error)}") from error
+        raise ModelError(f"model {path} cannot be loaded: {first_line(error)}") from error
     height, width, bands = _input_size(model, path)
     return Network(
         call=lambda pixels: model(pixels, training=False),
@@ -79,8 +79,3 @@ def _scores(model: Any) -> Scores:
     if activation == "sigmoid":
         return "sigmoid"
     return "logits" if activation == "linear" else "values"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines)[:300] or type(error).__name__

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from queue import Full, Queue
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -17,45 +17,59 @@ class _Failed:
         self.error = error
 
 
-_END = object()
+class _End:
+    """Follows the last item."""
 
 
 def in_background(items: Iterator[T], depth: int) -> Iterator[T]:
     """Yield from an iterator that a thread runs ahead of the consumer.
 
+    The thread ends when the consumer does, however the consumer ends.
+
     Args:
         items: What to run; an exception of it is raised here.
         depth: How many items may wait for the consumer: the bound on memory.
     """
-    queue: Queue[object] = Queue(maxsize=depth)
-    stopped = threading.Event()
-
-    def put(item: object) -> bool:
-        while not stopped.is_set():
-            try:
-                queue.put(item, timeout=_POLL_S)
-                return True
-            except Full:
-                continue
-        return False
-
-    def run() -> None:
-        try:
-            for item in items:
-                if not put(item):
-                    break
-        except BaseException as error:  # handed to the consumer, whatever it is
-            put(_Failed(error))
-        else:
-            put(_END)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    stage = _Stage(items, depth)
+    stage.start()
     try:
-        while (item := queue.get()) is not _END:
+        while not isinstance(item := stage.queue.get(), _End):
             if isinstance(item, _Failed):
                 raise item.error
-            yield item  # type: ignore[misc]
+            yield item
     finally:
-        stopped.set()
-        thread.join()
+        stage.stopped.set()
+        stage.join()
+
+
+class _Stage(threading.Thread, Generic[T]):
+    """The thread of one stage."""
+
+    def __init__(self, items: Iterator[T], depth: int) -> None:
+        super().__init__(daemon=True)
+        self._items = items
+        self.queue: Queue[T | _Failed | _End] = Queue(maxsize=depth)
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(item):
+                    return
+            self._put(_End())
+        except BaseException as error:  # noqa: BLE001  handed to the consumer, whatever it is
+            self._put(_Failed(error))
+        finally:
+            close = getattr(self._items, "close", None)
+            if close is not None:
+                close()
+
+    def _put(self, item: T | _Failed | _End) -> bool:
+        """Wait for room; False once nobody takes items any more."""
+        while not self.stopped.is_set():
+            try:
+                self.queue.put(item, timeout=_POLL_S)
+            except Full:
+                continue
+            return True
+        return False

@@ -119,7 +119,10 @@ class _Probe:
             touched = np.argwhere((self._run(base, changed)[1] != unchanged).any(axis=-1))
             if not len(touched):
                 continue
-            if touched.min() == 0 or (touched.max(axis=0) >= (self._height - 1, self._width - 1)).any():
+            if (
+                touched.min() == 0
+                or (touched.max(axis=0) >= (self._height - 1, self._width - 1)).any()
+            ):
                 return None
             reach = max(reach, int(np.abs(touched - (row, column)).max()))
         return reach

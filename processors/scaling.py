@@ -37,7 +37,9 @@ class Scaling:
         for name in ("scale", "offset", "mean", "std"):
             numbers = getattr(self, name)
             if numbers is not None and len(numbers) not in (1, bands):
-                raise ModelError(f"{name} has {len(numbers)} numbers, the model takes {bands} bands")
+                raise ModelError(
+                    f"{name} has {len(numbers)} numbers, the model takes {bands} bands"
+                )
         if self.std is not None and 0.0 in self.std:
             raise ModelError("std holds a 0")
 

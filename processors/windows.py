@@ -92,12 +92,14 @@ class Tiling:
                 )
 
     def _rows(self, height: int) -> list[Span]:
-        return spans(height, _padded(height, self.height, self.stride, self.fixed), self.height,
-                     self.padding)
+        return spans(
+            height, _padded(height, self.height, self.stride, self.fixed), self.height, self.padding
+        )
 
     def _columns(self, width: int) -> list[Span]:
-        return spans(width, _padded(width, self.width, self.stride, self.fixed), self.width,
-                     self.padding)
+        return spans(
+            width, _padded(width, self.width, self.stride, self.fixed), self.width, self.padding
+        )
 
 
 def spans(length: int, padded: int, tile: int, padding: int) -> list[Span]:

@@ -249,14 +249,10 @@ def _item_tags(task: Task) -> dict[str, str]:
 
 
 def _failed(task: Task, reason: str) -> Output:
-    return Output(
-        item_id=_key(task), status="failed", reason=reason, item_sha256=task.item.sha256
-    )
+    return Output(item_id=_key(task), status="failed", reason=reason, item_sha256=task.item.sha256)
 
 
-def _read_window(
-    task: Task, image: Image, window: TileWindow, bands: tuple[int, ...]
-) -> _Pixels:
+def _read_window(task: Task, image: Image, window: TileWindow, bands: tuple[int, ...]) -> _Pixels:
     """Read a window, filling by reflection what lies beyond the raster."""
     area, core = window
     inside = Window(
@@ -285,6 +281,6 @@ def _answer(window: _Pixels, batch: ClassBatch | None, slot: int) -> _Classes:
         task=window.task,
         core=window.core,
         valid=window.valid,
-        index=None if batch is None else batch.index[slot][window.inner],
+        index=None if batch is None else batch.classes[slot][window.inner],
         confidence=None if batch is None else batch.confidence[slot][window.inner],
     )

@@ -5,11 +5,11 @@ a table named ``<feature class>__ATTACH`` without a relation is taken by its nam
 pyogrio reads features, fiona streams attachments one BLOB at a time.
 """
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import fiona
 import pyogrio
@@ -95,7 +95,7 @@ def _relations(path: Path, layers: dict[str, str | None]) -> Iterator[_Relation]
 
 def _declared_relations(path: Path) -> Iterator[_Relation]:
     try:
-        meta, _, _, columns = pyogrio.raw.read(
+        _, _, _, columns = pyogrio.raw.read(
             path, layer="GDB_Items", columns=["Definition"], read_geometry=False
         )
     except (DataSourceError, DataLayerError):
@@ -109,8 +109,10 @@ def _declared_relations(path: Path) -> Iterator[_Relation]:
 
 def _parse_relation(definition: str) -> _Relation | None:
     """Read a relationship class as Esri writes it (schema typens 10.x)."""
+    if "<!DOCTYPE" in definition:  # no entities from strangers
+        return None
     try:
-        root = ElementTree.fromstring(definition)
+        root = ElementTree.fromstring(definition)  # noqa: S314
     except ElementTree.ParseError:
         return None
     if root.findtext("IsAttachmentRelationship") != "true":
@@ -154,7 +156,9 @@ def _chosen(
         return chosen
     if layer.lower() in (name.lower() for name in layers):
         with_photos = _listing(relation.layer for relation in relations)
-        raise SourceError(f"{path}: layer {layer} has no attachments (those that do: {with_photos})")
+        raise SourceError(
+            f"{path}: layer {layer} has no attachments (those that do: {with_photos})"
+        )
     raise SourceError(f"{path}: no layer {layer}; there are {_listing(layers)}")
 
 
@@ -213,4 +217,3 @@ def _attachment(row_id: int, values: dict[str, object], key: str, by_row_key: bo
         feature_keys=(key if by_row_key else normalise_guid(key),),
     )
     return probe(item, bytes(data) if isinstance(data, bytes | bytearray) else None)
-

@@ -57,9 +57,7 @@ def _walk(root: Path) -> Iterator[str]:
         here = Path(folder)
         inner = sorted(s for s in subfolders if not s.startswith("."))
         databases = [s for s in inner if is_file_geodatabase(here / s)]
-        subfolders[:] = [
-            s for s in inner if s not in databases and not belongs_to_live(here / s)
-        ]
+        subfolders[:] = [s for s in inner if s not in databases and not belongs_to_live(here / s)]
         for name in sorted([*databases, *(f for f in files if not f.startswith("."))]):
             if not belongs_to_live(here / name):
                 yield (here / name).relative_to(root).as_posix()

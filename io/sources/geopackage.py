@@ -237,9 +237,7 @@ def _wkb(blob: object) -> bytes | None:
         return None
 
 
-def _items(
-    connection: sqlite3.Connection, layer: _Layer, every: list[_Relation]
-) -> Iterator[Item]:
+def _items(connection: sqlite3.Connection, layer: _Layer, every: list[_Relation]) -> Iterator[Item]:
     """Yield the media rows that belong to a layer, and those that belong to no layer at all."""
     for media in dict.fromkeys(r.media for r in every if r.layer == layer.name):
         related = [relation for relation in every if relation.media == media]
