@@ -74,6 +74,12 @@ BEGIN DELETE FROM "rtree_{t}_geom" WHERE id IN (OLD."fid", NEW."fid"); END;
 CREATE TRIGGER "rtree_{t}_geom_delete" AFTER DELETE ON "{t}" WHEN OLD."geom" NOT NULL
 BEGIN DELETE FROM "rtree_{t}_geom" WHERE id = OLD."fid"; END;
 """
+_TYPES = frozenset(
+    ["BOOLEAN", "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "INTEGER", "FLOAT", "DOUBLE", "REAL"]
+    + ["DATE", "DATETIME", "GEOMETRY", "POINT", "LINESTRING", "POLYGON", "MULTIPOINT"]
+    + ["MULTILINESTRING", "MULTIPOLYGON", "GEOMETRYCOLLECTION", "CIRCULARSTRING"]
+    + ["COMPOUNDCURVE", "CURVEPOLYGON", "MULTICURVE", "MULTISURFACE", "CURVE", "SURFACE"]
+)
 _RTREE_NEW_ROW = (
     'NEW."fid", ST_MinX(NEW."geom"), ST_MaxX(NEW."geom"), ST_MinY(NEW."geom"), ST_MaxY(NEW."geom")'
 )
@@ -222,8 +228,20 @@ def refresh_contents(connection: sqlite3.Connection, tables: Iterable[str]) -> N
 
 
 def safe_type(sql_type: str) -> str:
-    """Return a column type that may stand in DDL; anything odd becomes TEXT."""
-    return sql_type if re.fullmatch(r"[A-Za-z]+( ?\(\d+\))?", sql_type) else "TEXT"
+    """Return the GeoPackage column type nearest to a declared SQLite type.
+
+    GeoPackage types (clause 1.1.1.1.3) stay; others follow SQLite's affinity rules.
+    """
+    name = sql_type.upper().replace(" ", "")
+    if re.fullmatch(r"(TEXT|BLOB)(\(\d+\))?", name) or name in _TYPES:
+        return name
+    affinities = (
+        ("INT", "INTEGER"),
+        *((text, "TEXT") for text in ("CHAR", "CLOB", "TEXT")),
+        ("BLOB", "BLOB"),
+        *((number, "DOUBLE") for number in ("REAL", "FLOA", "DOUB", "NUM", "DEC")),
+    )
+    return next((kind for part, kind in affinities if part in name), "TEXT")
 
 
 def _add_extension(

@@ -92,6 +92,10 @@ CREATE VIEW item_results AS
     o.dominant_class, o.dominant_share, o.mean_confidence, o.valid_pixels, o.seconds, o.is_current
   FROM outputs o JOIN runs r ON r.id = o.run_id JOIN models m ON m.id = r.model_id
     JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id;
+CREATE VIEW classified_footprints AS
+  SELECT o.id AS OGC_FID, p.geom, o.run_id, p.item_id, p.name AS image_name,
+    o.raster_path AS classified_image, o.status, o.reason, o.dominant_class, o.dominant_share,
+    o.mean_confidence FROM footprints p JOIN outputs o ON o.item_id = p.item_id AND o.is_current;
 CREATE VIEW feature_class_stats AS
   SELECT s.id AS OGC_FID, d.layer, f.source_fid, i.name AS image_name, o.run_id, s.value,
     s.name AS class_name, s.pixels, s.fraction, s.area_m2, s.mean_confidence
@@ -117,6 +121,7 @@ def _initial(db: Database) -> None:
     for name, geometry_type, description in (
         ("features", "GEOMETRY", "Every source feature, in longitude and latitude"),
         ("footprints", "POLYGON", "Extent of every georeferenced image"),
+        ("classified_footprints", "POLYGON", "The same with its newest result of each model"),
     ):
         table = FeatureTable(
             name=name,
@@ -125,7 +130,7 @@ def _initial(db: Database) -> None:
             srs_id=4326,
             description=description,
         )
-        geopackage.register_geometry(connection, table)
+        geopackage.register_geometry(connection, table, with_rtree=not name.startswith("class"))
     geopackage.register_relation(connection, ("features", "fid"), ("items", "id"), "features_items")
 
 

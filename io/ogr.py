@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ _SQL_TYPES = {
     ("OFTBinary", "OFSTNone"): "BLOB",
 }
 """OGR field type and subtype → GeoPackage column type; anything else is TEXT."""
+
+
+_WHOLE = frozenset(["SMALLINT", "MEDIUMINT", "INTEGER", "BOOLEAN"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,16 +156,27 @@ def _features(
 
 def _values(sql_type: str, field: NDArray[Any]) -> list[SqlValue]:
     """Return a column as SQL values; pyogrio makes integers with NULL floats with NaN."""
-    whole = sql_type in ("SMALLINT", "MEDIUMINT", "INTEGER", "BOOLEAN")
-    return [_value(value, whole) for value in field.tolist()]
+    return [_value(value, sql_type) for value in field.tolist()]
 
 
-def _value(value: Any, whole: bool) -> SqlValue:
+def _value(value: Any, sql_type: str) -> SqlValue:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    if whole:
+    if sql_type in _WHOLE:
         return int(value)
+    if sql_type == "DATETIME":
+        return _utc(str(value))
     return value if isinstance(value, str | int | float | bytes) else str(value)
+
+
+def _utc(text: str) -> str:
+    """Return a time as GeoPackage writes it; one without a zone is taken as UTC, as GDAL does."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _geometry_type(kind: str | None) -> str | None:

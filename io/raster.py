@@ -166,9 +166,10 @@ def _differs(band: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
     if nodata is None:
         return np.ones(band.shape, bool)
     if math.isnan(nodata):
-        return np.logical_not(np.isnan(band))
+        differs: NDArray[np.bool_] = ~np.isnan(band)
+        return differs
     exact = int(nodata) if band.dtype.kind in "iu" and float(nodata).is_integer() else nodata
-    differs: NDArray[np.bool_] = band != exact
+    differs = band != exact
     return differs
 
 

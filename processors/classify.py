@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..catalog.errors import UsageError
+from ..catalog.errors import SourceError, UsageError
 from ..catalog.records import Dataset, Item
 from ..catalog.store import Catalog
 from ..io import sources
@@ -76,8 +76,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         OutputError: The disk refused.
     """
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
-    if not paths:
-        raise UsageError("nothing to classify: give a file, a folder or a geodatabase")
+    _check_paths(paths, Path(output))
     definition = ModelDefinition.load(Path(model))
     given = {name: _as_text(value) for name, value in (arguments or {}).items()}
     request = _Request(
@@ -91,6 +90,17 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     with Catalog(output, create=True) as catalog:
         datasets = [catalog.add(scan) for path in paths for scan in sources.scan(path, layer)]
         return _Driver(catalog, request, datasets, progress).run()
+
+
+def _check_paths(inputs: Sequence[Path], output: Path) -> None:
+    """Refuse what cannot work before anything is made on disk."""
+    if not inputs:
+        raise UsageError("nothing to classify: give a file, a folder or a geodatabase")
+    for path in inputs:
+        if not path.exists():
+            raise SourceError(f"{path}: no such file or folder")
+        if output.exists() and path.samefile(output):
+            raise UsageError(f"{path} is both input and output; choose another -o")
 
 
 def _as_text(value: object) -> str:

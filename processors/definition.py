@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from ..catalog.errors import ModelError
 from ..catalog.records import ClassDefinition
+from .network import model_format
 from .scaling import Scaling
 
 _PALETTE = (
@@ -47,12 +48,14 @@ class ModelDefinition:
             model: Path of an ``.emd`` file or of a model file.
 
         Raises:
-            ModelError: No such file, no JSON, or a model that is no pixel classifier.
+            ModelError: No such file, no JSON, a model that is no pixel classifier, or a
+                model file of a format that does not run here.
         """
         path = Path(model)
-        if not path.is_file():
+        if not path.exists():
             raise ModelError(f"model {model}: no such file")
         if path.suffix.lower() != ".emd":
+            model_format(path)
             return cls(name=path.stem, framework="Keras", model_file=path.resolve())
         return cls._from_emd(_parse_json(path), path)
 
@@ -60,6 +63,7 @@ class ModelDefinition:
     def _from_emd(cls, emd: Mapping[str, Any], path: Path) -> Self:
         reader = _Emd(emd, path)
         reader.check_kind()
+        model_format(reader.model_file())
         return cls(
             name=str(emd.get("ModelName") or path.stem),
             framework=str(emd.get("Framework", "Keras")),
