@@ -7,46 +7,29 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote as quote_uri
 
 from ...catalog import geometry
 from ...catalog.errors import ItemError, SourceError
 from ...catalog.geopackage import quote
 from ...catalog.lock import assert_not_live
-from ...catalog.records import Column, Dataset, Feature, Item, Scan, Srs
+from ...catalog.records import Dataset, Feature, Item, Scan
 from ..ogr import locations
 from ..probe import probe
+from ..related_tables import (
+    Layer,
+    Relation,
+    layer_names,
+    media_key,
+    media_relations,
+    read_layer,
+    read_links,
+)
 
 KIND = "geopackage"
 
 _CHUNK = 2_000
 _NAME_COLUMNS = ("name", "filename", "file_name", "title")
-_ICONS = "nga_icon"
-_PREVIEWS_OF = "nga_contents_id"
-"""NGA tools keep map icons and layer previews as media relations of these tables."""
-
-
-class _Relation(NamedTuple):
-    """One row of gpkgext_relations."""
-
-    layer: str
-    layer_key: str
-    media: str
-    media_key: str
-    mapping: str
-
-
-class _Layer(NamedTuple):
-    """A base table."""
-
-    name: str
-    row_key: str
-    columns: tuple[Column, ...]
-    geometry_column: str | None
-    geometry_type: str | None
-    has_z: bool
-    srs: Srs | None
 
 
 def matches(path: Path) -> bool:
@@ -60,8 +43,8 @@ def matches(path: Path) -> bool:
 def scan(path: Path, layer: str | None) -> Iterator[Scan]:
     """Yield one dataset per layer that has related media."""
     with _opened(path) as connection:
-        layers = _layer_names(path, connection)
-        relations = _relations(connection)
+        layers = layer_names(path, connection)
+        relations = media_relations(connection)
         names = _chosen(path, layer, layers, relations)
     for name in names:
         yield from _scan_layer(path, name, relations)
@@ -74,7 +57,7 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
 
         def fetch(item: Item) -> bytes:
             table, _, key = item.source_key.rpartition("/")
-            column = _media_key(connection, table)
+            column = media_key(connection, table)
             row = connection.execute(
                 f"SELECT data FROM {quote(table)} WHERE {quote(column)} = ?", (int(key),)
             ).fetchone()
@@ -108,42 +91,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _tables(connection: sqlite3.Connection) -> set[str]:
-    return {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-
-
-def _layer_names(path: Path, connection: sqlite3.Connection) -> list[str]:
-    tables = _tables(connection)
-    if {"runs", "outputs", "gpkg_contents"} <= tables:
-        raise SourceError(f"{path} is a pixelcat catalog, not an input")
-    if "gpkg_contents" not in tables:
-        raise SourceError(f"{path} is an SQLite database but no GeoPackage")
-    rows = connection.execute(
-        "SELECT table_name FROM gpkg_contents WHERE data_type IN ('features', 'attributes')"
-    )
-    return [row[0] for row in rows if row[0] in tables]
-
-
-def _relations(connection: sqlite3.Connection) -> list[_Relation]:
-    tables = _tables(connection)
-    if "gpkgext_relations" not in tables:
-        return []
-    rows = connection.execute(
-        "SELECT base_table_name, base_primary_column, related_table_name, related_primary_column,"
-        " mapping_table_name FROM gpkgext_relations WHERE lower(relation_name) = 'media'"
-    )
-    relations = [_Relation(*row) for row in rows]
-    return [
-        relation
-        for relation in relations
-        if {relation.layer, relation.media, relation.mapping} <= tables
-        and relation.media.lower() != _ICONS
-        and relation.layer.lower() != _PREVIEWS_OF
-    ]
-
-
 def _chosen(
-    path: Path, layer: str | None, layers: list[str], relations: list[_Relation]
+    path: Path, layer: str | None, layers: list[str], relations: list[Relation]
 ) -> list[str]:
     with_media = list(dict.fromkeys(relation.layer for relation in relations))
     if layer is None:
@@ -160,10 +109,10 @@ def _chosen(
     raise SourceError(f"{path}: no layer {layer}; there are {', '.join(layers) or 'none'}")
 
 
-def _scan_layer(path: Path, name: str, every: list[_Relation]) -> Iterator[Scan]:
+def _scan_layer(path: Path, name: str, every: list[Relation]) -> Iterator[Scan]:
     relations = [relation for relation in every if relation.layer == name]
     with _opened(path) as connection:
-        layer = _layer(connection, relations[0])
+        layer = read_layer(connection, relations[0])
         yield Scan(
             dataset=Dataset(
                 kind=KIND,
@@ -182,36 +131,7 @@ def _scan_layer(path: Path, name: str, every: list[_Relation]) -> Iterator[Scan]
         )
 
 
-def _layer(connection: sqlite3.Connection, relation: _Relation) -> _Layer:
-    shape = connection.execute(
-        "SELECT g.column_name, g.geometry_type_name, g.z, s.organization,"
-        " s.organization_coordsys_id, s.srs_name, s.definition, s.srs_id"
-        " FROM gpkg_geometry_columns g LEFT JOIN gpkg_spatial_ref_sys s ON s.srs_id = g.srs_id"
-        " WHERE lower(g.table_name) = lower(?)",
-        (relation.layer,),
-    ).fetchone()
-    info = connection.execute(f"PRAGMA table_xinfo({quote(relation.layer)})").fetchall()
-    row_key = next((row[1] for row in info if row[5] == 1), relation.layer_key)
-    columns = tuple(
-        Column(name=row[1], sql_type=row[2] or "TEXT")
-        for row in info
-        if not (shape and row[1] == shape[0]) and row[1].lower() != "fid"
-    )
-    known = shape is not None and shape[7] is not None and shape[7] > 0
-    return _Layer(
-        name=relation.layer,
-        row_key=row_key,
-        columns=columns,
-        geometry_column=shape[0] if shape else None,
-        geometry_type=shape[1].upper() if shape else None,
-        has_z=bool(shape and shape[2]),
-        srs=Srs(organization=shape[3], code=shape[4], name=shape[5], definition=shape[6])
-        if known
-        else None,
-    )
-
-
-def _features(connection: sqlite3.Connection, layer: _Layer) -> Iterator[Feature]:
+def _features(connection: sqlite3.Connection, layer: Layer) -> Iterator[Feature]:
     names = [layer.row_key, *(column.name for column in layer.columns)]
     shape = quote(layer.geometry_column) if layer.geometry_column else "NULL"
     cursor = connection.execute(
@@ -237,12 +157,12 @@ def _wkb(blob: object) -> bytes | None:
         return None
 
 
-def _items(connection: sqlite3.Connection, layer: _Layer, every: list[_Relation]) -> Iterator[Item]:
+def _items(connection: sqlite3.Connection, layer: Layer, every: list[Relation]) -> Iterator[Item]:
     """Yield the media rows that belong to a layer, and those that belong to no layer at all."""
     for media in dict.fromkeys(r.media for r in every if r.layer == layer.name):
         related = [relation for relation in every if relation.media == media]
         own = [relation for relation in related if relation.layer == layer.name]
-        links = _links(connection, layer, own)
+        links = read_links(connection, layer, own)
         elsewhere = {
             row[0]
             for relation in related
@@ -252,27 +172,9 @@ def _items(connection: sqlite3.Connection, layer: _Layer, every: list[_Relation]
         yield from _media_items(connection, own[0], links, elsewhere - links.keys())
 
 
-def _links(
-    connection: sqlite3.Connection, layer: _Layer, relations: list[_Relation]
-) -> dict[int, list[str]]:
-    """Return the features of each media row; one that does not exist stays, in words."""
-    links: dict[int, list[str]] = {}
-    for relation in relations:
-        key = quote(relation.layer_key)
-        rows = connection.execute(
-            f"SELECT m.related_id, m.base_id, b.{quote(layer.row_key)} FROM"
-            f" {quote(relation.mapping)} m LEFT JOIN {quote(layer.name)} b ON b.{key} = m.base_id"
-        )
-        for media_id, base_id, row_id in rows:
-            links.setdefault(media_id, []).append(
-                str(row_id) if row_id is not None else f"= {base_id}"
-            )
-    return links
-
-
 def _media_items(
     connection: sqlite3.Connection,
-    relation: _Relation,
+    relation: Relation,
     links: dict[int, list[str]],
     elsewhere: set[int],
 ) -> Iterator[Item]:
@@ -297,11 +199,3 @@ def _media_items(
             feature_keys=tuple(dict.fromkeys(links.get(key, ()))),
         )
         yield probe(item, data if isinstance(data, bytes) else None)
-
-
-def _media_key(connection: sqlite3.Connection, table: str) -> str:
-    row = connection.execute(
-        "SELECT related_primary_column FROM gpkgext_relations WHERE related_table_name = ?",
-        (table,),
-    ).fetchone()
-    return str(row[0]) if row else "id"

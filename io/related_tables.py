@@ -1,0 +1,134 @@
+"""The Related Tables Extension (OGC 18-000) of a source GeoPackage, through ``sqlite3``."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..catalog.errors import SourceError
+from ..catalog.geopackage import quote
+from ..catalog.records import Column, Srs
+
+_ICONS = "nga_icon"
+_PREVIEWS_OF = "nga_contents_id"
+"""NGA tools keep map icons and layer previews as media relations of these tables."""
+
+
+class Relation(NamedTuple):
+    """One row of gpkgext_relations."""
+
+    layer: str
+    layer_key: str
+    media: str
+    media_key: str
+    mapping: str
+
+
+class Layer(NamedTuple):
+    """A base table: the feature class, or a table without geometry."""
+
+    name: str
+    row_key: str
+    """Its integer primary key."""
+    columns: tuple[Column, ...]
+    geometry_column: str | None
+    geometry_type: str | None
+    has_z: bool
+    srs: Srs | None
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+
+
+def layer_names(path: Path, connection: sqlite3.Connection) -> list[str]:
+    """Return the feature classes and attribute tables of a GeoPackage.
+
+    Raises:
+        SourceError: The database is no GeoPackage, or a catalog of ours.
+    """
+    tables = _tables(connection)
+    if {"runs", "outputs", "gpkg_contents"} <= tables:
+        raise SourceError(f"{path} is a pixelcat catalog, not an input")
+    if "gpkg_contents" not in tables:
+        raise SourceError(f"{path} is an SQLite database but no GeoPackage")
+    rows = connection.execute(
+        "SELECT table_name FROM gpkg_contents WHERE data_type IN ('features', 'attributes')"
+    )
+    return [row[0] for row in rows if row[0] in tables]
+
+
+def media_relations(connection: sqlite3.Connection) -> list[Relation]:
+    """Return the relations that link features to photos, icons and previews left out."""
+    tables = _tables(connection)
+    if "gpkgext_relations" not in tables:
+        return []
+    rows = connection.execute(
+        "SELECT base_table_name, base_primary_column, related_table_name, related_primary_column,"
+        " mapping_table_name FROM gpkgext_relations WHERE lower(relation_name) = 'media'"
+    )
+    return [
+        relation
+        for relation in (Relation(*row) for row in rows)
+        if {relation.layer, relation.media, relation.mapping} <= tables
+        and relation.media.lower() != _ICONS
+        and relation.layer.lower() != _PREVIEWS_OF
+    ]
+
+
+def read_layer(connection: sqlite3.Connection, relation: Relation) -> Layer:
+    """Return what the base table of a relation is made of."""
+    shape = connection.execute(
+        "SELECT g.column_name, g.geometry_type_name, g.z, s.organization,"
+        " s.organization_coordsys_id, s.srs_name, s.definition, s.srs_id"
+        " FROM gpkg_geometry_columns g LEFT JOIN gpkg_spatial_ref_sys s ON s.srs_id = g.srs_id"
+        " WHERE lower(g.table_name) = lower(?)",
+        (relation.layer,),
+    ).fetchone()
+    info = connection.execute(f"PRAGMA table_xinfo({quote(relation.layer)})").fetchall()
+    row_key = next((row[1] for row in info if row[5] == 1), relation.layer_key)
+    columns = tuple(
+        Column(name=row[1], sql_type=row[2] or "TEXT")
+        for row in info
+        if not (shape and row[1] == shape[0])
+        and not (row[1] == row_key and row_key.lower() == "fid")
+    )
+    known = shape is not None and shape[7] is not None and shape[7] > 0
+    return Layer(
+        name=relation.layer,
+        row_key=row_key,
+        columns=columns,
+        geometry_column=shape[0] if shape else None,
+        geometry_type=shape[1].upper() if shape else None,
+        has_z=bool(shape and shape[2]),
+        srs=Srs(organization=shape[3], code=shape[4], name=shape[5], definition=shape[6])
+        if known
+        else None,
+    )
+
+
+def read_links(
+    connection: sqlite3.Connection, layer: Layer, relations: Sequence[Relation]
+) -> dict[int, list[str]]:
+    """Return the features of each media row; one that does not exist stays, in words."""
+    links: dict[int, list[str]] = {}
+    for relation in relations:
+        key = quote(relation.layer_key)
+        rows = connection.execute(
+            f"SELECT m.related_id, m.base_id, b.{quote(layer.row_key)} FROM"
+            f" {quote(relation.mapping)} m LEFT JOIN {quote(layer.name)} b ON b.{key} = m.base_id"
+        )
+        for media_id, base_id, row_id in rows:
+            links.setdefault(media_id, []).append(
+                str(row_id) if row_id is not None else f"= {base_id}"
+            )
+    return links
+
+
+def media_key(connection: sqlite3.Connection, table: str) -> str:
+    """Return the key column of a media table."""
+    row = connection.execute(
+        "SELECT related_primary_column FROM gpkgext_relations WHERE related_table_name = ?",
+        (table,),
+    ).fetchone()
+    return str(row[0]) if row else "id"
