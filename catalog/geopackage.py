@@ -74,10 +74,10 @@ BEGIN DELETE FROM "rtree_{t}_geom" WHERE id IN (OLD."fid", NEW."fid"); END;
 CREATE TRIGGER "rtree_{t}_geom_delete" AFTER DELETE ON "{t}" WHEN OLD."geom" NOT NULL
 BEGIN DELETE FROM "rtree_{t}_geom" WHERE id = OLD."fid"; END;
 """
-_TYPES = frozenset(
-    "BOOLEAN TINYINT SMALLINT MEDIUMINT INT INTEGER FLOAT DOUBLE REAL DATE DATETIME GEOMETRY"
-    " POINT LINESTRING POLYGON MULTIPOINT MULTILINESTRING MULTIPOLYGON GEOMETRYCOLLECTION"
-    " CIRCULARSTRING COMPOUNDCURVE CURVEPOLYGON MULTICURVE MULTISURFACE CURVE SURFACE".split(" ")
+_TYPE = re.compile(
+    r"BOOLEAN|TINYINT|SMALLINT|MEDIUMINT|INT|INTEGER|FLOAT|DOUBLE|REAL|DATE|DATETIME"
+    r"|(TEXT|BLOB)(\(\d+\))?|GEOMETRY(COLLECTION)?|(MULTI)?(POINT|LINESTRING|POLYGON|CURVE|SURFACE)"
+    r"|CIRCULARSTRING|COMPOUNDCURVE|CURVEPOLYGON"
 )
 _RTREE_NEW_ROW = (
     'NEW."fid", ST_MinX(NEW."geom"), ST_MaxX(NEW."geom"), ST_MinY(NEW."geom"), ST_MaxY(NEW."geom")'
@@ -232,7 +232,7 @@ def safe_type(sql_type: str) -> str:
     GeoPackage types (clause 1.1.1.1.3) stay; others follow SQLite's affinity rules.
     """
     name = sql_type.upper().replace(" ", "")
-    if re.fullmatch(r"(TEXT|BLOB)(\(\d+\))?", name) or name in _TYPES:
+    if _TYPE.fullmatch(name):
         return name
     affinities = (
         ("INT", "INTEGER"),

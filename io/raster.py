@@ -121,7 +121,7 @@ class Raster:
         data = data.astype(self.dtype, copy=False)
         if not valid.all():
             data[:, ~valid] = 0
-        transform = self.transform and self.transform * Affine.translation(
+        transform = self.transform and self.transform @ Affine.translation(
             window.column, window.row
         )
         return RasterArray(data=data, valid=valid, transform=transform, crs=self.crs)

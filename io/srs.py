@@ -86,7 +86,7 @@ def pixel_area(transform: Affine | None, definition: str | None) -> PixelArea | 
 
 
 def _geodesic_area(transform: Affine, row: float) -> float:
-    corners = [transform * corner for corner in ((0, row), (1, row), (1, row + 1), (0, row + 1))]
+    corners = [transform @ corner for corner in ((0, row), (1, row), (1, row + 1), (0, row + 1))]
     lon, lat = zip(*corners, strict=True)
     area, _ = _WGS84.polygon_area_perimeter(lon, lat)
     return math.fabs(area)

@@ -87,8 +87,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         out_features=out_features,
         force=force,
     )
+    scans = [scan for path in paths for scan in sources.scan(path, layer)]
     with Catalog(output, create=True) as catalog:
-        datasets = [catalog.add(scan) for path in paths for scan in sources.scan(path, layer)]
+        datasets = [catalog.add(scan) for scan in scans]
         return _Driver(catalog, request, datasets, progress).run()
 
 

@@ -48,9 +48,7 @@ def test_imports_inside_the_package_are_relative() -> None:
 
 def test_package_list_is_the_tree() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    folders = {
-        file.parent.relative_to(ROOT) for layer in LAYERS[:-1] for file in sources(layer)
-    }
+    folders = {file.parent.relative_to(ROOT) for layer in LAYERS[:-1] for file in sources(layer)}
     expected = {"pixelcat", *(".".join(("pixelcat", *folder.parts)) for folder in folders)}
     assert set(project["tool"]["setuptools"]["packages"]) == expected
 
@@ -89,7 +87,9 @@ def test_importing_the_package_is_cheap() -> None:
         "import sys, pixelcat, pixelcat.cli;"
         "print(sorted({'tensorflow','keras','rasterio','geopandas','fiona'} & set(sys.modules)))"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert answer.stdout.strip() == "[]"
 
 
@@ -107,9 +107,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
-    names = {
-        name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name
-    }
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     expected = {
         f"pixelcat/{file.relative_to(ROOT).as_posix()}"
         for layer in LAYERS

@@ -27,7 +27,7 @@ class Source(Protocol):
         ...
 
     def scan(self, path: Path, layer: str | None) -> Iterator[Scan]:
-        """Yield one scan per dataset in the input.
+        """Yield one scan per dataset in the input; features and items in it are read later.
 
         Args:
             path: The input.

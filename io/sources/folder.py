@@ -30,12 +30,10 @@ def scan(path: Path, layer: str | None) -> Iterator[Scan]:
     """
     if layer is not None:
         raise SourceError(f"{path} is a folder and has no layers; leave out --layer")
-    names = list(_walk(path))
-    if not names:
-        raise SourceError(f"{path} holds no files")
-    yield Scan(
-        dataset=Dataset(kind=KIND, uri=str(path)), items=(_item(path, name) for name in names)
-    )
+    if not any(path.iterdir()):
+        raise SourceError(f"{path} is empty")
+    items = (_item(path, name) for name in _walk(path))
+    yield Scan(dataset=Dataset(kind=KIND, uri=str(path)), items=items)
 
 
 @contextmanager

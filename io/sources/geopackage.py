@@ -47,7 +47,7 @@ def scan(path: Path, layer: str | None) -> Iterator[Scan]:
         relations = media_relations(connection)
         names = _chosen(path, layer, layers, relations)
     for name in names:
-        yield from _scan_layer(path, name, relations)
+        yield _scan_layer(path, name, relations)
 
 
 @contextmanager
@@ -109,29 +109,31 @@ def _chosen(
     raise SourceError(f"{path}: no layer {layer}; there are {', '.join(layers) or 'none'}")
 
 
-def _scan_layer(path: Path, name: str, every: list[Relation]) -> Iterator[Scan]:
+def _scan_layer(path: Path, name: str, every: list[Relation]) -> Scan:
     relations = [relation for relation in every if relation.layer == name]
     with _opened(path) as connection:
         layer = read_layer(connection, relations[0])
-        yield Scan(
-            dataset=Dataset(
-                kind=KIND,
-                uri=str(path),
-                layer=layer.name,
-                attachment_table=", ".join(dict.fromkeys(r.media for r in relations)),
-                key_field=relations[0].layer_key,
-                driver="GPKG",
-                srs=layer.srs,
-                geometry_type=layer.geometry_type,
-                has_z=layer.has_z,
-                columns=layer.columns,
-            ),
-            features=_features(connection, layer),
-            items=_items(connection, layer, every),
-        )
+    dataset = Dataset(
+        kind=KIND,
+        uri=str(path),
+        layer=layer.name,
+        attachment_table=", ".join(dict.fromkeys(r.media for r in relations)),
+        key_field=relations[0].layer_key,
+        driver="GPKG",
+        srs=layer.srs,
+        geometry_type=layer.geometry_type,
+        has_z=layer.has_z,
+        columns=layer.columns,
+    )
+    return Scan(dataset=dataset, features=_features(path, layer), items=_items(path, layer, every))
 
 
-def _features(connection: sqlite3.Connection, layer: Layer) -> Iterator[Feature]:
+def _features(path: Path, layer: Layer) -> Iterator[Feature]:
+    with _opened(path) as connection:
+        yield from _read_features(connection, layer)
+
+
+def _read_features(connection: sqlite3.Connection, layer: Layer) -> Iterator[Feature]:
     names = [layer.row_key, *(column.name for column in layer.columns)]
     shape = quote(layer.geometry_column) if layer.geometry_column else "NULL"
     cursor = connection.execute(
@@ -157,8 +159,15 @@ def _wkb(blob: object) -> bytes | None:
         return None
 
 
-def _items(connection: sqlite3.Connection, layer: Layer, every: list[Relation]) -> Iterator[Item]:
+def _items(path: Path, layer: Layer, every: list[Relation]) -> Iterator[Item]:
     """Yield the media rows that belong to a layer, and those that belong to no layer at all."""
+    with _opened(path) as connection:
+        yield from _read_items(connection, layer, every)
+
+
+def _read_items(
+    connection: sqlite3.Connection, layer: Layer, every: list[Relation]
+) -> Iterator[Item]:
     for media in dict.fromkeys(r.media for r in every if r.layer == layer.name):
         related = [relation for relation in every if relation.media == media]
         own = [relation for relation in related if relation.layer == layer.name]
