@@ -1,5 +1,6 @@
 """Classify every pixel of imagery with a Keras model and keep the answers in SQL."""
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,19 @@ _HOME = {
 }
 
 
+def _guard() -> None:
+    """Load SQLite before TensorFlow can replace it, or bound to itself after: io/native.py."""
+    if "tensorflow" in sys.modules:
+        import_module(".io.native", __name__).load()
+    import_module("sqlite3")
+
+
+_guard()
+
+
 def __getattr__(name: str) -> object:
     """Import a public name on first use, so that ``import pixelcat`` stays cheap."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _guard()
     return getattr(import_module(_HOME[name], __name__), name)

@@ -196,7 +196,8 @@ def _report(run: "Run", format_: str) -> None:
         "failed": run.failed,
         "skipped": run.skipped,
         "catalog": os.path.relpath(run.catalog),
-        "layers": ", ".join(run.layers) or "footprints, item_results",
+        "class rasters": os.path.relpath(run.rasters),
+        "layers": ", ".join(run.layers) or "classified_footprints, item_results",
     }
     _print(_as_rows([summary]), format_)
 
@@ -215,8 +216,26 @@ def _printable(row: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _table(answer: Rows) -> None:
-    if answer.columns:
-        click.echo(tabulate(answer.rows, headers=answer.columns, floatfmt=".4g"))
+    if not answer.columns:
+        return
+    numeric = [
+        all(isinstance(row[index], int | float | None) for row in answer.rows)
+        for index in range(len(answer.columns))
+    ]
+    rows = [[_number(v) if isinstance(v, float) else v for v in row] for row in answer.rows]
+    align = ["right" if each else "left" for each in numeric]
+    click.echo(
+        tabulate(rows, headers=answer.columns, disable_numparse=True, colalign=align)
+        if rows
+        else "  ".join(answer.columns) + "\n(no rows)"
+    )
+
+
+def _number(value: float) -> str:
+    """Write a number for the eye: four decimals at most, no exponent where none is needed."""
+    if value and abs(value) < 0.001:
+        return f"{value:.3g}"
+    return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
 def _json(answer: Rows) -> None:

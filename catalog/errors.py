@@ -62,6 +62,11 @@ class ItemError(PixelcatError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what a library's error says, or its type where it is silent."""
+    """Return the first line of what a library's error says, or its type where it is silent.
+
+    rasterio says "See previous exception" where GDAL's own words are in the cause.
+    """
+    if "previous exception" in str(error) and error.__cause__ is not None:
+        error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:300] if lines else type(error).__name__

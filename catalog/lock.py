@@ -80,11 +80,9 @@ class RunLock:
         """
         self._path = Path(f"{catalog}.lock")
         self._file = self._open()
-        if not _try_lock(self._file):
-            self._file.seek(0)
-            holder = self._file.read().strip() or "another process"
+        while not self._is_locked(catalog):
             self._file.close()
-            raise CatalogBusyError(f"{catalog} is in use by {holder}; wait for it to end")
+            self._file = self._open()
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()}")
         self._file.flush()
@@ -95,8 +93,20 @@ class RunLock:
         except OSError as error:
             raise CatalogError(f"cannot write beside {self._path}: {error.strerror}") from error
 
+    def _is_locked(self, catalog: Path) -> bool:
+        """Lock the file; False where its last holder removed it between opening and locking."""
+        if not _try_lock(self._file):
+            self._file.seek(0)
+            holder = self._file.read().strip() or "another process"
+            self._file.close()
+            raise CatalogBusyError(f"{catalog} is in use by {holder}; wait for it to end")
+        held = os.fstat(self._file.fileno())
+        return _inode(self._path) == (held.st_dev, held.st_ino)
+
     def release(self) -> None:
-        """Give the lock back."""
+        """Give the lock back and remove its file."""
+        if os.name == "posix":  # elsewhere an open file cannot be removed
+            self._path.unlink(missing_ok=True)
         self._file.close()
 
 

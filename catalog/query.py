@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote as quote_uri
 
-from .errors import CatalogError, UsageError
+from .errors import CatalogError, SourceError, UsageError
 from .geometry import register_functions
 from .lock import mark_live, unmark_live
 from .store import BUSY_TIMEOUT_S, translated_errors
@@ -59,7 +59,8 @@ def query(
 
     Raises:
         UsageError: The SQL is wrong, writes, or takes too long.
-        CatalogError: No such catalog, or damaged.
+        SourceError: No such catalog.
+        CatalogError: Damaged, or no catalog.
     """
     with read_only(path) as connection:
         _restrict(connection, time_limit_s)
@@ -87,11 +88,12 @@ def read_only(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
     """Open a catalog for reading.
 
     Raises:
-        CatalogError: The file does not exist or is not a pixelcat catalog.
+        SourceError: The file does not exist.
+        CatalogError: It is not a pixelcat catalog.
     """
     resolved = Path(path).resolve()
     if not resolved.is_file():
-        raise CatalogError(f"{path}: no such catalog")
+        raise SourceError(f"{path}: no such catalog")
     with translated_errors(resolved):
         connection = sqlite3.connect(
             f"file:{quote_uri(str(resolved))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S

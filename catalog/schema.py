@@ -96,6 +96,11 @@ CREATE VIEW classified_footprints AS
   SELECT o.id AS OGC_FID, p.geom, o.run_id, p.item_id, p.name AS image_name,
     o.raster_path AS classified_image, o.status, o.reason, o.dominant_class, o.dominant_share,
     o.mean_confidence FROM footprints p JOIN outputs o ON o.item_id = p.item_id AND o.is_current;
+CREATE VIEW item_class_stats AS
+  SELECT s.id AS OGC_FID, o.run_id, o.is_current, d.layer, i.name AS image_name, s.value,
+    s.name AS class_name, s.pixels, s.fraction, s.area_m2, s.mean_confidence
+  FROM class_stats s JOIN outputs o ON o.id = s.output_id JOIN items i ON i.id = o.item_id
+    JOIN datasets d ON d.id = i.dataset_id;
 CREATE VIEW feature_class_stats AS
   SELECT s.id AS OGC_FID, d.layer, f.source_fid, i.name AS image_name, o.run_id, s.value,
     s.name AS class_name, s.pixels, s.fraction, s.area_m2, s.mean_confidence
@@ -106,7 +111,8 @@ CREATE VIEW feature_class_stats AS
 
 _ATTRIBUTES = (
     *("datasets", "items", "features_items", "models", "classes", "runs", "outputs"),
-    *("class_stats", "result_layers", "current_outputs", "item_results", "feature_class_stats"),
+    *("class_stats", "result_layers", "current_outputs", "item_results", "item_class_stats"),
+    "feature_class_stats",
     Migrations.migrations_table,
 )
 

@@ -223,6 +223,10 @@ def translated_errors(path: Path) -> Iterator[None]:
             raise CatalogBusyError(
                 f"{path} is locked: another program (QGIS, DB Browser) keeps it open; close it there"
             ) from error
+        if "no such module: rtree" in str(error):
+            raise CatalogError(
+                "TensorFlow has replaced Python's sqlite3; import pixelcat before tensorflow"
+            ) from error
         raise CatalogError(f"{path}: {error}") from error
     except sqlite3.DatabaseError as error:
         raise CatalogError(f"{path} is not a usable catalog: {error}") from error

@@ -11,7 +11,7 @@ from ..catalog.errors import ItemError, ModelError, UsageError, first_line
 from ..catalog.records import ClassDefinition
 from .definition import ModelDefinition, numbered_classes
 from .network import Network, model_format
-from .options import DEFAULT_TILE, RunOptions
+from .options import DEFAULT_TILE, LARGEST_TILE, RunOptions
 from .receptive_field import ReceptiveField, measure
 from .scaling import Scaling
 from .tensorflow_setup import tensorflow
@@ -126,6 +126,8 @@ def _tiling(
     fixed = network.height is not None or network.width is not None
     height, width = _tile_size(network, options, field)
     stride = int(np.gcd.reduce([field.stride, height, width]))
+    if fixed and field.radius is None:  # a guess at the stride must leave room for a halo
+        stride = int(np.gcd.reduce([stride, max(height // 4, 1), max(width // 4, 1)]))
     padding, notes = _padding(options, field, stride, (height, width))
     try:
         tiling = Tiling(height=height, width=width, padding=padding, stride=stride, fixed=fixed)
@@ -135,11 +137,16 @@ def _tiling(
 
 
 def _tile_size(network: Network, options: RunOptions, field: ReceptiveField) -> tuple[int, int]:
-    """Return the window size: the network's only one, else what was asked, on the stride grid."""
-    asked = options.tile_size
-    if asked is None:
-        halo = round_up(field.radius or 0, field.stride)
-        asked = (max(DEFAULT_TILE, 4 * halo),) * 2
+    """Return the window size on the stride grid: the network's only one, else what was asked.
+
+    Where nothing was asked and the network looks a known distance, the size cannot change
+    the answer and is chosen for little halo.
+    """
+    asked = options.tile_size or options.nominal_tile or (DEFAULT_TILE, DEFAULT_TILE)
+    if options.tile_size is None and field.radius is not None:
+        halo = round_up(max(field.radius, options.padding or 0), field.stride)
+        side = max(DEFAULT_TILE, *asked, min(8 * halo, LARGEST_TILE), 4 * halo)
+        asked = (side, side)
     least = 2 * field.stride
     free = tuple(max(round_up(side, field.stride), least) for side in asked)
     return network.height or free[0], network.width or free[1]

@@ -178,7 +178,7 @@ class _Driver:
 
     def _classify(self, run_id: int, prepared: Prepared) -> tuple[int, str]:
         """Classify what is pending; the number of class maps made, and how it ended."""
-        folder = self._catalog.rasters / f"run_{run_id}"
+        folder = self._rasters(run_id)
         make_folder(folder)
         sweep(folder)
         pending = self._pending(run_id)
@@ -194,6 +194,9 @@ class _Driver:
         except KeyboardInterrupt:
             return done, "stopped"
         return done, "finished"
+
+    def _rasters(self, run_id: int) -> Path:
+        return self._catalog.rasters / f"run_{run_id}"
 
     def _tasks(self, items: Sequence[Item], folder: Path) -> Iterator[Task]:
         for item in items:
@@ -234,6 +237,7 @@ class _Driver:
             failed=states.count("failed"),
             skipped=states.count("skipped"),
             classified_now=classified,
+            rasters=self._rasters(run_id),
             layers=tuple(layers),
             failures=tuple(_failure(row) for row in rows if row["status"] == "failed"),
             notes=notes,

@@ -11,6 +11,8 @@ from .scaling import Scaling
 
 DEFAULT_TILE = 512
 DEFAULT_BATCH = 4
+LARGEST_TILE = 1024
+"""Largest window chosen unasked; beyond it less halo gains nothing."""
 
 
 class Argument(NamedTuple):
@@ -82,6 +84,8 @@ class RunOptions:
 
     tile_size: tuple[int, int] | None = None
     """Height and width of a window; None leaves it to the network."""
+    nominal_tile: tuple[int, int] | None = None
+    """What the definition names; a network that looks further gets larger windows."""
     padding: int | None = None
     """Halo in pixels; None measures how far the network looks."""
     batch_size: int = DEFAULT_BATCH
@@ -121,7 +125,8 @@ def resolve(definition: ModelDefinition, arguments: Mapping[str, Any]) -> RunOpt
     scaling = replace(definition.scaling, **{name: given.pop(name) for name in scaling_names})
     side = given.get("tile_size")
     return RunOptions(
-        tile_size=(side, side) if side else definition.tile_size,
+        tile_size=(side, side) if side else None,
+        nominal_tile=definition.tile_size,
         padding=given.get("padding", definition.padding),
         batch_size=given.get("batch_size", definition.batch_size or DEFAULT_BATCH),
         threshold=given.get("threshold", 0.5),

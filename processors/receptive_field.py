@@ -2,11 +2,10 @@
 
 *Stride*: the smallest shift of the input that merely shifts the output. A network that
 halves its input twice has stride 4, and windows must start on multiples of 4.
-*Radius*: how far from one changed input pixel the output changes. A halo of that radius
-makes a window's core independent of where the raster was cut.
+*Radius*: how far beyond the grid cell of an output pixel the input still matters. A halo of
+that radius makes a window's core independent of where the raster was cut.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +16,13 @@ from .network import Network
 from .tensorflow_setup import tensorflow
 
 STRIDES = (1, 2, 4, 8, 16, 32, 64)
-SIZES = (128, 256, 512)
-"""Sides of the test images; multiples of every stride."""
+SIZES = (256, 512, 1024)
+"""Sides of the test images, tried until one is large enough; multiples of every stride."""
 FALLBACK_STRIDE = 32
-_IMPULSES = (1.0, -1.0, 100.0, -100.0, 1e4, -1e4)
-_TOLERANCE = 1e-3
+_AMPLITUDES = (1.0, 255.0)
+"""Of the noise: networks scale their input for one or the other."""
+_IMPULSE = 1e4
+"""Added to one pixel: outweighs every bias."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +31,8 @@ class ReceptiveField:
 
     stride: int
     radius: int | None
-    """Pixels; None where one pixel changes the whole answer (or all that could be tested)."""
+    """Pixels; None where one pixel matters for the whole answer (or all that could be
+    tested); the stride is then a guess."""
 
 
 def measure(network: Network) -> ReceptiveField:
@@ -42,95 +44,138 @@ def measure(network: Network) -> ReceptiveField:
     Raises:
         ValueError: The network does not return one score vector per input pixel.
     """
-    stride: int | None = None
-    for height, width in _test_sizes(network):
-        probe = _Probe(network, height, width)
-        stride = stride or probe.stride()
-        if stride is None:
-            continue
-        radius = probe.radius(stride)
-        if radius is not None:
-            return ReceptiveField(stride=stride, radius=radius)
-    return ReceptiveField(stride=stride or FALLBACK_STRIDE, radius=None)
-
-
-def _test_sizes(network: Network) -> Iterator[tuple[int, int]]:
-    if network.height and network.width:
-        yield network.height, network.width
-        return
-    for size in SIZES:
-        yield network.height or size, network.width or size
+    sizes = [(network.height or side, network.width or side) for side in SIZES]
+    for height, width in dict.fromkeys(sizes):
+        field = _Probe(network, height, width).measure()
+        if field is not None:
+            return field
+    return ReceptiveField(stride=FALLBACK_STRIDE, radius=None)
 
 
 class _Probe:
-    """A network and a noise image of one size."""
+    """A network and noise images of one size."""
 
     def __init__(self, network: Network, height: int, width: int) -> None:
-        self._network = network
-        self._height, self._width = height, width
+        self.height, self.width = height, width
         rng = np.random.default_rng(20261128)
         self._noise = rng.random(
             (height + STRIDES[-1], width + STRIDES[-1], network.bands), np.float32
         )
+        self._unchanged: NDArray[Any] | None = None
+        self._network = network
+        shape = [2, height, width, network.bands]
         tf = tensorflow()
-        self._function = tf.function(
-            network.call,
-            input_signature=[tf.TensorSpec([2, height, width, network.bands], tf.float32)],
+        self._scores = tf.function(network.call, input_signature=[tf.TensorSpec(shape, tf.float32)])
+        self._gradient = tf.function(
+            self._gradient_of,
+            input_signature=[
+                tf.TensorSpec([1, *shape[1:]], tf.float32),
+                tf.TensorSpec([], tf.int32),
+                tf.TensorSpec([], tf.int32),
+            ],
         )
 
-    def _run(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[Any]:
-        scores: NDArray[Any] = self._function(np.stack([first, second])).numpy()
-        if scores.ndim != 4 or scores.shape[1:3] != (self._height, self._width):
-            raise ValueError(
-                f"gives {scores.shape[1:]} for an input of {self._height} x {self._width} pixels,"
-                " not one score vector per pixel"
-            )
-        return scores
+    def measure(self) -> ReceptiveField | None:
+        """Return stride and radius, or None where this image is too small to tell."""
+        reach = self._reach(1)
+        stride = None if reach is None else self._stride(reach)
+        radius = None if stride is None else self._reach(stride)
+        if stride is None or radius is None:
+            return None
+        return ReceptiveField(stride=stride, radius=radius)
 
-    def stride(self) -> int | None:
-        """Return the smallest shift that merely shifts the middle of the output."""
-        height, width = self._height, self._width
-        base = self._noise[:height, :width]
-        rows = slice(3 * height // 8, 5 * height // 8)
-        columns = slice(3 * width // 8, 5 * width // 8)
+    def _reach(self, stride: int) -> int | None:
+        """Return how far beyond a cell of the grid pixels matter; None if up to the border.
+
+        The first pixel of a cell looks furthest back, its last pixel furthest ahead.
+        """
+        first = np.array([self.height, self.width]) // 2 // stride * stride
+        reaches = [self._reach_of(pixel, stride) for pixel in (first, first + stride - 1)]
+        known = [reach for reach in reaches if reach is not None]
+        return max(known) if len(known) == len(reaches) else None
+
+    def _reach_of(self, pixel: NDArray[np.int64], stride: int) -> int | None:
+        """Ask both ways, as both miss something.
+
+        Gradients stop at inactive units; what an impulse does far away can drown in rounding.
+        """
+        masks = [self._touched_by(pixel)]
+        masks += [self._depends_on(pixel, amplitude) for amplitude in _AMPLITUDES]
+        if any(mask[[0, -1]].any() or mask[:, [0, -1]].any() for mask in masks):
+            return None
+        touched, *needed = map(np.argwhere, masks)
+        cell = pixel // stride * stride
+        distances = [0]
+        for inputs in needed:
+            if len(inputs):
+                distances += [*(cell - inputs.min(axis=0))]
+                distances += [*(inputs.max(axis=0) - (cell + stride - 1))]
+        if len(touched):
+            cells = touched // stride * stride
+            distances += [*(cells.max(axis=0) - pixel)]
+            distances += [*(pixel - (cells.min(axis=0) + stride - 1))]
+        return int(max(distances))
+
+    def _stride(self, reach: int) -> int | None:
         for stride in STRIDES:
-            moved = self._noise[stride : stride + height, stride : stride + width]
-            still, shifted = self._run(base, moved)
-            expected = still[rows, columns]
-            found = shifted[
-                rows.start - stride : rows.stop - stride,
-                columns.start - stride : columns.stop - stride,
-            ]
-            if found.shape != expected.shape:
+            known = [self._only_shifts(stride, reach, noise) for noise in _AMPLITUDES]
+            if None in known:
                 return None
-            spread = float(np.ptp(expected)) or 1.0
-            if float(np.abs(found - expected).max()) <= _TOLERANCE * spread:
+            if all(known):
                 return stride
         return None
 
-    def radius(self, stride: int) -> int | None:
-        """Return how far an impulse reaches, or None where it reaches the border."""
-        base = self._noise[: self._height, : self._width]
-        reach = 0
-        for row, column, impulse in self._impulses(stride):
-            changed = base.copy()
-            changed[row, column] += impulse
-            unchanged = self._run(base, base)[1]
-            touched = np.argwhere((self._run(base, changed)[1] != unchanged).any(axis=-1))
-            if not len(touched):
-                continue
-            if (
-                touched.min() == 0
-                or (touched.max(axis=0) >= (self._height - 1, self._width - 1)).any()
-            ):
-                return None
-            reach = max(reach, int(np.abs(touched - (row, column)).max()))
-        return reach
+    def _only_shifts(self, shift: int, reach: int, amplitude: float) -> bool | None:
+        """Return whether the answer moves with the input, None if all of it feels the border.
 
-    def _impulses(self, stride: int) -> Iterator[tuple[int, int, float]]:
-        """Yield impulses of every strength, at every place of the stride cell at least once."""
-        row, column = self._height // 2 // stride * stride, self._width // 2 // stride * stride
-        for offset in range(max(stride, len(_IMPULSES))):
-            shift = offset % stride
-            yield row + shift, column + shift, _IMPULSES[offset % len(_IMPULSES)]
-            yield row + shift, column + stride - 1 - shift, _IMPULSES[-1 - offset % len(_IMPULSES)]
+        Equal up to float32 rounding: on the right grid the scores are the same bits.
+        """
+        margin = reach + shift
+        rows, columns = slice(margin, self.height - margin), slice(margin, self.width - margin)
+        noise = self._noise * np.float32(amplitude)
+        still, moved = self._run(
+            noise[: self.height, : self.width],
+            noise[shift : shift + self.height, shift : shift + self.width],
+        )
+        expected = still[rows, columns]
+        if not expected.size:
+            return None
+        found = moved[
+            rows.start - shift : rows.stop - shift, columns.start - shift : columns.stop - shift
+        ]
+        rounding = 2 * np.finfo(np.float32).eps * float(np.abs(expected).max())
+        return bool(np.abs(found - expected).max() <= rounding)
+
+    def _touched_by(self, pixel: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which outputs change with one input pixel, shape (height, width)."""
+        base = self._noise[: self.height, : self.width]
+        changed = base.copy()
+        changed[tuple(pixel)] += _IMPULSE
+        if self._unchanged is None:
+            self._unchanged = self._run(base, base)[1]
+        return np.asarray((self._run(base, changed)[1] != self._unchanged).any(axis=-1))
+
+    def _depends_on(self, pixel: NDArray[np.int64], amplitude: float) -> NDArray[np.bool_]:
+        """Return which inputs one output pixel depends on, shape (height, width)."""
+        noise = self._noise[: self.height, : self.width] * np.float32(amplitude)
+        gradient = self._gradient(noise[np.newaxis], *(int(place) for place in pixel)).numpy()[0]
+        return np.asarray((gradient != 0).any(axis=-1))
+
+    def _gradient_of(self, pixels: Any, row: Any, column: Any) -> Any:
+        tf = tensorflow()
+        weights = np.random.default_rng(7).normal(size=self._network.channels)
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            scores = self._network.call(pixels)[0, row, column]
+            total = tf.reduce_sum(tf.cast(scores, tf.float32) * weights.astype(np.float32))
+        gradient = tape.gradient(total, pixels)
+        return tf.zeros_like(pixels) if gradient is None else gradient
+
+    def _run(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[Any]:
+        scores: NDArray[Any] = self._scores(np.stack([first, second])).numpy()
+        if scores.ndim != 4 or scores.shape[1:3] != (self.height, self.width):
+            raise ValueError(
+                f"gives {scores.shape[1:]} for an input of {self.height} x {self.width} pixels,"
+                " not one score vector per pixel"
+            )
+        return scores

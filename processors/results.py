@@ -38,6 +38,8 @@ class Run:
     skipped: int
     classified_now: int
     """Of ``done``, those that this call classified; the others were done before."""
+    rasters: Path
+    """The folder of the run's class rasters."""
     layers: tuple[str, ...]
     """Output feature classes, each followed by its summary."""
     failures: tuple[Failure, ...]
@@ -101,8 +103,9 @@ class Results:
         return self.sql(_STATUS)
 
     def details(self) -> list[tuple[str, list[dict[str, Any]]]]:
-        """Return titled tables: why images failed or were skipped, and the output layers."""
+        """Return titled tables: the inputs, why images have no class map, the output layers."""
         return [
+            ("Inputs", self.sql(_INPUTS)),
             ("Images without a class map, by reason", self.sql(_REASONS)),
             ("Output feature classes", self.sql(_LAYERS)),
         ]
@@ -118,6 +121,14 @@ GROUP BY r.id ORDER BY r.id
 """
 
 
+_INPUTS = """
+SELECT o.run_id AS run, d.uri AS input, d.layer, count(*) AS images,
+  count(*) FILTER (WHERE o.status = 'done') AS done,
+  count(*) FILTER (WHERE o.status = 'failed') AS failed,
+  count(*) FILTER (WHERE o.status = 'skipped') AS skipped
+FROM outputs o JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id
+GROUP BY o.run_id, d.id ORDER BY o.run_id, d.id
+"""
 _REASONS = """
 SELECT run_id AS run, status, count(*) AS images, reason FROM outputs WHERE status != 'done'
 GROUP BY run_id, status, reason ORDER BY run_id, status, images DESC

@@ -8,10 +8,13 @@ from functools import cache
 from importlib.metadata import version
 from types import ModuleType
 
+from ..io import native
+
 
 @cache
 def tensorflow() -> ModuleType:
     """Import TensorFlow: quiet, oneDNN on (results depend on it), GPU memory as needed."""
+    native.load()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _quiet():
