@@ -14,6 +14,10 @@
 Every message is one line that says what is wrong, with which item, and what to do.
 """
 
+import re
+
+_MEMORY_NAME = r"(/vsimem/)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}[/\w.-]*(, )?"
+
 
 class PixelcatError(Exception):
     """Base of every error that pixelcat raises on purpose."""
@@ -64,9 +68,10 @@ class ItemError(PixelcatError):
 def first_line(error: BaseException) -> str:
     """Return the first line of what a library's error says, or its type where it is silent.
 
-    rasterio says "See previous exception" where GDAL's own words are in the cause.
+    rasterio says "See previous exception" where GDAL's own words are in the cause, and GDAL
+    names attachments in memory by a random name, which is left out.
     """
     if "previous exception" in str(error) and error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    return re.sub(_MEMORY_NAME, "", lines[0])[:300] if lines else type(error).__name__

@@ -35,14 +35,13 @@ NO_IMAGE = """
 select plot_id, surveyor, images, reason from plots_classified_summary where classified = 0
 """
 HECTARES = """
-select s.name as class, cast(round(s.area_m2 / 10000) as integer) as hectares,
-round(100 * s.fraction, 1) as percent from class_stats s join current_outputs o on
-o.OGC_FID = s.output_id join items i on i.id = o.item_id where i.name = 'scene.tif' order by hectares desc
+select class_name, round(area_m2 / 10000) as hectares, round(100 * fraction, 1) as percent
+from item_class_stats where image_name = 'scene.tif' and is_current order by hectares desc
 """
 CLASS_MAP = """
-select o.raster_path, s.value, s.name, s.fraction from class_stats s join current_outputs o on
-o.OGC_FID = s.output_id join items i on i.id = o.item_id where i.name = 'scene.tif'
-order by s.value
+select classified_image, value, class_name, fraction from item_class_stats
+join item_results using (image_name, run_id) where image_name = 'scene.tif'
+and item_class_stats.is_current order by value
 """
 NEXT = f"""
 What to look at next
@@ -121,7 +120,7 @@ def draw_class_map(path: Path) -> None:
     with rasterio.open(SCENE) as scene:
         width, height = scene.width // 2, scene.height // 2
         dn = scene.read([3, 2, 1], out_shape=(3, height, width), resampling=Resampling.average)
-    with rasterio.open(Path(CATALOG).parent / rows[0]["raster_path"]) as raster:
+    with rasterio.open(Path(CATALOG).parent / rows[0]["classified_image"]) as raster:
         classes = raster.read(1, out_shape=(height, width))
         colors: dict[int, tuple[int, ...]] = raster.colormap(1)
     table = np.array([colors[value] for value in range(256)], np.uint8)
@@ -151,7 +150,7 @@ def draw_legend(
     left, top = corner
     for row in rows:
         pen.rectangle((left, top, left + 14, top + 14), fill=colors[row["value"]])
-        pen.text((left + 19, top - 1), f"{row['name']} {row['fraction']:.0%}", "black", font)
+        pen.text((left + 19, top - 1), f"{row['class_name']} {row['fraction']:.0%}", "black", font)
         left += 110
 
 
