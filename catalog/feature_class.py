@@ -105,7 +105,9 @@ def share_names(classes: Sequence[tuple[int, str]]) -> list[str]:
     names: list[str] = []
     for value, label in classes:
         name = "share_" + (re.sub(r"\W+", "_", label.lower()).strip("_") or str(value))
-        names.append(f"{name}_{value}" if name in names else name)
+        while name in names:
+            name += f"_{value}"
+        names.append(name)
     return names
 
 
@@ -147,10 +149,11 @@ def _claim_names(
         source.keys,
     ).fetchone()
     if owned and (name is None or name == owned[0]):
-        return str(owned[0]), str(owned[1])
-    for old in owned or ():
-        geopackage.drop_table(connection, old)
-    table = _free_name(connection, name or _default_name(connection, source.dataset_id))
+        table = str(owned[0])
+    else:
+        for old in owned or ():
+            geopackage.drop_table(connection, old)
+        table = _free_name(connection, name or _default_name(connection, source.dataset_id))
     connection.execute(
         "INSERT INTO result_layers (dataset_id, model_id, run_id, table_name, summary_name)"
         " VALUES (:dataset, :model, :run, :name, :name || '_summary') ON CONFLICT"

@@ -21,8 +21,11 @@ class Bounds(NamedTuple):
     maxy: float
 
 
-def encode(wkb: bytes, srs_id: int) -> bytes:
+def encode(wkb: bytes, srs_id: int) -> bytes | None:
     """Turn WKB into a GeoPackage geometry blob with an XY envelope.
+
+    Measures (M) are left out. A curve that GEOS cannot handle is taken as it is, without
+    an envelope; None for bytes that are no geometry.
 
     Args:
         wkb: The geometry as ISO WKB.
@@ -30,11 +33,17 @@ def encode(wkb: bytes, srs_id: int) -> bytes:
     """
     import shapely
 
-    geometry = shapely.from_wkb(wkb)
-    body: bytes = shapely.to_wkb(geometry, flavor="iso")
+    try:
+        geometry = shapely.from_wkb(wkb, on_invalid="ignore")
+        if geometry is None:
+            return None
+        dimension = 3 if geometry.has_z else 2
+        body: bytes = shapely.to_wkb(geometry, flavor="iso", output_dimension=dimension)
+        minx, miny, maxx, maxy = geometry.bounds
+    except NotImplementedError:
+        return struct.pack("<2sBBi", b"GP", 0, 0x01, srs_id) + wkb
     if geometry.is_empty:
         return struct.pack("<2sBBi", b"GP", 0, 0x01 | _EMPTY_FLAG, srs_id) + body
-    minx, miny, maxx, maxy = geometry.bounds
     header = struct.pack("<2sBBi4d", b"GP", 0, 0x03, srs_id, minx, maxx, miny, maxy)
     return header + body
 
@@ -50,7 +59,7 @@ def decode(blob: bytes) -> bytes:
 
 def bounds(blob: bytes | None) -> Bounds | None:
     """Return the XY extent of a geometry blob, or None for NULL and empty geometries."""
-    if blob is None or len(blob) < 8:
+    if blob is None or len(blob) < 8 or blob[:2] != b"GP":
         return None
     if blob[3] & _EMPTY_FLAG:
         return None
@@ -77,13 +86,18 @@ def register_functions(connection: sqlite3.Connection) -> None:
 
 
 def _header_size(blob: bytes) -> int:
-    if blob[:2] != b"GP" or len(blob) < 8:
+    is_blob = len(blob) >= 8 and blob[:2] == b"GP"
+    doubles = _ENVELOPE_DOUBLES.get((blob[3] >> 1) & 7) if is_blob else None
+    if doubles is None or len(blob) < 8 + 8 * doubles:
         raise ValueError("not a GeoPackage geometry blob")
-    return 8 + 8 * _ENVELOPE_DOUBLES[(blob[3] >> 1) & 7]
+    return 8 + 8 * doubles
 
 
 def _wkb_bounds(wkb: bytes) -> Bounds:
     import shapely
 
-    minx, miny, maxx, maxy = shapely.from_wkb(wkb).bounds
+    try:
+        minx, miny, maxx, maxy = shapely.from_wkb(wkb, on_invalid="ignore").bounds
+    except (AttributeError, NotImplementedError):  # no geometry, or a curve
+        return Bounds(math.nan, math.nan, math.nan, math.nan)
     return Bounds(minx, maxx, miny, maxy)

@@ -14,6 +14,8 @@ from typing import IO
 
 from .errors import CatalogBusyError, CatalogError
 
+_SIDE_FILES = ("", ".lock", "-journal", "-wal", "-shm")
+
 _opened: Counter[Path] = Counter()
 _live: dict[Path, tuple[int, int] | None] = {}
 
@@ -58,8 +60,9 @@ def rasters_folder(catalog: Path) -> Path:
 
 def belongs_to_live(path: Path) -> bool:
     """Return whether a path is an open catalog's: its file, lock, journal or rasters."""
-    return any(
-        path == rasters_folder(catalog) or path.name.startswith(catalog.name)
+    inode = _inode(path)
+    return (inode is not None and inode in _live.values()) or any(
+        path == rasters_folder(catalog) or path.name in {catalog.name + s for s in _SIDE_FILES}
         for catalog in _live
         if path.parent == catalog.parent
     )

@@ -25,6 +25,14 @@ _ALLOWED = {
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_RECURSIVE,
 }
+_NOT_THE_USERS_FAULT = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+}
 _REFUSED_FUNCTIONS = {"load_extension", "zeroblob", "randomblob"}
 _MAX_VALUE_BYTES = 50_000_000
 _STEPS_BETWEEN_CHECKS = 100_000
@@ -68,14 +76,14 @@ def query(
             cursor = connection.execute(sql, parameters)
             columns = tuple(column[0] for column in cursor.description or ())
             return Rows(columns=columns, rows=cursor.fetchall())
-        except sqlite3.Error as error:
-            if "locked" in str(error) or "malformed" in str(error):
+        except (sqlite3.Error, UnicodeError, OverflowError) as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_THE_USERS_FAULT:
                 raise
             raise UsageError(f"sql: {_explain(error, time_limit_s)}") from error
 
 
-def _explain(error: sqlite3.Error, time_limit_s: float) -> str:
-    message = str(error)
+def _explain(error: Exception, time_limit_s: float) -> str:
+    message = " ".join(str(error).split())
     if message == "interrupted":
         return f"stopped after {time_limit_s:g} s; narrow the query"
     if "not authorized" in message or "prohibited" in message:

@@ -110,20 +110,19 @@ def _item(row: dict[str, Any]) -> Item:
 def settle_unusable(
     connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[int]
 ) -> None:
-    """Record ``skipped`` or ``failed`` for every item that is not ready."""
-    parameters = {"run": run_id, "datasets": json.dumps(list(dataset_ids))}
-    chosen = f"i.status != 'ready' AND {_OF_DATASETS} AND {_WITHOUT_OUTPUT}"
-    connection.execute(
-        "DELETE FROM outputs WHERE run_id = :run AND item_id IN"
-        f" (SELECT i.id FROM items i WHERE {chosen})",
-        parameters,
-    )
-    connection.execute(
-        "INSERT INTO outputs (run_id, item_id, item_sha256, status, reason) SELECT :run, i.id,"
-        " i.sha256, CASE i.status WHEN 'skipped' THEN 'skipped' ELSE 'failed' END, i.reason"
-        f" FROM items i WHERE {chosen}",
-        parameters,
-    )
+    """Record ``skipped`` or ``failed`` for every item that is not ready.
+
+    Such an output has no ``item_sha256``: the item is pending as soon as it is ready.
+    """
+    items = connection.execute(
+        "SELECT i.id, CASE i.status WHEN 'skipped' THEN 'skipped' ELSE 'failed' END, i.reason"
+        f" FROM items i WHERE i.status != 'ready' AND {_OF_DATASETS} AND {_WITHOUT_OUTPUT}"
+        " AND NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
+        " AND o.item_sha256 IS NULL AND o.reason = i.reason)",
+        {"run": run_id, "datasets": json.dumps(list(dataset_ids))},
+    ).fetchall()
+    for item_id, status, reason in items:
+        record(connection, run_id, Output(item_id=item_id, status=status, reason=reason))
 
 
 def forget_lost_outputs(connection: sqlite3.Connection, run_id: int, folder: Path) -> int:

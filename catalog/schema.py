@@ -146,14 +146,12 @@ def upgrade(db: Database, path: str) -> None:
     Raises:
         CatalogError: The file is another database, or a newer pixelcat made it.
     """
-    tables = set(db.table_names())
-    if tables and MIGRATIONS.migrations_table not in tables:
+    tables = set(db.table_names()) - {MIGRATIONS.migrations_table}
+    applied = [migration.name for migration in MIGRATIONS.applied(db)]
+    if tables and not applied:
         raise CatalogError(f"{path} exists and is not a pixelcat catalog; choose another -o")
-    if tables:
-        known = {migration.name for migration in MIGRATIONS.pending(Database(memory=True))}
-        newer = [m.name for m in MIGRATIONS.applied(db) if m.name not in known]
-        if newer:
-            raise CatalogError(
-                f"{path} was made by a newer pixelcat ({newer[-1]}); upgrade pixelcat"
-            )
+    known = {migration.name for migration in MIGRATIONS.pending(Database(memory=True))}
+    newer = [name for name in applied if name not in known]
+    if newer:
+        raise CatalogError(f"{path} was made by a newer pixelcat ({newer[-1]}); upgrade pixelcat")
     MIGRATIONS.apply(db)

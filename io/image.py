@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
 from ..catalog.lock import assert_not_live
-from .sniff import GDAL_DRIVERS, HEAD_BYTES, PILLOW_FORMATS, content_type, describe
+from .sniff import (
+    GDAL_DRIVERS,
+    HEAD_BYTES,
+    PILLOW_FORMATS,
+    TEXT_DRIVERS,
+    content_type,
+    describe,
+)
 
 MAX_PIXELS = 500_000_000
 """Largest image decoded whole, and largest attachment of any format, in pixels."""
@@ -97,9 +104,23 @@ def open_image(where: Path | bytes) -> Image:
         name = media_type.removeprefix("image/").upper()
         raise ItemError(f"{name} images are not supported; convert it to JPEG")
     driver = "PNG" if media_type == "image/png" else GDAL_DRIVERS.get(media_type or "")
-    if driver is None and isinstance(where, bytes):
-        raise ItemError(f"not an image but {describe(head)}")
-    return Raster(where, driver)
+    return Raster(where, driver or _driver_of_other(where, head))
+
+
+def _driver_of_other(where: Path | bytes, head: bytes) -> str | None:
+    """Return the driver of a raster that no magic bytes tell; None leaves it to GDAL.
+
+    Raises:
+        ItemError: It looks like something else. A text that is a raster (a VRT) must have
+            the name of one: nobody's ``photo.jpg`` makes us read another file.
+    """
+    suffix = where.suffix.lower() if isinstance(where, Path) else ""
+    looks_like = describe(head)
+    if suffix in TEXT_DRIVERS and looks_like in ("an XML file", "a text file"):
+        return TEXT_DRIVERS[suffix]
+    if isinstance(where, bytes) or looks_like not in ("unknown data", "an HDF5 file"):
+        raise ItemError(f"not an image but {looks_like}")
+    return None
 
 
 def read_head(where: Path | bytes) -> bytes:
@@ -129,7 +150,7 @@ def working_dtype(dtype: str) -> str:
     Raises:
         ItemError: Complex numbers.
     """
-    if np.dtype(dtype).kind == "c":
+    if dtype.startswith("complex"):
         raise ItemError(f"{dtype} pixels (complex numbers) cannot be classified")
     return dtype if dtype in _NATIVE_DTYPES else "float32"
 

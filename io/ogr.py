@@ -102,6 +102,7 @@ def read_features(
             raise SourceError(f"{path}: layer {layer}: {error}") from error
         if not len(fids):
             return
+        _restore_large_numbers(path, layer, info, meta, fids, fields)
         names = [str(name) for name in meta["fields"]]
         types = {column.name: column.sql_type for column in info.columns}
         values = [_values(types[name], field) for name, field in zip(names, fields, strict=True)]
@@ -109,8 +110,36 @@ def read_features(
         start += len(fids)
 
 
+def _restore_large_numbers(
+    path: Path,
+    layer: str,
+    info: LayerInfo,
+    meta: dict[str, Any],
+    fids: NDArray[np.int64],
+    fields: list[NDArray[Any]],
+) -> None:
+    """Read 64-bit columns with NULLs again, without the NULLs that made them floats."""
+    for index, name in enumerate(meta["fields"]):
+        wide = any(c.name == name and c.sql_type == "INTEGER" for c in info.columns)
+        if not wide or fields[index].dtype.kind != "f":
+            continue
+        quoted = '"' + str(name).replace('"', '""') + '"'
+        _, known, _, (exact,) = pyogrio.raw.read(
+            path,
+            layer=layer,
+            columns=[name],
+            read_geometry=False,
+            return_fids=True,
+            where=f"{quoted} IS NOT NULL",
+        )
+        values = dict(zip(known.tolist(), exact.tolist(), strict=True))
+        fields[index] = np.array([values.get(fid) for fid in fids.tolist()], dtype=object)
+
+
 def locations(geometry: Any, crs: str | None) -> list[bytes | None]:
-    """Return geometries (WKB) as two-dimensional WKB in longitude and latitude; None where there is no way.
+    """Return geometries as two-dimensional WKB in longitude and latitude.
+
+    None where there is no way: no geometry, no system, a curve.
 
     Args:
         geometry: WKB of each feature, None where it has no geometry.
@@ -118,7 +147,8 @@ def locations(geometry: Any, crs: str | None) -> list[bytes | None]:
     """
     if crs is None or not len(geometry):
         return [None] * len(geometry)
-    placed = geopandas.GeoSeries.from_wkb(list(geometry), crs=crs).force_2d().to_crs(4326)
+    shapes = [_shape(wkb) for wkb in geometry]
+    placed = geopandas.GeoSeries(shapes, crs=crs).force_2d().to_crs(4326)
     boxes = shapely.bounds(placed.values)
     return [
         wkb if np.isfinite(box).all() else None
@@ -129,6 +159,13 @@ def locations(geometry: Any, crs: str | None) -> list[bytes | None]:
 def normalise_guid(text: str) -> str:
     """Return a GUID in upper case without braces, however it was written."""
     return text.strip().strip("{}").upper()
+
+
+def _shape(wkb: bytes | None) -> Any:
+    try:
+        return shapely.from_wkb(wkb, on_invalid="ignore")
+    except NotImplementedError:  # shapely reads no curves
+        return None
 
 
 def _features(

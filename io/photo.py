@@ -50,9 +50,15 @@ class Photo:
         except Exception as error:  # a decoder may raise anything on hostile bytes
             raise ItemError(f"damaged {formats[0]} header: {first_line(error)}") from error
         width, height = self._image.size
-        check_size(width, height)
+        try:
+            check_size(width, height)
+        except ItemError:
+            self._image.close()
+            raise
         exif = self._exif()
         self.orientation = exif.get(_ORIENTATION)
+        if self.orientation not in range(1, 9):
+            self.orientation = None
         self.taken_at = _taken_at(exif)
         self.position = _position(exif)
         turned = self.orientation in (5, 6, 7, 8)
@@ -109,7 +115,8 @@ class Photo:
         return RasterArray(
             data=part if inside.all() else np.where(inside, part, 0),
             valid=inside,
-            transform=self.transform,
+            transform=self.transform
+            and self.transform @ Affine.translation(window.column, window.row),
             crs=self.crs,
         )
 

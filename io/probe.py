@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from ..catalog.errors import ItemError
+from ..catalog.lock import assert_not_live
 from ..catalog.records import Item
 from . import srs
 from .image import Image, open_image, read_head
@@ -46,6 +47,8 @@ def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> I
     """
     if where is None:
         return replace(item, status="missing", reason="has no data (NULL)")
+    if isinstance(where, Path):
+        assert_not_live(where)
     claimed = claimed or _claims_to_be_image(item)
     try:
         item = _with_content(item, where)

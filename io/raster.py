@@ -2,7 +2,10 @@
 
 import io
 import math
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +23,7 @@ from ..catalog.errors import ItemError, first_line
 from ..catalog.lock import assert_not_live
 from .image import RasterArray, Window, check_size, working_dtype
 
+_WARNINGS = threading.RLock()
 BLOCK_CACHE_BYTES = 256 << 20
 _SAFE = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
@@ -59,14 +63,16 @@ class Raster:
         options: dict[str, Any] = {"driver": driver} if driver else {}
         if self._memory is not None:
             options["OVERVIEW_LEVEL"] = "NONE"  # overviews may point at other files
-        with self._env, warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with self._env, unplaced() as noted:
             try:
                 if self._memory is not None:
-                    return self._memory.open(**options)
-                return rasterio.open(where, **options)
+                    dataset = self._memory.open(**options)
+                else:
+                    dataset = rasterio.open(where, **options)
             except RasterioError as error:
                 raise ItemError(f"not an image that can be read: {first_line(error)}") from error
+        self.transform, self.crs = _georeference_of(dataset, noted)
+        return dataset
 
     def _describe(self) -> None:
         dataset = self._dataset
@@ -80,15 +86,16 @@ class Raster:
             for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
             if meaning != ColorInterp.alpha
         ]
+        self._alpha = next(iter(set(dataset.indexes) - set(self._indexes)), None)
         self.bands = len(self._indexes)
-        self.dtype = working_dtype(str(np.result_type(*dataset.dtypes)))
+        working = [working_dtype(dtype) for dtype in dataset.dtypes]
+        self.dtype = working_dtype(str(np.result_type(*working)))
         self.band_names: tuple[str | None, ...] = tuple(
             dataset.descriptions[index - 1] for index in self._indexes
         )
         self.orientation: int | None = None
         self.taken_at: str | None = None
         self.position: tuple[float, float] | None = None
-        self.transform, self.crs = _georeference_of(dataset)
 
     def __enter__(self) -> Self:
         """Return the raster itself."""
@@ -114,11 +121,14 @@ class Raster:
         area = RasterioWindow(window.column, window.row, window.width, window.height)
         with self._env:
             try:
-                data = self._dataset.read(indexes, window=area)
+                data = self._read(indexes, area)
                 valid = self._valid(data, indexes, area)
             except RasterioError as error:
                 raise ItemError(f"cut off or damaged: {first_line(error)}") from error
-        data = data.astype(self.dtype, copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            data = data.astype(self.dtype, copy=False)
+        if data.dtype.kind == "f":
+            valid &= np.isfinite(data).all(axis=0)
         if not valid.all():
             data[:, ~valid] = 0
         transform = self.transform and self.transform @ Affine.translation(
@@ -126,47 +136,67 @@ class Raster:
         )
         return RasterArray(data=data, valid=valid, transform=transform, crs=self.crs)
 
+    def _read(self, indexes: list[int], area: RasterioWindow) -> NDArray[Any]:
+        """Read bands as one type that holds them all; rasterio wants one type per call."""
+        dtypes = self._dataset.dtypes
+        if len({dtypes[index - 1] for index in indexes}) == 1:
+            return np.asarray(self._dataset.read(indexes, window=area))
+        bands = [self._dataset.read(index, window=area) for index in indexes]
+        return np.stack(bands).astype(np.result_type(*bands), copy=False)
+
     def _valid(
         self, data: NDArray[Any], indexes: list[int], area: RasterioWindow
     ) -> NDArray[np.bool_]:
-        flags = self._dataset.mask_flag_enums[indexes[0] - 1]
-        if MaskFlags.nodata in flags:
-            nodata = [self._dataset.nodatavals[index - 1] for index in indexes]
-            valid = np.zeros(data.shape[1:], bool)
-            for band, value in zip(data, nodata, strict=True):
-                valid |= _differs(band, value)
-        elif MaskFlags.all_valid in flags:
-            valid = np.ones(data.shape[1:], bool)
-        else:
-            valid = np.not_equal(self._dataset.read_masks(indexes[0], window=area), 0)
-        if data.dtype.kind == "f":
-            valid &= np.isfinite(data).all(axis=0)
-        return np.asarray(valid, bool)
+        dataset = self._dataset
+        nodata = [dataset.nodatavals[index - 1] for index in indexes]
+        valid = np.ones(data.shape[1:], bool)
+        if None not in nodata:
+            different = [_differs(band, n) for band, n in zip(data, nodata, strict=True)]
+            valid &= np.logical_or.reduce(different)
+        if self._alpha is not None:
+            valid &= dataset.read(self._alpha, window=area) != 0
+        elif MaskFlags.per_dataset in dataset.mask_flag_enums[indexes[0] - 1]:
+            valid &= dataset.read_masks(indexes[0], window=area) != 0
+        return valid
+
+
+@contextmanager
+def unplaced() -> Iterator[list[warnings.WarningMessage]]:
+    """Keep rasterio's NotGeoreferencedWarning off the user's screen and collect it.
+
+    One thread at a time: Python's warning filters are global.
+    """
+    with _WARNINGS, warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("always")
+        yield noted
 
 
 def georeference(path: Path) -> tuple[Affine | None, str | None]:
     """Return transform and WKT that GDAL finds in or beside a file; (None, None) if none."""
     assert_not_live(path)
-    with rasterio.Env(**_SAFE), warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with rasterio.Env(**_SAFE), unplaced() as noted:
         try:
             with rasterio.open(path) as dataset:
-                return _georeference_of(dataset)
+                return _georeference_of(dataset, noted)
         except RasterioError:
             return None, None
 
 
-def _georeference_of(dataset: DatasetReader) -> tuple[Affine | None, str | None]:
-    placed = not dataset.transform.is_identity
-    crs = dataset.crs.to_wkt() if dataset.crs else None
-    return (dataset.transform if placed else None), (crs if placed else None)
+def _georeference_of(
+    dataset: DatasetReader, noted: list[warnings.WarningMessage]
+) -> tuple[Affine | None, str | None]:
+    """Trust rasterio's warning, not the transform: without one that is sometimes no number."""
+    if any(issubclass(each.category, NotGeoreferencedWarning) for each in noted):
+        return None, None
+    if dataset.transform.is_identity:
+        return None, None
+    return dataset.transform, dataset.crs.to_wkt() if dataset.crs else None
 
 
-def _differs(band: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
-    if nodata is None:
-        return np.ones(band.shape, bool)
+def _differs(band: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
+    differs: NDArray[np.bool_]
     if math.isnan(nodata):
-        differs: NDArray[np.bool_] = ~np.isnan(band)
+        differs = ~np.isnan(band)
         return differs
     exact = int(nodata) if band.dtype.kind in "iu" and float(nodata).is_integer() else nodata
     differs = band != exact
@@ -176,6 +206,10 @@ def _differs(band: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
 def _check_png(where: Path | bytes) -> None:
     """Let Pillow decode a PNG first: GDAL returns a truncated one as noise, without error."""
     try:
-        Pillow.open(where if isinstance(where, Path) else io.BytesIO(where)).load()
+        with Pillow.open(where if isinstance(where, Path) else io.BytesIO(where)) as image:
+            check_size(*image.size)
+            image.load()
+    except ItemError:
+        raise
     except Exception as error:  # a decoder may raise anything on hostile bytes
         raise ItemError(f"PNG is cut off or damaged: {first_line(error)}") from error

@@ -1,6 +1,5 @@
 """Class rasters: cloud-optimised GeoTIFFs written row by row."""
 
-import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +11,13 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition
 from .publish import publish, temporary_name
+from .raster import unplaced
 
 BLOCK = 512
 _CHECK_ROWS = 1024
@@ -76,8 +76,7 @@ class ClassRasterWriter:
         self._waiting: list[NDArray[Any]] = []
         self._checksum = 0
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with unplaced():
                 self._dataset = rasterio.open(self._draft, "w", **self._profile())
             self._describe()
         except (RasterioError, OSError) as error:
@@ -173,8 +172,7 @@ class ClassRasterWriter:
 
     def _check(self, path: Path) -> None:
         checksum = 0
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with unplaced():
             dataset = rasterio.open(path)
         with dataset:
             for row in range(0, self._spec.height, _CHECK_ROWS):

@@ -20,6 +20,9 @@ GDAL_DRIVERS = {
 }
 """Media types decoded by GDAL, with the only driver it may use for them."""
 
+TEXT_DRIVERS = {".vrt": "VRT", ".asc": "AAIGrid"}
+"""Rasters that are text, by the suffix of a file that a user named."""
+
 _IMAGES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -27,8 +30,8 @@ _IMAGES: tuple[tuple[bytes, str], ...] = (
     (b"MM\x00*", "image/tiff"),
     (b"II+\x00", "image/tiff"),
     (b"MM\x00+", "image/tiff"),
-    (b"GIF8", "image/gif"),
-    (b"BM", "image/bmp"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "image/jp2"),
     (b"\xff\x4f\xff\x51", "image/jp2"),
     (b"EHFA_HEADER_TAG", "image/x-erdas-hfa"),
@@ -48,6 +51,7 @@ _OTHERS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (lambda head: b"\x00" not in head and _is_text(head), "a text file"),
 )
 
+_BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
 _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heim", b"heis"}
 
 
@@ -65,6 +69,8 @@ def content_type(head: bytes) -> str | None:
             return media_type
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
+    if head[:2] == b"BM" and head[14:18] in _BMP_HEADERS:
+        return "image/bmp"
     if head[4:8] == b"ftyp":
         brand = head[8:12]
         return (

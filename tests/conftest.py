@@ -3,6 +3,8 @@
 import io
 import json
 import sqlite3
+import warnings
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,12 @@ from typing import Any
 import fiona
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
+from rasterio.errors import NotGeoreferencedWarning
+
+from pixelcat.catalog.records import ClassDefinition, ClassStat, Dataset, Item, Output
+from pixelcat.catalog.store import Catalog
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -214,3 +221,230 @@ def make_gpkg(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def gpkg_errors() -> Callable[[Path], list[str]]:
+    """Return a function that gives what GDAL's validator says against a closed GeoPackage."""
+    validator = pytest.importorskip("osgeo_utils.samples.validate_gpkg")
+
+    def errors(path: Path) -> list[str]:
+        found = validator.check(
+            str(path), abort_at_first_error=False, extra_checks=True, warning_as_error=True
+        )
+        return [f"requirement {requirement}: {message}" for requirement, message in found]
+
+    return errors
+
+
+@pytest.fixture
+def start_run() -> Callable[..., int]:
+    """Return a function that starts a run of a model, without any model."""
+
+    def start(catalog: Catalog, model: str = "land", *, force: bool = False, **options: Any) -> int:
+        """Runs differ by model and options."""
+        model_id = catalog.add_model(
+            name=model,
+            framework="Keras",
+            definition_sha256=f"definition of {model}",
+            weights_sha256=f"weights of {model}",
+            definition={},
+            classes=[
+                ClassDefinition(value=each["Value"], name=each["Name"], color=tuple(each["Color"]))
+                for each in CLASSES
+            ],
+        )
+        return catalog.start_run(
+            model_id, options=options, software={}, device="CPU", decoder="none", force=force
+        )
+
+    return start
+
+
+@pytest.fixture
+def done() -> Callable[..., Output]:
+    """Return a function that makes the output of a classified item by hand."""
+    names = {each["Value"]: each["Name"] for each in CLASSES}
+
+    def make(item: Item, pixels: dict[int, int], confidence: float = 0.5) -> Output:
+        """Pixels of each class value; every class is equally sure."""
+        total = sum(pixels.values())
+        return Output(
+            item_id=item.id or 0,
+            status="done",
+            item_sha256=item.sha256,
+            raster_path=f"results_rasters/{item.id}.tif",
+            valid_pixels=total,
+            stats=tuple(
+                ClassStat(
+                    value=value,
+                    name=names[value],
+                    pixels=count,
+                    fraction=count / total,
+                    area_m2=None,
+                    mean_confidence=confidence,
+                )
+                for value, count in pixels.items()
+            ),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def exact_net(keras_net: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that builds a network whose arithmetic float32 does without rounding.
+
+    Each filter adds and subtracts four values, scores are multiples of 2**-18, and the biases
+    keep them apart. So classes are the same in every pixel on every machine, in whatever
+    order a library sums, and any difference is a mistake of ours. Takes what keras_net takes.
+    """
+
+    def build(*, poolings: int = 1, seed: int = 7, **options: Any) -> Any:
+        model = keras_net(poolings=poolings, seed=seed, **options)
+        rng = np.random.default_rng(seed)
+        *hidden, last = [layer for layer in model.layers if layer.weights]
+        for layer in hidden:
+            shape = layer.kernel.shape
+            kernel = np.zeros((int(np.prod(shape[:-1])), shape[-1]), np.float32)
+            for taps in kernel.T:
+                taps[rng.choice(len(taps), 4, replace=False)] = rng.choice([-1, 1], 4)
+            layer.kernel.assign(kernel.reshape(shape))
+        channels = last.kernel.shape[-1]
+        last.kernel.assign(rng.choice([-1, 1], last.kernel.shape) / 16)
+        last.bias.assign((np.arange(channels) + 1) / 2**19)
+        return model
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def whole_image() -> Callable[..., np.ndarray]:
+    """Return a function that gives a network's scores of an image in one pass, by Keras alone."""
+
+    def scores(
+        model: Any,
+        pixels: np.ndarray,
+        *,
+        stride: int,
+        valid: np.ndarray | None = None,
+        least: int = 0,
+    ) -> np.ndarray:
+        """Pixels are (bands, height, width), scores (height, width, channels).
+
+        The image is reflected at its right and lower border up to a multiple of the stride,
+        or up to the least size that the network takes.
+        """
+        if valid is not None:
+            pixels = np.where(valid, pixels, 0)
+        _, height, width = pixels.shape
+        below, right = (max(-side % stride, least - side) for side in (height, width))
+        padded = np.pad(pixels, ((0, 0), (0, below), (0, right)), mode="reflect")
+        batch = np.moveaxis(padded, 0, -1)[np.newaxis].astype(np.float32)
+        return model(batch, training=False).numpy()[0, :height, :width]
+
+    return scores
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Return a function that prepares a Keras model for a run, as classify does."""
+    from pixelcat.processors.classifier import prepare
+    from pixelcat.processors.definition import ModelDefinition
+    from pixelcat.processors.options import parse_arguments, resolve
+
+    def make(model: Any, **arguments: Any) -> Any:
+        """Arguments are those of ``--arg``."""
+        path = tmp_path_factory.mktemp("prepared") / "net.keras"
+        model.save(path)
+        definition = ModelDefinition.load(path)
+        texts = {name: str(value) for name, value in arguments.items()}
+        return prepare(definition, resolve(definition, parse_arguments(texts)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_raster() -> Callable[..., Path]:
+    """Return a function that writes (bands, height, width) pixels to a GeoTIFF."""
+
+    def write(path: Path, pixels: np.ndarray, **profile: Any) -> Path:
+        """The profile may hold nodata, transform, crs and creation options."""
+        bands, height, width = pixels.shape
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(
+                path, "w", driver="GTiff", count=bands, height=height, width=width,
+                dtype=pixels.dtype, **profile,
+            ) as dataset:  # fmt: skip
+                dataset.write(pixels)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def read_raster() -> Callable[[Path], np.ndarray]:
+    """Return a function that reads the only band of a raster."""
+
+    def read(path: Path) -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path) as dataset:
+                return dataset.read(1)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def work(
+    tmp_path_factory: pytest.TempPathFactory, read_raster: Callable[[Path], np.ndarray]
+) -> Callable[..., list[tuple[Output, np.ndarray | None]]]:
+    """Return a function that classifies image files with a worker, without any catalog.
+
+    It gives the output and the class raster of each file, in the order of the files. An item
+    has the number in its file's name, or its place in the list.
+    """
+    from pixelcat.processors.worker import Task, Worker
+
+    def run(
+        classifier: Any, files: Sequence[Path], bands: Any = None
+    ) -> list[tuple[Output, np.ndarray | None]]:
+        folder = tmp_path_factory.mktemp("work")
+        ids = [int(f.stem) if f.stem.isdigit() else n for n, f in enumerate(files, 1)]
+        tasks = [
+            Task(
+                item=Item(kind="file", source_key=file.name, name=file.name, id=number),
+                dataset=Dataset(kind="file", uri=str(file), id=number),
+                raster=folder / f"{number}.tif",
+                raster_path=f"{number}.tif",
+            )
+            for number, file in zip(ids, files, strict=True)
+        ]
+        outputs = {each.item_id: each for each in Worker(classifier, bands=bands).run(tasks)}
+        left = {path.name for path in folder.iterdir()}
+        assert left == {o.raster_path for o in outputs.values() if o.status == "done"}
+        return [
+            (outputs[n], read_raster(folder / f"{n}.tif") if f"{n}.tif" in left else None)
+            for n in ids
+        ]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def write_emd() -> Callable[..., Path]:
+    """Return a function that writes an .emd beside what passes for a Keras file until loaded."""
+
+    def write(folder: Path, text: str | bytes | None = None, **keys: Any) -> Path:
+        """The text goes into the file as it is; else the keys, over a minimal definition."""
+        with zipfile.ZipFile(folder / "net.keras", "w") as archive:
+            for name in ("config.json", "metadata.json", "model.weights.h5"):
+                archive.writestr(name, b"")
+        if text is None:
+            text = json.dumps({"Framework": "Keras", "ModelFile": "net.keras", **keys})
+        path = folder / "net.emd"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write

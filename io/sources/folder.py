@@ -63,6 +63,8 @@ def _walk(root: Path) -> Iterator[str]:
 
 def _item(root: Path, name: str) -> Item:
     path = root / name
+    if not _is_utf8(name):
+        return _unreadable(name, "its name is not UTF-8; rename it")
     base = Item(kind="file", source_key=name, name=path.name)
     if path.is_dir():
         return _skipped(base, "a file geodatabase; give it as an input of its own")
@@ -71,9 +73,8 @@ def _item(root: Path, name: str) -> Item:
     if path.suffix.lower() == ".gpkg":
         return _skipped(base, "a GeoPackage; give it as an input of its own")
     if not path.is_file():
-        reason = "link points nowhere" if path.is_symlink() else "not a regular file"
-        return Item(
-            kind="file", source_key=name, name=path.name, status="unreadable", reason=reason
+        return _unreadable(
+            name, "link points nowhere" if path.is_symlink() else "not a regular file"
         )
     return probe(base, path)
 
@@ -82,3 +83,17 @@ def _skipped(item: Item, reason: str) -> Item:
     return Item(
         kind="file", source_key=item.source_key, name=item.name, status="skipped", reason=reason
     )
+
+
+def _unreadable(name: str, reason: str) -> Item:
+    key = os.fsencode(name).decode("utf-8", "backslashreplace")
+    label = key.rpartition("/")[2]
+    return Item(kind="file", source_key=key, name=label, status="unreadable", reason=reason)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 Read with ``sqlite3`` alone, one BLOB at a time.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote as quote_uri
 
 from ...catalog import geometry
-from ...catalog.errors import ItemError, SourceError
+from ...catalog.errors import ItemError, SourceError, first_line
 from ...catalog.geopackage import quote
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Feature, Item, Scan
@@ -75,19 +76,24 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(_connect(path)) as connection:
             yield connection
-    except sqlite3.DatabaseError as error:
-        raise SourceError(f"{path}: cannot be read as a GeoPackage: {error}") from error
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: cannot be read as a GeoPackage: {first_line(error)}") from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    uri = f"file:{quote_uri(str(path))}?mode=ro"
+    """Open a database so that nothing is written beside it.
+
+    In WAL mode even a reader makes files, so a database that nobody has open (no ``-wal``
+    beside it) is opened as immutable.
+    """
+    uri = f"file:{quote_uri(os.fsencode(path))}?mode=ro"
+    with open(path, "rb") as file:
+        is_wal = file.read(20)[18:] == b"\x02\x02"
+    if is_wal and not path.with_name(f"{path.name}-wal").exists():
+        uri += "&immutable=1"
     connection = sqlite3.connect(uri, uri=True)
-    try:
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        connection.close()
-        connection = sqlite3.connect(f"{uri}&immutable=1", uri=True)
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")
+    connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
 

@@ -1,0 +1,293 @@
+"""One run at a time, and one copy of SQLite per process on a live catalog."""
+
+import ast
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import pixelcat.catalog
+from pixelcat.catalog.errors import CatalogBusyError, CatalogError, PixelcatError
+from pixelcat.catalog.query import query
+from pixelcat.catalog.records import Dataset, Item
+from pixelcat.catalog.store import Catalog
+from pixelcat.io.frames import read_table
+from pixelcat.io.image import open_image
+from pixelcat.io.probe import probe
+from pixelcat.io.raster import georeference
+from pixelcat.io.sources import reader, scan
+
+WRITE = """
+import sqlite3, sys
+try:
+    sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute("BEGIN IMMEDIATE")
+except sqlite3.OperationalError as error:
+    print(error)
+else:
+    print("may write")
+"""
+OPEN = """
+import sys
+from pixelcat.catalog.errors import PixelcatError
+from pixelcat.catalog.store import Catalog
+try:
+    Catalog(sys.argv[1], create=True).close()
+except PixelcatError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+
+
+def run(program, path):
+    return subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False
+    )
+
+
+def another_process(path):
+    """What another process is told that wants to write now."""
+    return run(WRITE, path).stdout.strip()
+
+
+@pytest.fixture
+def catalog(tmp_path, photo_bytes):
+    """A catalog with one photo, open and in the middle of writing."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(photo_bytes())
+    with Catalog(tmp_path / "results.gpkg", create=True) as opened:
+        opened.add(next(scan(tmp_path / "photos")))
+        opened._connection.execute("BEGIN IMMEDIATE")
+        yield opened
+        opened._connection.execute("ROLLBACK")
+
+
+# --- the sentinel ------------------------------------------------------------------------
+
+
+def itself(path):
+    return path
+
+
+def symlink(path):
+    link = path.with_name("link.gpkg")
+    link.symlink_to(path)
+    return link
+
+
+def hard_link(path):
+    link = path.with_name("hard.gpkg")
+    link.hardlink_to(path)
+    return link
+
+
+def named_like_a_photo(path):
+    link = path.with_name("photo.jpg")
+    link.hardlink_to(path)
+    return link
+
+
+def fetch(path):
+    dataset = Dataset(kind="geopackage", uri=str(path), layer="plots")
+    with reader(dataset) as get:
+        get(Item(kind="attachment", source_key="photos/1", name="a"))
+
+
+ENTRIES = {
+    "scan": lambda path: list(scan(path)),
+    "scan a layer": lambda path: list(scan(path, "plots")),
+    "reader": fetch,
+    "open_image": open_image,
+    "probe": lambda path: probe(
+        Item(kind="file", source_key="a", name="a.jpg"), path, claimed=True
+    ),
+    "georeference": georeference,
+}
+
+
+def test_the_sentinel_notices_a_dropped_lock(catalog):
+    """What the rule is about: a plain open and close drops the locks of the process."""
+    assert another_process(catalog.path) == "database is locked"
+    catalog.path.read_bytes()
+    assert another_process(catalog.path) == "may write"
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize(
+    "link", [itself, symlink, hard_link, named_like_a_photo], ids=lambda link: link.__name__
+)
+def test_no_entry_touches_a_live_catalog(catalog, link, entry):
+    path = link(catalog.path)
+    with pytest.raises(CatalogError, match="is the open catalog; give another file"):
+        ENTRIES[entry](path)
+    assert another_process(catalog.path) == "database is locked"
+
+
+@pytest.mark.parametrize(
+    "link", [itself, symlink, hard_link, named_like_a_photo], ids=lambda link: link.__name__
+)
+def test_a_folder_with_the_live_catalog_in_it_is_scanned_without_touching_it(catalog, link):
+    folder = catalog.path.parent
+    link(catalog.path)
+    with suppress(CatalogError):
+        items = [item for each in scan(folder) for item in each.items]
+        ready = [item.name for item in items if item.status == "ready"]
+        assert ready == ["a.jpg"]
+    assert another_process(catalog.path) == "database is locked"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: query(path, "SELECT count(*) FROM items"),
+        lambda path: read_table(path, "items"),
+        lambda path: list(scan(path.parent / "photos")),
+    ],
+    ids=["query", "read_table", "scan of something else"],
+)
+def test_reading_beside_a_live_catalog_keeps_its_locks(catalog, read):
+    assert read(catalog.path) is not None
+    assert another_process(catalog.path) == "database is locked"
+    with pytest.raises(CatalogError, match="is the open catalog"):
+        open_image(catalog.path)
+
+
+def test_a_refused_catalog_keeps_the_locks_of_the_open_one(catalog):
+    with pytest.raises(CatalogBusyError):
+        Catalog(catalog.path)
+    assert another_process(catalog.path) == "database is locked"
+
+
+def test_a_closed_catalog_is_a_file_like_any_other(tmp_path):
+    path = tmp_path / "results.gpkg"
+    Catalog(path, create=True).close()
+    query(path, "SELECT 1")
+    with pytest.raises(PixelcatError, match="is a pixelcat catalog, not an input"):
+        list(scan(path))
+
+
+def test_a_refused_file_is_not_live(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("no catalog, " * 100)
+    with pytest.raises(CatalogError, match="not a usable catalog"):
+        Catalog(path)
+    (scanned,) = scan(path)
+    assert [item.reason for item in scanned.items] == ["not an image but a text file"]
+
+
+# --- what the catalog package is made of -------------------------------------------------
+
+MODULES = sorted(Path(pixelcat.catalog.__file__).parent.glob("*.py"))
+OTHER_COPIES_OF_SQLITE = {
+    *("numpy", "rasterio", "fiona", "pyogrio", "geopandas", "pyproj", "tensorflow", "keras"),
+    *("osgeo", "pandas", "PIL"),
+}
+OPENERS = {"open", "read_bytes", "read_text", "write_bytes", "write_text", "touch", "fdopen"}
+
+
+def imported(tree):
+    """Names of imported modules; relative ones start with as many dots as levels."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+def called(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            function = node.func
+            yield function.attr if isinstance(function, ast.Attribute) else ast.unparse(function)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+def test_the_catalog_imports_nothing_that_brings_another_sqlite(module):
+    names = list(imported(ast.parse(module.read_text("utf-8"))))
+    assert OTHER_COPIES_OF_SQLITE.isdisjoint(name.partition(".")[0] for name in names)
+    assert not [name for name in names if name.startswith(("..", "pixelcat"))]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+def test_the_catalog_opens_no_file_but_its_lock(module):
+    found = OPENERS.intersection(called(ast.parse(module.read_text("utf-8"))))
+    assert found == ({"open"} if module.name == "lock.py" else set())
+
+
+def test_the_lock_file_is_not_the_catalog_and_goes_with_the_run(tmp_path):
+    def names():
+        return sorted(path.name for path in tmp_path.iterdir())
+
+    with Catalog(tmp_path / "results.gpkg", create=True):
+        assert names() == ["results.gpkg", "results.gpkg.lock"]
+    assert names() == ["results.gpkg"]
+
+
+# --- one run at a time -------------------------------------------------------------------
+
+
+def test_a_second_process_is_told_who_has_the_catalog(tmp_path):
+    path = tmp_path / "results.gpkg"
+    with Catalog(path, create=True):
+        second = run(OPEN, path)
+        assert second.returncode == CatalogBusyError.exit_code == 75
+        assert f"is in use by process {os.getpid()}; wait" in second.stderr
+    assert run(OPEN, path).returncode == 0
+
+
+def test_a_second_catalog_in_the_same_process_is_refused(tmp_path):
+    path = tmp_path / "results.gpkg"
+    with Catalog(path, create=True) as first:
+        with pytest.raises(CatalogBusyError, match="in use by process"):
+            Catalog(symlink(path))
+        assert first.query("SELECT 1 AS one") == [{"one": 1}]
+    Catalog(path).close()
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path):
+    path = tmp_path / "results.gpkg"
+    hold = (
+        "import sys; from pixelcat.catalog.store import Catalog;"
+        " held = Catalog(sys.argv[1], create=True); print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(CatalogBusyError, match=f"process {holder.pid}"):
+            Catalog(path)
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    Catalog(path).close()
+
+
+def test_another_program_that_writes_makes_the_catalog_busy(tmp_path, monkeypatch):
+    monkeypatch.setattr("pixelcat.catalog.store.BUSY_TIMEOUT_S", 0)
+    path = tmp_path / "results.gpkg"
+    Catalog(path, create=True).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with Catalog(path) as catalog:
+        with pytest.raises(CatalogBusyError, match="QGIS, DB Browser"):
+            catalog.finish_run(1, "finished")
+        other.close()
+        catalog.finish_run(1, "finished")
+
+
+def test_another_process_reads_a_catalog_that_is_open(tmp_path):
+    ask = (
+        "import sys; from pixelcat.catalog.query import query;"
+        " print(query(sys.argv[1], 'SELECT count(*) FROM items').rows)"
+    )
+    with Catalog(tmp_path / "results.gpkg", create=True) as catalog:
+        assert run(ask, catalog.path).stdout == "[(0,)]\n"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "results.gpkg.lock").mkdir()
+    with pytest.raises(CatalogError, match=r"cannot write beside .*results\.gpkg\.lock: Is a dir"):
+        Catalog(tmp_path / "results.gpkg", create=True)

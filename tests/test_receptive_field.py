@@ -1,0 +1,238 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pixelcat.processors import keras_model
+from pixelcat.processors.receptive_field import ReceptiveField, measure
+
+Build = Callable[[Any, Any], Any]
+
+
+@pytest.fixture(scope="session")
+def layers() -> Any:
+    from pixelcat.processors.tensorflow_setup import tensorflow
+
+    tensorflow()
+    import keras
+
+    keras.utils.set_random_seed(11)
+    return keras.layers
+
+
+@pytest.fixture
+def measured(layers: Any, tmp_path: Any) -> Callable[..., ReceptiveField]:
+    """Return a function that measures a network given by what lies between input and output."""
+    import keras
+
+    def run(build: Build, size: int | None = None) -> ReceptiveField:
+        inputs = layers.Input((size, size, 2))
+        keras.Model(inputs, build(layers, inputs)).save(tmp_path / "net.keras")
+        return measure(keras_model.load(tmp_path / "net.keras"))
+
+    return run
+
+
+def conv(layers: Any, size: int = 3, **options: Any) -> Any:
+    return layers.Conv2D(4, size, padding="same", **options)
+
+
+def stack(*steps: Callable[[Any], Any]) -> Build:
+    """Make a network of layers, each given as a function of ``keras.layers``."""
+
+    def build(layers: Any, x: Any) -> Any:
+        for step in steps:
+            x = step(layers)(x)
+        return x
+
+    return build
+
+
+def three(layers: Any) -> Any:
+    return conv(layers)
+
+
+def relu(layers: Any) -> Any:
+    return conv(layers, activation="relu")
+
+
+def half(layers: Any) -> Any:
+    return layers.MaxPooling2D()
+
+
+def twice(layers: Any) -> Any:
+    return layers.UpSampling2D()
+
+
+def smooth(layers: Any) -> Any:
+    return layers.UpSampling2D(interpolation="bilinear")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+@pytest.mark.parametrize("layer", [three, relu])
+def test_each_3x3_convolution_looks_one_pixel_further(
+    measured: Callable[..., ReceptiveField], layer: Any, count: int
+) -> None:
+    assert measured(stack(*[layer] * count)) == ReceptiveField(stride=1, radius=count)
+
+
+@pytest.mark.parametrize(
+    ("network", "stride", "radius"),
+    [
+        (stack(lambda layers: conv(layers, 1)), 1, 0),
+        (stack(lambda layers: conv(layers, 5)), 1, 2),
+        (stack(lambda layers: conv(layers, (1, 7))), 1, 3),
+        (stack(lambda layers: conv(layers, dilation_rate=3)), 1, 3),
+        (stack(half, twice), 2, 0),
+        (stack(lambda layers: layers.AveragePooling2D(2), twice), 2, 0),
+        (stack(half, half, twice, twice), 4, 0),
+        (stack(half, three, twice), 2, 2),
+        (stack(half, three, twice, three), 2, 4),
+        (stack(three, half, three, twice, three), 2, 5),
+        (stack(half, half, three, twice, twice), 4, 4),
+        (stack(lambda layers: layers.MaxPooling2D(4), lambda layers: layers.UpSampling2D(4)), 4, 0),
+        (stack(half, half, half, half, *[twice] * 4), 16, 0),
+        (stack(half, smooth), 2, 2),
+        (
+            stack(
+                lambda layers: layers.Conv2D(4, 2, strides=2),
+                lambda layers: layers.Conv2DTranspose(4, 2, strides=2),
+            ),
+            2,
+            0,
+        ),
+    ],
+)
+def test_stride_and_radius_of_networks_that_can_be_worked_out_by_hand(
+    measured: Callable[..., ReceptiveField], network: Build, stride: int, radius: int
+) -> None:
+    assert measured(network) == ReceptiveField(stride=stride, radius=radius)
+
+
+def skip(layers: Any, x: Any) -> Any:
+    below = twice(layers)(half(layers)(x))
+    return conv(layers, 1)(layers.Concatenate()([x, below]))
+
+
+def faint_skip(layers: Any, x: Any) -> Any:
+    """What the halved image adds is a thousandth of what the image itself gives."""
+    below = layers.Rescaling(1e-3)(twice(layers)(half(layers)(x)))
+    return layers.Add()([layers.Rescaling(1.0)(x), below])
+
+
+@pytest.mark.parametrize("network", [skip, faint_skip])
+def test_a_skip_connection_does_not_hide_the_stride(
+    measured: Callable[..., ReceptiveField], network: Build
+) -> None:
+    assert measured(network) == ReceptiveField(stride=2, radius=0)
+
+
+@pytest.mark.parametrize("scale", [1 / 255, 1 / 64, 1.0, 100.0])
+@pytest.mark.parametrize("offset", [0.0, -2.0])
+def test_scaling_inside_the_network_changes_nothing(
+    measured: Callable[..., ReceptiveField], scale: float, offset: float
+) -> None:
+    def network(layers: Any, x: Any) -> Any:
+        scaled = layers.Rescaling(scale, offset=offset)(x)
+        return stack(relu, half, relu, smooth, relu)(layers, scaled)
+
+    found = measured(network)
+    assert found.stride == 2
+    assert found.radius is not None
+    assert 6 <= found.radius <= 7
+
+
+@pytest.mark.parametrize("threshold", [50.0, 200.0])
+def test_a_network_that_only_reacts_to_bright_pixels_has_its_stride(
+    measured: Callable[..., ReceptiveField], layers: Any, threshold: float
+) -> None:
+    def network(layers: Any, x: Any) -> Any:
+        bright = layers.ReLU(threshold=threshold)(x)
+        return stack(half, twice)(layers, bright)
+
+    assert measured(network) == ReceptiveField(stride=2, radius=0)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_a_network_that_is_always_sure_has_its_stride(
+    measured: Callable[..., ReceptiveField], layers: Any, activation: str
+) -> None:
+    """Scores are 0 or 1 but where two classes meet."""
+
+    def network(layers: Any, x: Any) -> Any:
+        pooled = stack(half, relu, twice)(layers, layers.Rescaling(1e4)(x))
+        return layers.Conv2D(3, 1, activation=activation)(pooled)
+
+    assert measured(network) == ReceptiveField(stride=2, radius=2)
+
+
+def globally(layers: Any, x: Any) -> Any:
+    weights = layers.Conv2D(2, 1)(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    return conv(layers)(layers.Multiply()([x, weights]))
+
+
+def test_a_network_that_sees_the_whole_image_has_no_radius(
+    measured: Callable[..., ReceptiveField],
+) -> None:
+    assert measured(globally).radius is None
+
+
+def test_a_global_network_on_a_coarse_grid_stands_on_a_multiple_of_it(
+    measured: Callable[..., ReceptiveField],
+) -> None:
+    def network(layers: Any, x: Any) -> Any:
+        return stack(half, half, twice, twice)(layers, globally(layers, x))
+
+    found = measured(network)
+    assert found.radius is None
+    assert found.stride % 4 == 0
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (stack(three, three), ReceptiveField(stride=1, radius=2)),
+        (stack(half, three, twice), ReceptiveField(stride=2, radius=2)),
+    ],
+)
+def test_a_network_of_fixed_size_is_measured_at_that_size(
+    measured: Callable[..., ReceptiveField], network: Build, expected: ReceptiveField
+) -> None:
+    assert measured(network, 48) == expected
+
+
+def test_a_network_that_looks_further_than_its_fixed_size_has_no_radius(
+    measured: Callable[..., ReceptiveField],
+) -> None:
+    assert measured(stack(*[three] * 20), 32).radius is None
+
+
+def test_a_network_that_looks_far_is_measured_on_a_larger_image(
+    measured: Callable[..., ReceptiveField],
+) -> None:
+    far = stack(*[lambda layers: conv(layers, dilation_rate=16)] * 6)
+    assert measured(far) == ReceptiveField(stride=1, radius=96)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        stack(half, three),
+        stack(twice),
+        stack(lambda layers: layers.Conv2D(3, 3)),
+        stack(lambda layers: layers.Resizing(100, 100)),
+    ],
+)
+def test_a_network_that_gives_another_size_is_refused(
+    measured: Callable[..., ReceptiveField], network: Build
+) -> None:
+    with pytest.raises(ValueError, match="not one score vector per pixel"):
+        measured(network)
+
+
+def test_scores_that_are_not_finite_do_not_warn(
+    measured: Callable[..., ReceptiveField], layers: Any
+) -> None:
+    endless = stack(three, lambda layers: layers.Rescaling(np.inf), twice, half)
+    assert measured(endless).stride >= 1

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixelcat.io.image import Window
+from pixelcat.processors.windows import Tiling, round_up, spans
+
+sides = st.integers(1, 400)
+
+
+@st.composite
+def tilings(draw: st.DrawFn) -> Tiling:
+    stride = draw(st.sampled_from([1, 2, 4, 8, 16, 3]))
+    padding = stride * draw(st.integers(0, 64 // stride))
+    least = 2 * padding // stride + 1
+    height, width = (stride * draw(st.integers(least, least + 128 // stride)) for _ in range(2))
+    return Tiling(
+        height=height, width=width, padding=padding, stride=stride, fixed=draw(st.booleans())
+    )
+
+
+def inside(window: Window, core: Window) -> bool:
+    return (
+        window.row <= core.row
+        and window.column <= core.column
+        and core.row + core.height <= window.row + window.height
+        and core.column + core.width <= window.column + window.width
+    )
+
+
+@settings(deadline=None, max_examples=300)
+@given(tiling=tilings(), height=sides, width=sides)
+def test_cores_cover_every_pixel_exactly_once(tiling: Tiling, height: int, width: int) -> None:
+    covered = np.zeros((height, width), np.uint8)
+    for _, core in tiling.windows(height, width):
+        covered[core.row : core.row + core.height, core.column : core.column + core.width] += 1
+        assert min(core) >= 0
+        assert core.row + core.height <= height
+        assert core.column + core.width <= width
+    assert (covered == 1).all()
+
+
+@settings(deadline=None, max_examples=300)
+@given(tiling=tilings(), height=sides, width=sides)
+def test_windows_stand_on_the_stride_grid_inside_the_padded_raster(
+    tiling: Tiling, height: int, width: int
+) -> None:
+    rows, columns = tiling.padded(height, width)
+    for window, core in tiling.windows(height, width):
+        assert all(number % tiling.stride == 0 for number in window)
+        assert inside(Window(0, 0, rows, columns), window)
+        assert inside(window, core)
+        assert core.height > 0
+        assert core.width > 0
+
+
+@settings(deadline=None, max_examples=300)
+@given(tiling=tilings(), height=sides, width=sides)
+def test_every_core_pixel_has_its_halo_or_the_window_ends_on_the_border(
+    tiling: Tiling, height: int, width: int
+) -> None:
+    rows, columns = tiling.padded(height, width)
+    for window, core in tiling.windows(height, width):
+        above, left = core.row - window.row, core.column - window.column
+        bottom, right = window.row + window.height, window.column + window.width
+        assert above >= tiling.padding or window.row == 0
+        assert left >= tiling.padding or window.column == 0
+        assert bottom - core.row - core.height >= tiling.padding or bottom == rows
+        assert right - core.column - core.width >= tiling.padding or right == columns
+
+
+@settings(deadline=None, max_examples=300)
+@given(tiling=tilings(), height=sides, width=sides)
+def test_windows_of_a_raster_have_one_shape_and_are_counted(
+    tiling: Tiling, height: int, width: int
+) -> None:
+    windows = [window for window, _ in tiling.windows(height, width)]
+    assert len({(window.height, window.width) for window in windows}) == 1
+    assert tiling.count(height, width) == len(windows)
+
+
+@settings(deadline=None, max_examples=200)
+@given(tiling=tilings(), height=sides, width=sides)
+def test_no_more_is_invented_than_needed(tiling: Tiling, height: int, width: int) -> None:
+    for side, tile, padded in zip(
+        (height, width), (tiling.height, tiling.width), tiling.padded(height, width), strict=True
+    ):
+        assert padded == max(round_up(side, tiling.stride), tile if tiling.fixed else 0)
+
+
+@settings(deadline=None, max_examples=200)
+@given(tiling=tilings(), height=sides, width=sides)
+def test_windows_are_whole_tiles_or_the_whole_raster(
+    tiling: Tiling, height: int, width: int
+) -> None:
+    rows, columns = tiling.padded(height, width)
+    for window, _ in tiling.windows(height, width):
+        assert window.height == min(tiling.height, rows)
+        assert window.width == min(tiling.width, columns)
+        if tiling.fixed:
+            assert (window.height, window.width) == (tiling.height, tiling.width)
+
+
+@settings(deadline=None, max_examples=200)
+@given(tiling=tilings(), height=sides, width=sides)
+def test_windows_come_row_by_row(tiling: Tiling, height: int, width: int) -> None:
+    starts = [(core.row, core.column) for _, core in tiling.windows(height, width)]
+    assert starts == sorted(starts)
+
+
+def test_spans_of_a_known_axis() -> None:
+    assert [tuple(span) for span in spans(21, 22, 12, 2)] == [
+        (0, 12, 0, 10),
+        (8, 20, 10, 18),
+        (10, 22, 18, 21),
+    ]
+
+
+def test_a_small_raster_is_one_window_of_its_own_size() -> None:
+    tiling = Tiling(height=64, width=64, padding=8, stride=4)
+    assert list(tiling.windows(13, 30)) == [(Window(0, 0, 16, 32), Window(0, 0, 13, 30))]
+
+
+def test_a_small_raster_fills_a_fixed_window() -> None:
+    tiling = Tiling(height=64, width=64, padding=8, stride=4, fixed=True)
+    assert list(tiling.windows(13, 70)) == [
+        (Window(0, 0, 64, 64), Window(0, 0, 13, 56)),
+        (Window(0, 8, 64, 64), Window(0, 56, 13, 14)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tiling", "numbers"),
+    [
+        ({"height": 32, "width": 32, "padding": 16}, ["16", "32 x 32"]),
+        ({"height": 64, "width": 20, "padding": 10}, ["10", "64 x 20"]),
+        ({"height": 30, "width": 32, "padding": 8, "stride": 4}, ["height 30", "stride 4"]),
+        ({"height": 32, "width": 33, "padding": 8, "stride": 4}, ["width 33", "stride 4"]),
+        ({"height": 32, "width": 32, "padding": 6, "stride": 4}, ["padding 6", "stride 4"]),
+    ],
+)
+def test_an_impossible_tiling_is_refused_with_its_numbers(
+    tiling: dict[str, int], numbers: list[str]
+) -> None:
+    with pytest.raises(ValueError, match=r"padding|multiple") as caught:
+        Tiling(**tiling)
+    assert all(number in str(caught.value) for number in numbers)
+
+
+@pytest.mark.parametrize(("number", "multiple", "result"), [(0, 4, 0), (1, 4, 4), (8, 4, 8)])
+def test_round_up(number: int, multiple: int, result: int) -> None:
+    assert round_up(number, multiple) == result
