@@ -14,6 +14,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
@@ -23,6 +24,8 @@ from ..catalog.errors import ItemError, first_line
 from ..catalog.lock import assert_not_live
 from .image import RasterArray, Window, check_size, working_dtype
 
+GDAL_ERRORS = (RasterioError, CPLE_BaseError)
+"""What rasterio raises: its own errors, and now and then a bare one of GDAL."""
 _WARNINGS = threading.RLock()
 BLOCK_CACHE_BYTES = 256 << 20
 _SAFE = {
@@ -69,7 +72,7 @@ class Raster:
                     dataset = self._memory.open(**options)
                 else:
                     dataset = rasterio.open(where, **options)
-            except RasterioError as error:
+            except GDAL_ERRORS as error:
                 raise ItemError(f"not an image that can be read: {first_line(error)}") from error
         self.transform, self.crs = _georeference_of(dataset, noted)
         return dataset
@@ -123,7 +126,7 @@ class Raster:
             try:
                 data = self._read(indexes, area)
                 valid = self._valid(data, indexes, area)
-            except RasterioError as error:
+            except GDAL_ERRORS as error:
                 raise ItemError(f"cut off or damaged: {first_line(error)}") from error
         with np.errstate(over="ignore", invalid="ignore"):
             data = data.astype(self.dtype, copy=False)
@@ -178,7 +181,7 @@ def georeference(path: Path) -> tuple[Affine | None, str | None]:
         try:
             with rasterio.open(path) as dataset:
                 return _georeference_of(dataset, noted)
-        except RasterioError:
+        except GDAL_ERRORS:
             return None, None
 
 

@@ -11,13 +11,12 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition
 from .publish import publish, temporary_name
-from .raster import unplaced
+from .raster import GDAL_ERRORS, unplaced
 
 BLOCK = 512
 _CHECK_ROWS = 1024
@@ -79,7 +78,7 @@ class ClassRasterWriter:
             with unplaced():
                 self._dataset = rasterio.open(self._draft, "w", **self._profile())
             self._describe()
-        except (RasterioError, OSError) as error:
+        except (*GDAL_ERRORS, OSError) as error:
             self.abandon()
             raise OutputError(f"cannot write {path}: {error}") from error
 
@@ -134,7 +133,7 @@ class ClassRasterWriter:
         area = RasterioWindow(0, self._rows_written, self._spec.width, count)
         try:
             self._dataset.write(rows[:count], 1, window=area)
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             raise OutputError(f"cannot write {self._path}: {error}") from error
         self._rows_written += count
 
@@ -158,7 +157,7 @@ class ClassRasterWriter:
             )
             self._check(final)
             return publish(final, self._path)
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             raise OutputError(f"cannot write {self._path}: {error}") from error
         finally:
             final.unlink(missing_ok=True)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError, ModelError, UsageError, first_line
 from ..catalog.records import ClassDefinition
-from .definition import ModelDefinition, numbered_classes
+from .definition import ModelDefinition
+from .emd import numbered_classes
 from .network import Network, model_format
 from .options import DEFAULT_TILE, LARGEST_TILE, RunOptions
 from .receptive_field import ReceptiveField, measure

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..catalog.errors import UsageError
 from .definition import ModelDefinition
+from .emd import finite_number
 from .scaling import Scaling
 
 DEFAULT_TILE = 512
@@ -46,7 +47,7 @@ def _fraction(text: str) -> float:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
+    return tuple(finite_number(part) for part in text.split(","))
 
 
 def _range(text: str) -> tuple[float, float]:

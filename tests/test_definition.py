@@ -8,7 +8,8 @@ import pytest
 
 from pixelcat.catalog.errors import ModelError, UsageError
 from pixelcat.catalog.records import ClassDefinition
-from pixelcat.processors.definition import ModelDefinition, palette_color
+from pixelcat.processors.definition import ModelDefinition
+from pixelcat.processors.emd import palette_color
 from pixelcat.processors.options import parse_arguments, resolve
 from pixelcat.processors.scaling import Scaling
 
