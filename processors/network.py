@@ -19,6 +19,9 @@ class Network:
 
     call: Callable[[Any], Any]
     """Float32 tensor (n, height, width, bands) → scores (n, height, width, channels)."""
+    raw: Callable[[Any], Any]
+    """The same without the last activation where that could be taken off: a soft-max that is
+    sure of itself hides what happens before it. For measuring only."""
     height: int | None
     """Of the only input size it accepts; None where any will do."""
     width: int | None

@@ -65,7 +65,7 @@ class _Probe:
         self._network = network
         shape = [2, height, width, network.bands]
         tf = tensorflow()
-        self._scores = tf.function(network.call, input_signature=[tf.TensorSpec(shape, tf.float32)])
+        self._scores = tf.function(network.raw, input_signature=[tf.TensorSpec(shape, tf.float32)])
         self._gradient = tf.function(
             self._gradient_of,
             input_signature=[
@@ -166,7 +166,7 @@ class _Probe:
         weights = np.random.default_rng(7).normal(size=self._network.channels)
         with tf.GradientTape() as tape:
             tape.watch(pixels)
-            scores = self._network.call(pixels)[0, row, column]
+            scores = self._network.raw(pixels)[0, row, column]
             total = tf.reduce_sum(tf.cast(scores, tf.float32) * weights.astype(np.float32))
         gradient = tape.gradient(total, pixels)
         return tf.zeros_like(pixels) if gradient is None else gradient
