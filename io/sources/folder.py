@@ -50,15 +50,22 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], Path]]:
 
 
 def _walk(root: Path) -> Iterator[str]:
-    """Yield relative POSIX paths of files, and of geodatabases, in a fixed order."""
+    """Yield relative POSIX paths of files, and of folders that are skipped, in a fixed order."""
     for folder, subfolders, files in os.walk(root):
         here = Path(folder)
         inner = sorted(s for s in subfolders if not s.startswith("."))
-        databases = [s for s in inner if is_file_geodatabase(here / s)]
-        subfolders[:] = [s for s in inner if s not in databases and not belongs_to_live(here / s)]
-        for name in sorted([*databases, *(f for f in files if not f.startswith("."))]):
+        apart = [s for s in inner if _skip_folder(here / s)]
+        subfolders[:] = [s for s in inner if s not in apart and not belongs_to_live(here / s)]
+        for name in sorted([*apart, *(f for f in files if not f.startswith("."))]):
             if not belongs_to_live(here / name):
                 yield (here / name).relative_to(root).as_posix()
+
+
+def _skip_folder(path: Path) -> str | None:
+    """Return what a sub-folder is that is not walked into, None for an ordinary one."""
+    if is_file_geodatabase(path):
+        return "a file geodatabase"
+    return "a link to a folder" if path.is_symlink() else None
 
 
 def _item(root: Path, name: str) -> Item:
@@ -67,7 +74,7 @@ def _item(root: Path, name: str) -> Item:
         return _unreadable(name, "its name is not UTF-8; rename it")
     base = Item(kind="file", source_key=name, name=path.name)
     if path.is_dir():
-        return _skipped(base, "a file geodatabase; give it as an input of its own")
+        return _skipped(base, f"{_skip_folder(path)}; give it as an input of its own")
     if name.lower().endswith(_SIDECARS):
         return _skipped(base, "belongs to another raster")
     if path.suffix.lower() == ".gpkg":
