@@ -15,7 +15,7 @@ from ..catalog.records import Srs
 _WGS84 = Geod(ellps="WGS84")
 _EDGE_POINTS = 21
 
-PixelArea = Callable[[float], float]
+PixelArea = Callable[[int], float]
 """Row number → area in m² of a pixel in that row."""
 
 
@@ -85,7 +85,8 @@ def pixel_area(transform: Affine | None, definition: str | None) -> PixelArea | 
     return lambda row: planar
 
 
-def _geodesic_area(transform: Affine, row: float) -> float:
+@lru_cache(maxsize=1 << 16)
+def _geodesic_area(transform: Affine, row: int) -> float:
     corners = [transform @ corner for corner in ((0, row), (1, row), (1, row + 1), (0, row + 1))]
     lon, lat = zip(*corners, strict=True)
     area, _ = _WGS84.polygon_area_perimeter(lon, lat)

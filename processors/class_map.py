@@ -73,7 +73,7 @@ class ClassMap:
         """
         strip = self._strip(core)
         if index is not None and confidence is not None:
-            self._count(core, index[valid], confidence[valid])
+            self._count(core, valid, index[valid], confidence[valid])
             part = strip[:, core.column : core.column + core.width]
             part[valid] = self._values[index[valid]]
         self._missing[core.row] -= core.height * core.width
@@ -89,7 +89,13 @@ class ClassMap:
             self._missing[core.row] = core.height * self._spec.width
         return self._strips[core.row]
 
-    def _count(self, core: Window, index: NDArray[Any], confidence: NDArray[np.float32]) -> None:
+    def _count(
+        self,
+        core: Window,
+        valid: NDArray[np.bool_],
+        index: NDArray[Any],
+        confidence: NDArray[np.float32],
+    ) -> None:
         bad = len(confidence) - int(np.isfinite(confidence).sum())
         if bad:
             raise ItemError(f"the model gave scores that are not finite in {bad} pixels")
@@ -98,7 +104,9 @@ class ClassMap:
         self._counts += counts
         self._confidence += np.bincount(index, weights=confidence, minlength=size)
         if self._pixel_area is not None:
-            self._areas += counts * self._pixel_area(core.row + core.height / 2)
+            by_row = np.array([self._pixel_area(core.row + row) for row in range(core.height)])
+            areas = by_row[np.nonzero(valid)[0]]
+            self._areas += np.bincount(index, weights=areas, minlength=size)
 
     def _write_complete_rows(self) -> None:
         while self._missing.get(self._next_row) == 0 and self._writer is not None:

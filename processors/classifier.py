@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..catalog.errors import ItemError, ModelError, UsageError, first_line
+from ..catalog.errors import ItemError, ModelError, UsageError
 from ..catalog.records import ClassDefinition
 from .definition import ModelDefinition
 from .emd import numbered_classes
@@ -15,7 +15,7 @@ from .network import Network, model_format
 from .options import DEFAULT_TILE, LARGEST_TILE, RunOptions
 from .receptive_field import ReceptiveField, measure
 from .scaling import Scaling
-from .tensorflow_setup import tensorflow
+from .tensorflow_setup import explain, tensorflow
 from .windows import Tiling, round_up
 
 
@@ -73,9 +73,7 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
     try:
         field = measure(network)
     except Exception as error:  # TensorFlow raises many kinds for a network that does not fit
-        raise ModelError(
-            f"model {definition.model_file} does not run: {first_line(error)}"
-        ) from error
+        raise ModelError(f"model {definition.model_file} does not run: {explain(error)}") from error
     tiling, notes = _tiling(network, options, field)
     return Prepared(
         classifier=_Compiled(
@@ -203,12 +201,16 @@ class _Compiled:
         try:
             function = self._function(batch.shape[1], batch.shape[2], str(batch.dtype))
             index, confidence = function(tf.constant(batch))
-            return ClassBatch(index.numpy(), confidence.numpy())
+            answer = ClassBatch(index.numpy(), confidence.numpy())
         except (tf.errors.OpError, ValueError, TypeError) as error:
             size = f"{batch.shape[1]} x {batch.shape[2]}"
             raise ItemError(
-                f"the model fails on a window of {size} pixels: {first_line(error)}"
+                f"the model fails on a window of {size} pixels: {explain(error)}"
             ) from error
+        if answer.classes.shape != batch.shape[:3]:
+            given, wanted = (f"{a.shape[1]} x {a.shape[2]}" for a in (answer.classes, batch))
+            raise ItemError(f"the model gives {given} pixels for a window of {wanted}")
+        return answer
 
     def _function(self, height: int, width: int, dtype: str) -> Callable[[Any], Any]:
         """Return the function for a window size: its own for whole tiles, one for all others.
@@ -269,6 +271,6 @@ class _Compiled:
     def _best(self, scores: Any) -> tuple[Any, Any]:
         tf = tensorflow()
         top = tf.reduce_max(scores, axis=-1)
-        if self._network.scores == "logits":
+        if self._network.scores in ("logits", "values"):
             top = tf.exp(top - tf.reduce_logsumexp(scores, axis=-1))
         return tf.argmax(scores, axis=-1, output_type=tf.int32), top

@@ -1,14 +1,21 @@
 """Keras 3 ``.keras`` files."""
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..catalog.errors import ModelError, first_line
+from ..catalog.errors import ModelError
 from .network import Network, Scores
-from .tensorflow_setup import tensorflow
+from .tensorflow_setup import explain, tensorflow
 
+_KEEP_SCORES = (
+    *("UpSampling2D", "Resizing", "Cropping2D", "CenterCrop", "Reshape", "Permute", "Identity"),
+    *("Dropout", "SpatialDropout2D"),
+)
+"""Layers that move or average scores and leave their kind as it is."""
 _MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 
 
@@ -33,9 +40,14 @@ def load(path: Path) -> Network:
     import keras
 
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        with _named_as_keras_wants(path) as file:
+            model = keras.saving.load_model(file, compile=False, safe_mode=True)
+        if not isinstance(model, keras.Model) or not model.inputs:
+            raise ModelError(f"model {path} is no network with an input")
+    except ModelError:
+        raise
     except Exception as error:  # Keras raises anything from KeyError to its own
-        raise ModelError(f"model {path} cannot be loaded: {first_line(error)}") from error
+        raise ModelError(f"model {path} cannot be loaded: {explain(error)}") from error
     height, width, bands = _input_size(model, path)
     return Network(
         call=lambda pixels: model(pixels, training=False),
@@ -46,6 +58,18 @@ def load(path: Path) -> Network:
         channels=_channels(model, path),
         scores=_scores(model),
     )
+
+
+@contextmanager
+def _named_as_keras_wants(path: Path) -> Iterator[Path]:
+    """Give a path that ends in ``.keras``: Keras goes by the name."""
+    if path.suffix == ".keras":
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        link = Path(folder) / "model.keras"
+        link.symlink_to(path.resolve())
+        yield link
 
 
 def _input_size(model: Any, path: Path) -> tuple[int | None, int | None, int]:
@@ -88,10 +112,15 @@ def _without_last_activation(model: Any) -> Callable[[Any], Any]:
 
 
 def _scores(model: Any) -> Scores:
-    """Tell from the last layer what the output channels are."""
+    """Tell from the last layer that changes scores what the output channels are."""
     layer = model.outputs[0]._keras_history.operation
-    while hasattr(layer, "layers") and hasattr(layer, "outputs"):
-        layer = layer.outputs[0]._keras_history.operation
+    while True:
+        if hasattr(layer, "layers") and hasattr(layer, "outputs"):
+            layer = layer.outputs[0]._keras_history.operation
+        elif type(layer).__name__ in _KEEP_SCORES and hasattr(layer.input, "_keras_history"):
+            layer = layer.input._keras_history.operation
+        else:
+            break
     if type(layer).__name__ == "Softmax":
         return "probabilities"
     activation = getattr(getattr(layer, "activation", None), "__name__", None)

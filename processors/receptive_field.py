@@ -62,6 +62,7 @@ class _Probe:
             (height + STRIDES[-1], width + STRIDES[-1], network.bands), np.float32
         )
         self._unchanged: NDArray[Any] | None = None
+        self._amplitudes: tuple[float, ...] = ()
         self._network = network
         shape = [2, height, width, network.bands]
         tf = tensorflow()
@@ -77,6 +78,14 @@ class _Probe:
 
     def measure(self) -> ReceptiveField | None:
         """Return stride and radius, or None where this image is too small to tell."""
+        base = self._noise[: self.height, : self.width]
+        self._amplitudes = tuple(
+            amplitude
+            for amplitude in _AMPLITUDES
+            if np.isfinite(self._run(base, base * np.float32(amplitude))).all()
+        )
+        if not self._amplitudes:
+            return None
         reach = self._reach(1)
         stride = None if reach is None else self._stride(reach)
         radius = None if stride is None else self._reach(stride)
@@ -100,7 +109,7 @@ class _Probe:
         Gradients stop at inactive units; what an impulse does far away can drown in rounding.
         """
         masks = [self._touched_by(pixel)]
-        masks += [self._depends_on(pixel, amplitude) for amplitude in _AMPLITUDES]
+        masks += [self._depends_on(pixel, amplitude) for amplitude in self._amplitudes]
         if any(mask[[0, -1]].any() or mask[:, [0, -1]].any() for mask in masks):
             return None
         touched, *needed = map(np.argwhere, masks)
@@ -118,7 +127,7 @@ class _Probe:
 
     def _stride(self, reach: int) -> int | None:
         for stride in STRIDES:
-            known = [self._only_shifts(stride, reach, noise) for noise in _AMPLITUDES]
+            known = [self._only_shifts(stride, reach, noise) for noise in self._amplitudes]
             if None in known:
                 return None
             if all(known):

@@ -1,6 +1,7 @@
 """The one place that imports TensorFlow, late and with its settings."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,12 @@ from importlib.metadata import version
 from types import ModuleType
 
 from ..io import native
+
+_FRAMES = (
+    *("in user code", "Graph execution error", "Detected at node", "Stack trace", "Traceback"),
+    *("File ", "Exception encountered when calling", "Arguments received by", "[[{{node", "•"),
+)
+"""How the lines begin that say where, and not what."""
 
 
 @cache
@@ -43,6 +50,15 @@ def _quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(nowhere)
         os.close(kept)
+
+
+def explain(error: BaseException) -> str:
+    """Return the one line of a TensorFlow or Keras error that says what is wrong."""
+    text = re.sub(r"\x1b\[\d*m|\{\{function_node [^}]*\}\} ?", "", str(error))
+    lines = [line.strip() for line in text.splitlines()]
+    told = [line for line in lines if line and not line.startswith(_FRAMES)]
+    named = [line for line in told if re.match(r"\w*(Error|Exception): ", line)]
+    return (named[-1:] or told[:1] or [type(error).__name__])[0][:300]
 
 
 def device_name() -> str:

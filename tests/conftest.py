@@ -368,7 +368,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
 def write_raster() -> Callable[..., Path]:
     """Return a function that writes (bands, height, width) pixels to a GeoTIFF."""
 
-    def write(path: Path, pixels: np.ndarray, **profile: Any) -> Path:
+    def write(
+        path: Path, pixels: np.ndarray, mask: np.ndarray | None = None, **profile: Any
+    ) -> Path:
         """The profile may hold nodata, transform, crs and creation options."""
         bands, height, width = pixels.shape
         with warnings.catch_warnings():
@@ -378,6 +380,8 @@ def write_raster() -> Callable[..., Path]:
                 dtype=pixels.dtype, **profile,
             ) as dataset:  # fmt: skip
                 dataset.write(pixels)
+                if mask is not None:
+                    dataset.write_mask(mask)
         return path
 
     return write

@@ -1,7 +1,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 from pixelcat.processors import keras_model
@@ -17,7 +16,6 @@ def layers() -> Any:
     tensorflow()
     import keras
 
-    keras.utils.set_random_seed(11)
     return keras.layers
 
 
@@ -27,6 +25,7 @@ def measured(layers: Any, tmp_path: Any) -> Callable[..., ReceptiveField]:
     import keras
 
     def run(build: Build, size: int | None = None) -> ReceptiveField:
+        keras.utils.set_random_seed(11)
         inputs = layers.Input((size, size, 2))
         keras.Model(inputs, build(layers, inputs)).save(tmp_path / "net.keras")
         return measure(keras_model.load(tmp_path / "net.keras"))
@@ -69,7 +68,7 @@ def smooth(layers: Any) -> Any:
     return layers.UpSampling2D(interpolation="bilinear")
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 7])
+@pytest.mark.parametrize("count", [1, 2, 7])
 @pytest.mark.parametrize("layer", [three, relu])
 def test_each_3x3_convolution_looks_one_pixel_further(
     measured: Callable[..., ReceptiveField], layer: Any, count: int
@@ -128,7 +127,7 @@ def test_a_skip_connection_does_not_hide_the_stride(
     assert measured(network) == ReceptiveField(stride=2, radius=0)
 
 
-@pytest.mark.parametrize("scale", [1 / 255, 1 / 64, 1.0, 100.0])
+@pytest.mark.parametrize("scale", [1 / 255, 1.0])
 @pytest.mark.parametrize("offset", [0.0, -2.0])
 def test_scaling_inside_the_network_changes_nothing(
     measured: Callable[..., ReceptiveField], scale: float, offset: float
@@ -158,7 +157,7 @@ def test_a_network_that_is_always_sure_has_its_stride(
     """Scores are 0 or 1 but where two classes meet."""
 
     def network(layers: Any, x: Any) -> Any:
-        pooled = stack(half, relu, twice)(layers, layers.Rescaling(1e4)(x))
+        pooled = stack(half, relu, twice)(layers, layers.Rescaling(1e3)(x))
         return layers.Conv2D(3, 1, activation=activation)(pooled)
 
     assert measured(network) == ReceptiveField(stride=2, radius=2)
@@ -229,7 +228,8 @@ def test_a_network_that_gives_another_size_is_refused(
 
 
 def test_scores_that_are_not_finite_do_not_warn(
-    measured: Callable[..., ReceptiveField], layers: Any
+    measured: Callable[..., ReceptiveField],
 ) -> None:
-    endless = stack(three, lambda layers: layers.Rescaling(np.inf), twice, half)
-    assert measured(endless).stride >= 1
+    """They fail the images, later and by name."""
+    endless = stack(lambda layers: layers.Rescaling(1e38), three)
+    assert measured(endless, 32).stride >= 1

@@ -1,0 +1,490 @@
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from pixelcat import Catalog, __version__, classify
+from pixelcat.cli import EXIT_CODES, cli, main
+
+Function = Callable[..., Any]
+
+COMMANDS = sorted(cli.commands)
+CODES = (0, 2, 3, 4, 5, 70, 74, 75, 130)
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def shell(*args: object, cwd: Path | None = None) -> Answer:
+    """Run the command in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pixelcat", *map(str, args)], capture_output=True, text=True, cwd=cwd
+    )
+    assert "Traceback" not in done.stderr
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Answer]:
+    """Return a function that runs the command in this process."""
+
+    def run(*args: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["pixelcat", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return Answer(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+def parse(*args: str) -> Result:
+    return CliRunner().invoke(cli, args)
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory: pytest.TempPathFactory, exact_net: Function) -> Path:
+    """A folder with photos/, net.keras, and a catalog r.gpkg of a finished run."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("survey")
+    exact_net(poolings=0).save(folder / "net.keras")
+    (folder / "photos").mkdir()
+    rng = np.random.default_rng(1)
+    for name in ("a", "b", "ç"):
+        noise = rng.integers(0, 256, (30, 40, 3), np.uint8)
+        Image.fromarray(noise).save(folder / "photos" / f"{name}.png")
+    run = classify(folder / "photos", model=folder / "net.keras", output=folder / "r.gpkg")
+    assert run.done == 3
+    return folder
+
+
+# help
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_of_the_program_lists_commands_and_exit_codes(flag: str) -> None:
+    result = parse(flag)
+    assert result.exit_code == 0
+    assert all(f"\n  {name} " in result.output for name in COMMANDS)
+    assert _listed(result.output) == CODES
+
+
+def _listed(text: str) -> tuple[int, ...]:
+    return tuple(int(code) for code in re.findall(r"^ +(\d+)  +\w", text, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_has_an_example(command: str) -> None:
+    result = parse(command, "--help")
+    assert result.exit_code == 0
+    assert re.search(rf"Example:\n +pixelcat {command} ", result.output)
+
+
+def test_help_of_classify_tells_its_exit_codes_and_arguments() -> None:
+    result = parse("classify", "-h")
+    assert _listed(result.output) == CODES
+    assert EXIT_CODES.startswith("\b\n")  # click keeps the lines apart
+    for option in ("--model", "--output", "--layer", "--arg", "--out-features", "--force"):
+        assert option in result.output
+
+
+def test_version() -> None:
+    assert parse("--version").output == f"pixelcat, version {__version__}\n"
+
+
+HEAVY = ("tensorflow", "keras", "geopandas", "rasterio", "numpy", "fiona", "pyogrio", "PIL")
+WATCH = """
+import sys
+from pixelcat.cli import main
+try:
+    main()
+finally:
+    print([name for name in sys.argv.pop().split(",") if name in sys.modules], file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--help"], ["classify", "--help"], ["sql", "r.gpkg", "select 1"], ["status", "r.gpkg"]],
+)
+def test_small_commands_import_no_heavy_library(survey: Path, args: list[str]) -> None:
+    watch = WATCH.replace("main()", f"sys.argv[1:] = {args!r}; main()").replace(
+        "sys.argv.pop()", repr(",".join(HEAVY))
+    )
+    done = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, cwd=survey)
+    assert done.returncode == 0
+    assert done.stderr == "[]\n"
+    assert done.stdout
+
+
+# exit codes, each in a process of its own
+
+
+def test_exit_0_where_everything_is_done(survey: Path) -> None:
+    answer = shell("classify", "photos", "-m", "net.keras", "-o", "r.gpkg", cwd=survey)
+    assert answer.code == 0
+    assert answer.err == ""
+    assert re.search(r"\b3\b", answer.out)
+
+
+def test_exit_2_for_an_unknown_model_argument_with_the_nearest(survey: Path) -> None:
+    answer = shell(
+        "classify",
+        "photos",
+        "-m",
+        "net.keras",
+        "-o",
+        "new.gpkg",
+        "--arg",
+        "tilesize=64",
+        cwd=survey,
+    )
+    assert answer == (2, "", "Error: argument tilesize is unknown; did you mean tile_size?\n")
+    assert not (survey / "new.gpkg").exists()
+
+
+def test_exit_3_where_images_failed_each_with_its_reason(survey: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    good = (survey / "photos" / "a.png").read_bytes()
+    (photos / "good.png").write_bytes(good)
+    (photos / "cut.png").write_bytes(good[:2000])
+    (photos / "report.jpg").write_bytes(b"%PDF-1.7")
+    (photos / "notes.txt").write_text("wet")
+    args = ("classify", photos, "-m", survey / "net.keras", "-o", tmp_path / "r.gpkg")
+    answer = shell(*args, "--format", "json")
+    assert answer.code == 3
+    (summary,) = json.loads(answer.out)
+    assert (summary["done"], summary["failed"], summary["skipped"]) == (1, 2, 1)
+    lines = answer.err.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["failed", "cut.png"],
+        ["failed", "report.jpg"],
+    ]
+    again = shell(*args)
+    assert (again.code, again.err) == (3, answer.err)
+
+
+def test_exit_4_for_a_model_that_is_none(survey: Path, tmp_path: Path) -> None:
+    (tmp_path / "net.keras").write_text("<html>not found</html>")
+    answer = shell("classify", "photos", "-m", tmp_path / "net.keras", "-o", "new.gpkg", cwd=survey)
+    assert (answer.code, answer.out) == (4, "")
+    assert re.fullmatch(r"Error: model \S+net\.keras .*a web page\n", answer.err)
+
+
+def test_exit_5_for_an_input_that_is_not_there(survey: Path) -> None:
+    answer = shell("classify", "nowhere", "-m", "net.keras", "-o", "new.gpkg", cwd=survey)
+    assert answer == (5, "", "Error: nowhere: no such file or folder\n")
+
+
+def test_exit_74_for_a_file_that_is_no_catalog(survey: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.gpkg").write_text("no database")
+    answer = shell("sql", tmp_path / "notes.gpkg", "select 1")
+    assert (answer.code, answer.out) == (74, "")
+    assert "notes.gpkg" in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_exit_75_while_another_run_holds_the_catalog(survey: Path) -> None:
+    with Catalog(survey / "r.gpkg"):
+        answer = shell("classify", "photos", "-m", "net.keras", "-o", "r.gpkg", cwd=survey)
+    assert (answer.code, answer.out) == (75, "")
+    assert "in use" in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_exit_130_when_stopped_by_a_signal(survey: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(200):
+        (photos / f"{number}.png").write_bytes((survey / "photos" / "a.png").read_bytes())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pixelcat", "classify", photos, "-m", survey / "net.keras"]
+        + ["-o", tmp_path / "r.gpkg", "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    made = tmp_path / "r_rasters" / "run_1"
+    while len(list(made.glob("0*.tif"))) < 2 and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert process.returncode == 130
+    assert err == "stopped; the same command goes on from here\n"
+    (summary,) = json.loads(out)
+    assert 1 <= summary["done"] < 200
+    assert [path.name for path in made.iterdir() if path.name.startswith(".")] == []
+
+
+# usage errors
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["classify"], "Missing"),
+        (["classify", "x.tif", "-o", "r.gpkg"], "--model"),
+        (["classify", "x.tif", "-m", "n.keras"], "--output"),
+        (["classify", "x.tif", "--modle", "n.keras"], "Did you mean --model?"),
+        (["classify", "x.tif", "-m", "n", "-o", "r", "--arg", "padding"], "is not name=value"),
+        (["classify", "x.tif", "-m", "n", "-o", "r", "--arg", "=3"], "is not name=value"),
+        (["sql", "r.gpkg", "select 1", "--format", "xml"], "xml"),
+        (["sql", "r.gpkg"], "STATEMENT"),
+        (["clasify"], "clasify"),
+        (["status"], "CATALOG"),
+    ],
+)
+def test_a_wrong_command_is_a_usage_error(
+    call: Callable[..., Answer], args: list[str], message: str
+) -> None:
+    answer = call(*args)
+    assert (answer.code, answer.out) == (2, "")
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_without_arguments_the_help_is_shown(call: Callable[..., Answer]) -> None:
+    answer = call()
+    assert answer.code in (0, 2)
+    assert "Commands:" in answer.out + answer.err
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["classify", "photos", "-m", "nowhere.keras", "-o", "new.gpkg"], 4),
+        (["classify", "photos", "-m", ".", "-o", "new.gpkg"], 4),
+        (["classify", "photos", "-m", "net.keras", "-o", "no/where/new.gpkg"], 74),
+        (["classify", "photos", "-m", "net.keras", "-o", "net.keras"], 74),
+        (["classify", "r.gpkg", "-m", "net.keras", "-o", "r.gpkg"], 2),
+        (["classify", "photos", "--layer", "x", "-m", "net.keras", "-o", "new.gpkg"], 5),
+        (["classify", "photos", "-m", "net.keras", "-o", "new.gpkg", "--out-features", "x"], 2),
+        (["status", "nowhere.gpkg"], 74),
+        (["sql", "nowhere.gpkg", "select 1"], 74),
+        (["sql", "r.gpkg", "select nothing"], 2),
+        (["sql", "r.gpkg", "selec 1"], 2),
+        (["sql", "r.gpkg", "select 1; select 2"], 2),
+        (["sql", "r.gpkg", "select :x"], 2),
+        (["sql", "r.gpkg", "delete from items"], 2),
+        (["sql", "r.gpkg", "drop table items"], 2),
+        (["sql", "r.gpkg", "attach 'x.db' as x"], 2),
+    ],
+)
+def test_every_refusal_is_one_line_on_standard_error(
+    call: Callable[..., Answer],
+    survey: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    args: list[str],
+    code: int,
+) -> None:
+    monkeypatch.chdir(survey)
+    answer = call(*args)
+    assert (answer.code, answer.out) == (code, "")
+    assert re.fullmatch(r"Error: [^\n]+\n", answer.err)
+    assert "internal error" not in answer.err
+
+
+# rows
+
+ROWS = """
+select 1 as n, 0.25 as share, 'Föhre, "alt"' as name, null as nothing, x'0102ff' as bytes
+union all select 2, 1e-9, '007', 'x', null order by 1
+"""
+
+
+def test_rows_as_json(call: Callable[..., Answer], survey: Path) -> None:
+    answer = call("sql", survey / "r.gpkg", ROWS, "--format", "json")
+    assert (answer.code, answer.err) == (0, "")
+    assert json.loads(answer.out) == [
+        {
+            "n": 1,
+            "share": 0.25,
+            "name": 'Föhre, "alt"',
+            "nothing": None,
+            "bytes": "<blob 3 bytes>",
+        },
+        {"n": 2, "share": 1e-9, "name": "007", "nothing": "x", "bytes": None},
+    ]
+    assert "Föhre" in answer.out
+
+
+def test_rows_as_ndjson(call: Callable[..., Answer], survey: Path) -> None:
+    answer = call("sql", survey / "r.gpkg", ROWS, "--format", "ndjson")
+    lines = answer.out.splitlines()
+    assert [json.loads(line)["n"] for line in lines] == [1, 2]
+
+
+def test_rows_as_csv(call: Callable[..., Answer], survey: Path) -> None:
+    answer = call("sql", survey / "r.gpkg", ROWS, "--format", "csv")
+    assert list(csv.reader(io.StringIO(answer.out))) == [
+        ["n", "share", "name", "nothing", "bytes"],
+        ["1", "0.25", 'Föhre, "alt"', "", "<blob 3 bytes>"],
+        ["2", "1e-09", "007", "x", ""],
+    ]
+    assert "\r" not in answer.out
+
+
+def test_rows_as_a_table(call: Callable[..., Answer], survey: Path) -> None:
+    answer = call("sql", survey / "r.gpkg", ROWS)
+    lines = answer.out.splitlines()
+    assert len(lines) == 4
+    assert lines[0].split() == ["n", "share", "name", "nothing", "bytes"]
+    assert "<blob 3 bytes>" in lines[2]
+    assert lines[3].split() == ["2", "1e-09", "007", "x"]
+
+
+@pytest.mark.parametrize("text", ["007", "1e3", "12.50", "1_000", "0x10", "nan", "-0"])
+def test_a_table_shows_text_as_it_is(call: Callable[..., Answer], survey: Path, text: str) -> None:
+    answer = call("sql", survey / "r.gpkg", f"select '{text}' as plot_id")
+    assert answer.out.split() == ["plot_id", "-" * 7, text]
+
+
+def test_a_table_shows_whole_numbers_whole(call: Callable[..., Answer], survey: Path) -> None:
+    answer = call("sql", survey / "r.gpkg", "select 123456789012 as n union all select 0.5")
+    assert "123456789012" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("format_", "out"), [("json", "[]\n"), ("ndjson", ""), ("csv", "name,status\n")]
+)
+def test_no_rows(call: Callable[..., Answer], survey: Path, format_: str, out: str) -> None:
+    query = "select name, status from items where 0"
+    answer = call("sql", survey / "r.gpkg", query, "--format", format_)
+    assert (answer.code, answer.out) == (0, out)
+
+
+def test_columns_of_one_name_are_all_kept(call: Callable[..., Answer], survey: Path) -> None:
+    query = "select i.id, o.id, i.status, o.status from items i join outputs o on o.item_id = i.id"
+    answer = call("sql", survey / "r.gpkg", query, "--format", "json")
+    assert {len(row) for row in json.loads(answer.out)} == {4}
+
+
+def test_json_is_json_even_for_infinity(call: Callable[..., Answer], survey: Path) -> None:
+    def refuse(constant: str) -> NoReturn:
+        raise AssertionError(f"{constant} is no JSON")
+
+    answer = call("sql", survey / "r.gpkg", "select 9e999 as x", "--format", "json")
+    assert len(json.loads(answer.out, parse_constant=refuse)) == 1
+
+
+def test_parameters(call: Callable[..., Answer], survey: Path) -> None:
+    answer = call(
+        *("sql", survey / "r.gpkg", "select name from items where name = :name and status = :s"),
+        *("-p", "name=ç.png", "--param", "s=ready", "--format", "csv"),
+    )
+    assert answer.out == "name\nç.png\n"
+
+
+def test_a_parameter_may_hold_an_equals_sign_and_quotes(
+    call: Callable[..., Answer], survey: Path
+) -> None:
+    answer = call("sql", survey / "r.gpkg", "select :x as x", "-p", "x=a='b'", "--format", "csv")
+    assert answer.out == "x\na='b'\n"
+
+
+def test_a_number_as_parameter_compares_as_a_number(
+    call: Callable[..., Answer], survey: Path
+) -> None:
+    query = "select count(*) as n from outputs where 100 * dominant_share > :percent"
+    answer = call("sql", survey / "r.gpkg", query, "-p", "percent=1", "--format", "csv")
+    assert answer.out == "n\n3\n"
+
+
+def test_the_reader_may_leave_early(survey: Path) -> None:
+    query = "with recursive c(n) as (select 1 union all select n + 1 from c limit 200000)"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pixelcat", "sql", survey / "r.gpkg"]
+        + [f"{query} select n from c", "--format", "ndjson"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout, process.stderr:
+        assert process.stdout.readline() == '{"n": 1}\n'
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.wait() in (0, 128 + signal.SIGPIPE)
+
+
+# status
+
+
+def test_status_counts_per_run(call: Callable[..., Answer], survey: Path) -> None:
+    answer = call("status", survey / "r.gpkg", "--format", "json")
+    assert (answer.code, answer.err) == (0, "")
+    (row,) = json.loads(answer.out)
+    assert (row["run"], row["model"], row["status"]) == (1, "net", "finished")
+    assert (row["done"], row["failed"], row["skipped"]) == (3, 0, 0)
+
+
+def test_status_as_a_table_names_the_input(call: Callable[..., Answer], survey: Path) -> None:
+    answer = call("status", survey / "r.gpkg")
+    assert answer.code == 0
+    assert str(survey / "photos") in answer.out
+    assert "finished" in answer.out
+
+
+def test_status_of_a_catalog_without_runs(call: Callable[..., Answer], tmp_path: Path) -> None:
+    Catalog(tmp_path / "r.gpkg", create=True).close()
+    answer = call("status", tmp_path / "r.gpkg", "--format", "json")
+    assert (answer.code, answer.out) == (0, "[]\n")
+
+
+def test_status_while_a_run_holds_the_catalog(survey: Path) -> None:
+    with Catalog(survey / "r.gpkg"):
+        assert shell("status", "r.gpkg", cwd=survey).code == 0
+
+
+# messages
+
+
+def test_notes_and_failures_go_to_standard_error(
+    call: Callable[..., Answer], survey: Path, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(30):
+        (photos / f"{number:02d}.jpg").write_bytes(b"%PDF")
+    answer = call(
+        *("classify", photos, "-m", survey / "net.keras", "-o", tmp_path / "r.gpkg"),
+        *("--arg", "padding=0", "--format", "json"),
+    )
+    assert answer.code == 3
+    assert json.loads(answer.out)[0]["failed"] == 30
+    lines = answer.err.splitlines()
+    assert lines[0].startswith("note: ")
+    assert lines[1].startswith("failed: 00.jpg: ")
+    assert lines[-1] == "failed: 10 more; see the table item_results"
+    assert len(lines) == 22
+
+
+def test_messages_do_not_depend_on_the_working_directory(
+    survey: Path, call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    args = ("-m", survey / "net.keras", "-o", survey / "r.gpkg", "--format", "json")
+    (summary,) = json.loads(call("classify", survey / "photos", *args).out)
+    assert (summary["done"], summary["of which now"]) == (3, 0)
+    assert (tmp_path / summary["catalog"]).samefile(survey / "r.gpkg")
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
