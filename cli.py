@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -86,7 +87,7 @@ def classify(
     force: bool,
     format_: str,
 ) -> None:
-    r"""Classify images, or the photos attached to features.
+    """Classify images, or the photos attached to features.
 
     INPUTS are image files, folders of images, file geodatabases and GeoPackages whose
     features have photos. Class rasters go to a folder beside the catalog. The same
@@ -118,7 +119,7 @@ def classify(
 @click.argument("catalog", type=click.Path())
 @_format
 def status(catalog: str, format_: str) -> None:
-    r"""Say what the runs of a catalog have done.
+    """Say what the runs of a catalog have done.
 
     \b
     Example:
@@ -146,14 +147,27 @@ def status(catalog: str, format_: str) -> None:
 )  # fmt: skip
 @_format
 def sql(catalog: str, statement: str, parameters: Mapping[str, str], format_: str) -> None:
-    r"""Ask a catalog a question in SQL; nothing can be changed.
+    """Ask a catalog a question in SQL; nothing can be changed.
 
     \b
     Example:
       pixelcat sql results.gpkg "select image_name, dominant_class from plots_classified"
       pixelcat sql results.gpkg "select * from item_results where status = :s" -p s=failed
     """
-    _print(query(catalog, statement, parameters), format_)
+    values = {name: _number_or_text(text) for name, text in parameters.items()}
+    _print(query(catalog, statement, values), format_)
+
+
+def _number_or_text(text: str) -> float | str:
+    """Return a number where the text is just how Python writes that number."""
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        if str(number) == text:
+            return number
+    return text
 
 
 class _Progress:
@@ -208,11 +222,20 @@ def _as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:
 
 
 def _print(answer: Rows, format_: str) -> None:
-    _WRITERS[format_](Rows(columns=answer.columns, rows=[_printable(r) for r in answer.rows]))
+    rows = [tuple(map(_printable, row)) for row in answer.rows]
+    try:
+        _WRITERS[format_](Rows(columns=answer.columns, rows=rows))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
 
 
-def _printable(row: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(f"<blob {len(v)} bytes>" if isinstance(v, bytes) else v for v in row)
+def _printable(value: Any) -> Any:
+    """Show BLOBs by size; JSON knows no infinity."""
+    if isinstance(value, bytes):
+        return f"<blob {len(value)} bytes>"
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _table(answer: Rows) -> None:
@@ -272,9 +295,6 @@ def main() -> None:
         sys.exit(error.exit_code)
     except PixelcatError as error:
         code, message = error.exit_code, str(error)
-    except BrokenPipeError:
-        sys.stdout = None  # the reader of our output has gone; nothing is left to say
-        sys.exit(0)
     except Exception as error:
         if os.environ.get("PIXELCAT_DEBUG"):
             raise

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote as quote_uri
 
+from .connection import BUSY_TIMEOUT_S, translated_errors
 from .errors import CatalogError, SourceError, UsageError
 from .geometry import register_functions
 from .lock import mark_live, unmark_live
-from .store import BUSY_TIMEOUT_S, translated_errors
 
 _ALLOWED = {
     sqlite3.SQLITE_SELECT,
@@ -74,12 +74,24 @@ def query(
         _restrict(connection, time_limit_s)
         try:
             cursor = connection.execute(sql, parameters)
-            columns = tuple(column[0] for column in cursor.description or ())
-            return Rows(columns=columns, rows=cursor.fetchall())
+            names = [column[0] for column in cursor.description or ()]
+            return Rows(columns=_unique(names), rows=cursor.fetchall())
         except (sqlite3.Error, UnicodeError, OverflowError) as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_THE_USERS_FAULT:
                 raise
             raise UsageError(f"sql: {_explain(error, time_limit_s)}") from error
+
+
+def _unique(names: Sequence[str]) -> tuple[str, ...]:
+    """Give columns of one name numbers, so that a row as dictionary keeps them all."""
+    result: list[str] = []
+    for name in names:
+        number, unique = 1, name
+        while unique in result:
+            number += 1
+            unique = f"{name}_{number}"
+        result.append(unique)
+    return tuple(result)
 
 
 def _explain(error: Exception, time_limit_s: float) -> str:

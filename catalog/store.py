@@ -11,12 +11,11 @@ from typing import Any, Self
 from sqlite_utils import Database
 
 from . import feature_class, ingest, runs, schema
-from .errors import CatalogBusyError, CatalogError, first_line
+from .connection import BUSY_TIMEOUT_S, translated_errors
+from .errors import CatalogError
 from .geometry import register_functions
 from .lock import RunLock, mark_live, rasters_folder, unmark_live
 from .records import ClassDefinition, Dataset, Item, Output, Scan
-
-BUSY_TIMEOUT_S = 30.0
 
 
 class Catalog:
@@ -211,28 +210,3 @@ class Catalog:
             cursor = self._connection.execute(sql, parameters)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
-def is_busy(error: sqlite3.Error) -> bool:
-    """Return whether another connection is in the way."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes keep it in the low byte
-    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-@contextmanager
-def translated_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, in words that say what to do."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if is_busy(error):
-            raise CatalogBusyError(
-                f"{path} is locked: another program (QGIS, DB Browser) keeps it open; close it there"
-            ) from error
-        if "no such module: rtree" in str(error):
-            raise CatalogError(
-                "TensorFlow has replaced Python's sqlite3; import pixelcat before tensorflow"
-            ) from error
-        raise CatalogError(f"{path}: {error}") from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path} is not a usable catalog: {first_line(error)}") from error

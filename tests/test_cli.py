@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from pixelcat import Catalog, __version__, classify
+from pixelcat import Catalog, __version__, classify, open_catalog
 from pixelcat.cli import EXIT_CODES, cli, main
 
 Function = Callable[..., Any]
 
+PIXELCAT = (sys.executable, "-m", "pixelcat")
 COMMANDS = sorted(cli.commands)
 CODES = (0, 2, 3, 4, 5, 70, 74, 75, 130)
 
@@ -33,7 +34,11 @@ class Answer(NamedTuple):
 def shell(*args: object, cwd: Path | None = None) -> Answer:
     """Run the command in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "pixelcat", *map(str, args)], capture_output=True, text=True, cwd=cwd
+        [*PIXELCAT, *map(str, args)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
     )
     assert "Traceback" not in done.stderr
     return Answer(done.returncode, done.stdout, done.stderr)
@@ -110,14 +115,15 @@ def test_version() -> None:
     assert parse("--version").output == f"pixelcat, version {__version__}\n"
 
 
-HEAVY = ("tensorflow", "keras", "geopandas", "rasterio", "numpy", "fiona", "pyogrio", "PIL")
+HEAVY = ("tensorflow", "keras", "geopandas", "rasterio", "fiona", "pyogrio", "PIL")
 WATCH = """
 import sys
 from pixelcat.cli import main
+heavy = sys.argv.pop().split(",")
 try:
     main()
 finally:
-    print([name for name in sys.argv.pop().split(",") if name in sys.modules], file=sys.stderr)
+    print([name for name in heavy if name in sys.modules], file=sys.stderr)
 """
 
 
@@ -126,13 +132,15 @@ finally:
     [["--help"], ["classify", "--help"], ["sql", "r.gpkg", "select 1"], ["status", "r.gpkg"]],
 )
 def test_small_commands_import_no_heavy_library(survey: Path, args: list[str]) -> None:
-    watch = WATCH.replace("main()", f"sys.argv[1:] = {args!r}; main()").replace(
-        "sys.argv.pop()", repr(",".join(HEAVY))
+    done = subprocess.run(
+        [sys.executable, "-c", WATCH, *args, ",".join(HEAVY)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=survey,
     )
-    done = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, cwd=survey)
-    assert done.returncode == 0
-    assert done.stderr == "[]\n"
     assert done.stdout
+    assert done.stderr == "[]\n"
 
 
 # exit codes, each in a process of its own
@@ -217,8 +225,7 @@ def test_exit_130_when_stopped_by_a_signal(survey: Path, tmp_path: Path) -> None
     for number in range(200):
         (photos / f"{number}.png").write_bytes((survey / "photos" / "a.png").read_bytes())
     process = subprocess.Popen(
-        [sys.executable, "-m", "pixelcat", "classify", photos, "-m", survey / "net.keras"]
-        + ["-o", tmp_path / "r.gpkg", "--format", "json"],
+        [*PIXELCAT, "classify", photos, "-m", survey / "net.keras", "-o", tmp_path / "r.gpkg"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -230,8 +237,10 @@ def test_exit_130_when_stopped_by_a_signal(survey: Path, tmp_path: Path) -> None
     out, err = process.communicate()
     assert process.returncode == 130
     assert err == "stopped; the same command goes on from here\n"
-    (summary,) = json.loads(out)
-    assert 1 <= summary["done"] < 200
+    assert "r_rasters" in out
+    done = open_catalog(tmp_path / "r.gpkg").status()[0]["done"]
+    assert 1 <= done < 200
+    assert len(list(made.iterdir())) >= done
     assert [path.name for path in made.iterdir() if path.name.startswith(".")] == []
 
 
@@ -244,7 +253,7 @@ def test_exit_130_when_stopped_by_a_signal(survey: Path, tmp_path: Path) -> None
         (["classify"], "Missing"),
         (["classify", "x.tif", "-o", "r.gpkg"], "--model"),
         (["classify", "x.tif", "-m", "n.keras"], "--output"),
-        (["classify", "x.tif", "--modle", "n.keras"], "Did you mean --model?"),
+        (["classify", "x.tif", "--modle", "n.keras"], "Did you mean '--model'?"),
         (["classify", "x.tif", "-m", "n", "-o", "r", "--arg", "padding"], "is not name=value"),
         (["classify", "x.tif", "-m", "n", "-o", "r", "--arg", "=3"], "is not name=value"),
         (["sql", "r.gpkg", "select 1", "--format", "xml"], "xml"),
@@ -278,8 +287,8 @@ def test_without_arguments_the_help_is_shown(call: Callable[..., Answer]) -> Non
         (["classify", "r.gpkg", "-m", "net.keras", "-o", "r.gpkg"], 2),
         (["classify", "photos", "--layer", "x", "-m", "net.keras", "-o", "new.gpkg"], 5),
         (["classify", "photos", "-m", "net.keras", "-o", "new.gpkg", "--out-features", "x"], 2),
-        (["status", "nowhere.gpkg"], 74),
-        (["sql", "nowhere.gpkg", "select 1"], 74),
+        (["status", "nowhere.gpkg"], 5),
+        (["sql", "nowhere.gpkg", "select 1"], 5),
         (["sql", "r.gpkg", "select nothing"], 2),
         (["sql", "r.gpkg", "selec 1"], 2),
         (["sql", "r.gpkg", "select 1; select 2"], 2),
@@ -306,7 +315,7 @@ def test_every_refusal_is_one_line_on_standard_error(
 # rows
 
 ROWS = """
-select 1 as n, 0.25 as share, 'Föhre, "alt"' as name, null as nothing, x'0102ff' as bytes
+select 1 as n, 0.25 as share, 'Föhre, "alt"' as name, null as gap, x'0102ff' as bytes
 union all select 2, 1e-9, '007', 'x', null order by 1
 """
 
@@ -319,10 +328,10 @@ def test_rows_as_json(call: Callable[..., Answer], survey: Path) -> None:
             "n": 1,
             "share": 0.25,
             "name": 'Föhre, "alt"',
-            "nothing": None,
+            "gap": None,
             "bytes": "<blob 3 bytes>",
         },
-        {"n": 2, "share": 1e-9, "name": "007", "nothing": "x", "bytes": None},
+        {"n": 2, "share": 1e-9, "name": "007", "gap": "x", "bytes": None},
     ]
     assert "Föhre" in answer.out
 
@@ -336,7 +345,7 @@ def test_rows_as_ndjson(call: Callable[..., Answer], survey: Path) -> None:
 def test_rows_as_csv(call: Callable[..., Answer], survey: Path) -> None:
     answer = call("sql", survey / "r.gpkg", ROWS, "--format", "csv")
     assert list(csv.reader(io.StringIO(answer.out))) == [
-        ["n", "share", "name", "nothing", "bytes"],
+        ["n", "share", "name", "gap", "bytes"],
         ["1", "0.25", 'Föhre, "alt"', "", "<blob 3 bytes>"],
         ["2", "1e-09", "007", "x", ""],
     ]
@@ -347,7 +356,7 @@ def test_rows_as_a_table(call: Callable[..., Answer], survey: Path) -> None:
     answer = call("sql", survey / "r.gpkg", ROWS)
     lines = answer.out.splitlines()
     assert len(lines) == 4
-    assert lines[0].split() == ["n", "share", "name", "nothing", "bytes"]
+    assert lines[0].split() == ["n", "share", "name", "gap", "bytes"]
     assert "<blob 3 bytes>" in lines[2]
     assert lines[3].split() == ["2", "1e-09", "007", "x"]
 
@@ -355,7 +364,7 @@ def test_rows_as_a_table(call: Callable[..., Answer], survey: Path) -> None:
 @pytest.mark.parametrize("text", ["007", "1e3", "12.50", "1_000", "0x10", "nan", "-0"])
 def test_a_table_shows_text_as_it_is(call: Callable[..., Answer], survey: Path, text: str) -> None:
     answer = call("sql", survey / "r.gpkg", f"select '{text}' as plot_id")
-    assert answer.out.split() == ["plot_id", "-" * 7, text]
+    assert answer.out.splitlines()[2].strip() == text
 
 
 def test_a_table_shows_whole_numbers_whole(call: Callable[..., Answer], survey: Path) -> None:
@@ -412,8 +421,7 @@ def test_a_number_as_parameter_compares_as_a_number(
 def test_the_reader_may_leave_early(survey: Path) -> None:
     query = "with recursive c(n) as (select 1 union all select n + 1 from c limit 200000)"
     process = subprocess.Popen(
-        [sys.executable, "-m", "pixelcat", "sql", survey / "r.gpkg"]
-        + [f"{query} select n from c", "--format", "ndjson"],
+        [*PIXELCAT, "sql", survey / "r.gpkg", f"{query} select n from c", "--format", "ndjson"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
