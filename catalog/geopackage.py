@@ -133,9 +133,9 @@ def add_srs(connection: sqlite3.Connection, srs: Srs | None) -> int:
     if srs is None:
         return UNDEFINED_CARTESIAN
     known = connection.execute(
-        "SELECT srs_id FROM gpkg_spatial_ref_sys WHERE (upper(organization) = upper(?1) AND"
-        " organization_coordsys_id = ?2 AND upper(?1) != 'NONE') OR definition = ?3",
-        (srs.organization, srs.code, srs.definition),
+        "SELECT srs_id FROM gpkg_spatial_ref_sys WHERE (upper(organization) = upper(:who) AND"
+        " organization_coordsys_id = :code AND upper(:who) != 'NONE') OR definition = :wkt",
+        {"who": srs.organization, "code": srs.code, "wkt": srs.definition},
     ).fetchone()
     if known:
         return int(known[0])

@@ -117,9 +117,9 @@ def _add_item(connection: sqlite3.Connection, dataset: Dataset, item: Item) -> i
     ).fetchone()
     if item.sha256 and item.byte_size:
         connection.execute(
-            "UPDATE items SET duplicate_of = (SELECT min(id) FROM items WHERE sha256 = ?1"
-            " AND id < ?2) WHERE id = ?2",
-            (item.sha256, row[0]),
+            "UPDATE items SET duplicate_of = (SELECT min(id) FROM items WHERE sha256 = :hash"
+            " AND id < :id) WHERE id = :id",
+            {"hash": item.sha256, "id": row[0]},
         )
     return int(row[0])
 

@@ -34,6 +34,7 @@ def save(tmp_path: Path, keras: Any) -> Callable[..., Path]:
     """Return a function that saves a network given as a function of Keras' layers."""
 
     def make(build: Function, *, size: int | None = None, bands: int = 3) -> Path:
+        keras.utils.set_random_seed(5)
         inputs = keras.layers.Input((size, size, bands))
         keras.Model(inputs, build(keras.layers, inputs)).save(tmp_path / "net.keras")
         return tmp_path / "net.keras"
@@ -464,6 +465,23 @@ def test_scores_that_are_not_finite_somewhere_fail_that_image_alone(
     assert (run.done, run.failed) == (2, 1)
     assert run.failures[0].image == "b.png"
     assert "not finite" in run.failures[0].reason
+
+
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+def test_confidence_is_nan_wherever_a_score_is_not_finite(
+    save: Function, prepared: Function, keras: Any, activation: str | None
+) -> None:
+    """The other score is finite and greater."""
+
+    def network(layers: Any, x: Any) -> Any:
+        other = layers.Conv2D(1, 1, use_bias=False, activation=activation)(x)
+        return layers.Concatenate()([layers.Rescaling(-1e38)(x), other])
+
+    path = save(network, bands=1)
+    pixels = np.arange(8, dtype=np.float32).reshape(1, 2, 4, 1)
+    classifier = prepared(keras.saving.load_model(path), batch_size=1).classifier
+    confidence = classifier.classify(pixels).confidence
+    assert (np.isnan(confidence) == (pixels[..., 0] > 3)).all()
 
 
 @pytest.mark.parametrize("size", [(40, 40), (100, 128), (200, 150)])

