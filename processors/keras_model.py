@@ -1,7 +1,7 @@
 """Keras 3 ``.keras`` files."""
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +10,7 @@ from typing import Any
 from ..catalog.errors import ModelError
 from .network import Network, Scores
 from .tensorflow_setup import explain, tensorflow
+from .twin import twin_of
 
 _KEEP_SCORES = (
     *("UpSampling2D", "Resizing", "Cropping2D", "CenterCrop", "Reshape", "Permute", "Identity"),
@@ -51,7 +52,7 @@ def load(path: Path) -> Network:
     height, width, bands = _input_size(model, path)
     return Network(
         call=lambda pixels: model(pixels, training=False),
-        raw=_without_last_activation(model),
+        twin=twin_of(keras, model),
         height=height,
         width=width,
         bands=bands,
@@ -90,25 +91,6 @@ def _channels(model: Any, path: Path) -> int:
             f"model {path} gives {shape}, no score for each pixel (batch, height, width, classes)"
         )
     return int(shape[3])
-
-
-def _without_last_activation(model: Any) -> Callable[[Any], Any]:
-    """Return the model up to its last activation, or the model itself."""
-    import keras
-
-    layer = model.outputs[0]._keras_history.operation
-    try:
-        if type(layer).__name__ in ("Softmax", "Activation"):
-            raw = keras.Model(model.inputs, layer.input)
-        elif getattr(getattr(layer, "activation", None), "__name__", "linear") == "linear":
-            raw = model
-        else:
-            linear = type(layer).from_config({**layer.get_config(), "activation": "linear"})
-            raw = keras.Model(model.inputs, linear(layer.input))
-            linear.set_weights(layer.get_weights())
-    except Exception:  # noqa: BLE001  an unusual last layer: the whole model does as well
-        raw = model
-    return lambda pixels: raw(pixels, training=False)
 
 
 def _scores(model: Any) -> Scores:

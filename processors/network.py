@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from ..catalog.errors import ModelError
 from ..io.sniff import describe
+from .twin import Twin
 
 Scores = Literal["logits", "probabilities", "sigmoid", "values"]
 """What the output channels are: unbounded logits; a distribution over the classes; one
@@ -19,9 +20,8 @@ class Network:
 
     call: Callable[[Any], Any]
     """Float32 tensor (n, height, width, bands) → scores (n, height, width, channels)."""
-    raw: Callable[[Any], Any]
-    """The same without the last activation where that could be taken off: a soft-max that is
-    sure of itself hides what happens before it. For measuring only."""
+    twin: Twin | None
+    """For measuring; None where there is none, and the network itself is measured."""
     height: int | None
     """Of the only input size it accepts; None where any will do."""
     width: int | None

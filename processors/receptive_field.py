@@ -1,11 +1,15 @@
-"""How far a network looks and on which grid it must stand, measured on the network itself.
+"""How far a network looks and on which grid it must stand, measured by trying.
 
 *Stride*: the smallest shift of the input that merely shifts the output. A network that
 halves its input twice has stride 4, and windows must start on multiples of 4.
 *Radius*: how far beyond the grid cell of an output pixel the input still matters. A halo of
 that radius makes a window's core independent of where the raster was cut.
+
+Measured on a twin that hides nothing (:mod:`.twin`) where there is one; else on the network
+itself, with noise in the ranges that pixels have.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +23,12 @@ STRIDES = (1, 2, 4, 8, 16, 32, 64)
 SIZES = (256, 512, 1024)
 """Sides of the test images, tried until one is large enough; multiples of every stride."""
 FALLBACK_STRIDE = 32
-_AMPLITUDES = (1.0, 255.0)
-"""Of the noise: networks scale their input for one or the other."""
+_AMPLITUDES = (1.0, 255.0, 10_000.0)
+"""Of the noise: reflectance, 8-bit pixels, 12- to 16-bit pixels."""
 _IMPULSE = 1e4
 """Added to one pixel: outweighs every bias."""
+_ROUNDING = 1e-5
+"""Relative difference that float32 sums of a twin may have; another phase makes far more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,11 +38,11 @@ class ReceptiveField:
     stride: int
     radius: int | None
     """Pixels; None where one pixel matters for the whole answer (or all that could be
-    tested); the stride is then a guess."""
+    tested)."""
 
 
 def measure(network: Network) -> ReceptiveField:
-    """Measure stride and radius of a network on noise.
+    """Measure stride and radius of a network.
 
     Args:
         network: Any network; one of fixed size is tested at that size.
@@ -46,27 +52,39 @@ def measure(network: Network) -> ReceptiveField:
     """
     sizes = [(network.height or side, network.width or side) for side in SIZES]
     for height, width in dict.fromkeys(sizes):
+        _check_shape(network, height, width)
         field = _Probe(network, height, width).measure()
+        if field is not None and network.twin is not None and network.twin.is_global:
+            return ReceptiveField(stride=field.stride, radius=None)
         if field is not None:
             return field
     return ReceptiveField(stride=FALLBACK_STRIDE, radius=None)
 
 
+def _check_shape(network: Network, height: int, width: int) -> None:
+    tf = tensorflow()
+    given = tf.function(network.call)(tf.zeros([1, height, width, network.bands])).shape
+    if len(given) != 4 or tuple(given[1:3]) != (height, width):
+        raise ValueError(
+            f"gives {tuple(given[1:])} for an input of {height} x {width} pixels,"
+            " not one score vector per pixel"
+        )
+
+
 class _Probe:
-    """A network and noise images of one size."""
+    """A network (or its twin) and noise images of one size."""
 
     def __init__(self, network: Network, height: int, width: int) -> None:
         self.height, self.width = height, width
-        rng = np.random.default_rng(20261128)
-        self._noise = rng.random(
-            (height + STRIDES[-1], width + STRIDES[-1], network.bands), np.float32
-        )
+        self._is_twin = network.twin is not None
+        call = network.call if network.twin is None else network.twin.call
+        self._noise = self._make_noise(network.bands)
+        self._amplitudes: tuple[float, ...] = (1.0,) if self._is_twin else _AMPLITUDES
         self._unchanged: NDArray[Any] | None = None
-        self._amplitudes: tuple[float, ...] = ()
-        self._network = network
+        self._gradient_of = _gradient_of(call, network.channels)
         shape = [2, height, width, network.bands]
         tf = tensorflow()
-        self._scores = tf.function(network.raw, input_signature=[tf.TensorSpec(shape, tf.float32)])
+        self._scores = tf.function(call, input_signature=[tf.TensorSpec(shape, tf.float32)])
         self._gradient = tf.function(
             self._gradient_of,
             input_signature=[
@@ -76,14 +94,20 @@ class _Probe:
             ],
         )
 
+    def _make_noise(self, bands: int) -> NDArray[np.float32]:
+        """Return noise larger than the image by the greatest shift.
+
+        For a twin few pixels are bright and the rest is dark: averages over many pixels,
+        as a twin takes them, then still differ from place to place.
+        """
+        rng = np.random.default_rng(20261128)
+        shape = (self.height + STRIDES[-1], self.width + STRIDES[-1], bands)
+        noise = rng.random(shape, np.float32)
+        return noise * (rng.random(shape[:2]) < 1 / 64)[..., np.newaxis] if self._is_twin else noise
+
     def measure(self) -> ReceptiveField | None:
         """Return stride and radius, or None where this image is too small to tell."""
-        base = self._noise[: self.height, : self.width]
-        self._amplitudes = tuple(
-            amplitude
-            for amplitude in _AMPLITUDES
-            if np.isfinite(self._run(base, base * np.float32(amplitude))).all()
-        )
+        self._amplitudes = tuple(a for a in self._amplitudes if self._is_finite(a))
         if not self._amplitudes:
             return None
         reach = self._reach(1)
@@ -92,6 +116,10 @@ class _Probe:
         if stride is None or radius is None:
             return None
         return ReceptiveField(stride=stride, radius=radius)
+
+    def _is_finite(self, amplitude: float) -> bool:
+        base = self._noise[: self.height, : self.width] * np.float32(amplitude)
+        return bool(np.isfinite(self._run(base, base)).all())
 
     def _reach(self, stride: int) -> int | None:
         """Return how far beyond a cell of the grid pixels matter; None if up to the border.
@@ -152,8 +180,8 @@ class _Probe:
         found = moved[
             rows.start - shift : rows.stop - shift, columns.start - shift : columns.stop - shift
         ]
-        rounding = 2 * np.finfo(np.float32).eps * float(np.abs(expected).max())
-        return bool(np.abs(found - expected).max() <= rounding)
+        relative = _ROUNDING if self._is_twin else 2 * np.finfo(np.float32).eps
+        return bool(np.abs(found - expected).max() <= relative * np.abs(expected).max())
 
     def _touched_by(self, pixel: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which outputs change with one input pixel, shape (height, width)."""
@@ -167,24 +195,26 @@ class _Probe:
     def _depends_on(self, pixel: NDArray[np.int64], amplitude: float) -> NDArray[np.bool_]:
         """Return which inputs one output pixel depends on, shape (height, width)."""
         noise = self._noise[: self.height, : self.width] * np.float32(amplitude)
-        gradient = self._gradient(noise[np.newaxis], *(int(place) for place in pixel)).numpy()[0]
+        row, column = (int(place) for place in pixel)
+        gradient = self._gradient(noise[np.newaxis], row, column).numpy()[0]
         return np.asarray((gradient != 0).any(axis=-1))
-
-    def _gradient_of(self, pixels: Any, row: Any, column: Any) -> Any:
-        tf = tensorflow()
-        weights = np.random.default_rng(7).normal(size=self._network.channels)
-        with tf.GradientTape() as tape:
-            tape.watch(pixels)
-            scores = self._network.raw(pixels)[0, row, column]
-            total = tf.reduce_sum(tf.cast(scores, tf.float32) * weights.astype(np.float32))
-        gradient = tape.gradient(total, pixels)
-        return tf.zeros_like(pixels) if gradient is None else gradient
 
     def _run(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[Any]:
         scores: NDArray[Any] = self._scores(np.stack([first, second])).numpy()
-        if scores.ndim != 4 or scores.shape[1:3] != (self.height, self.width):
-            raise ValueError(
-                f"gives {scores.shape[1:]} for an input of {self.height} x {self.width} pixels,"
-                " not one score vector per pixel"
-            )
         return scores
+
+
+def _gradient_of(call: Callable[[Any], Any], channels: int) -> Callable[[Any, Any, Any], Any]:
+    """Return the function (pixels, row, column) → gradient of that output pixel."""
+    weights = np.random.default_rng(7).uniform(0.5, 1.5, channels).astype(np.float32)
+
+    def gradient(pixels: Any, row: Any, column: Any) -> Any:
+        tf = tensorflow()
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            scores = tf.cast(call(pixels)[0, row, column], tf.float32)
+            total = tf.reduce_sum(scores * weights)
+        found = tape.gradient(total, pixels)
+        return tf.zeros_like(pixels) if found is None else found
+
+    return gradient
