@@ -25,6 +25,6 @@ clean:  ## Remove what these commands have made, .venv excepted
 
 $(INSTALLED): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --require-hashes --no-deps -r requirements-dev.lock
-	$(BIN)/pip install --no-deps --no-build-isolation -e .
+	$(BIN)/pip install -q --require-hashes --no-deps -r requirements-dev.lock
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	touch $@

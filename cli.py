@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -29,9 +30,10 @@ Exit codes:
   74   the disk or the catalog refused
   75   another run holds the catalog
   130  stopped by Ctrl-C; the same command goes on where it stopped
+  143  stopped by a signal to terminate; likewise
 """
 _SHOWN_FAILURES = 20
-_STOPPED = 130
+_stop_code = 130
 
 _format = click.option(
     "--format",
@@ -69,7 +71,8 @@ def _pairs(context: click.Context, option: click.Parameter, values: Sequence[str
 @click.option("--layer", "-l", help="Only this feature class of the inputs.")
 @click.option(
     "--arg", "arguments", multiple=True, callback=_pairs, metavar="NAME=VALUE",
-    help="A model argument, e.g. tile_size=256, padding=32, batch_size=8; repeatable.",
+    help="A model argument; repeatable. tile_size, padding, batch_size, threshold, bands, scale,"
+    " offset, mean, std, data_range, source_range: see docs/models.md.",
 )  # fmt: skip
 @click.option(
     "--out-features", metavar="NAME",
@@ -112,7 +115,7 @@ def classify(
             progress=progress.show,
         )
     _report(run, format_)
-    sys.exit(_STOPPED if run.status == "stopped" else run.exit_code)
+    sys.exit(_stop_code if run.status == "stopped" else run.exit_code)
 
 
 @cli.command()
@@ -284,12 +287,20 @@ _WRITERS: dict[str, Callable[[Rows], None]] = {
 }
 
 
+def _terminate(*_: object) -> None:
+    """Stop as at Ctrl-C, and say in the exit code that it was another signal."""
+    global _stop_code
+    _stop_code = 143
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line; a mistake of the user is one line, never a traceback."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         sys.exit(cli.main(standalone_mode=False))
     except click.exceptions.Abort:
-        code, message = _STOPPED, "stopped"
+        code, message = _stop_code, "stopped"
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

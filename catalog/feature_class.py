@@ -116,7 +116,7 @@ def output_columns(source: Sequence[Column], ours: Sequence[Column]) -> list[Col
 
     A source column whose name we need (or that repeats) gets the suffix ``_source``.
     """
-    taken = {"fid", "geom", *(column.name.lower() for column in ours)}
+    taken = {"fid", "geom", *(column.name for column in (*LINK_COLUMNS, *SUMMARY_COLUMNS, *ours))}
     result = []
     for column in source:
         name = column.name

@@ -3,6 +3,7 @@
 import base64
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -10,6 +11,9 @@ from datetime import UTC, datetime
 from . import geometry, geopackage
 from .records import Column, Dataset, Feature, Item, Scan, SqlValue
 
+GONE = "no longer in the source"
+"""Reason of an item that an earlier scan found and the last one did not."""
+_BYTES = "base64"
 _ITEM_COLUMNS = (
     *("kind", "name", "status", "reason", "declared_type", "content_type", "byte_size", "sha256"),
     *("width", "height", "bands", "dtype", "orientation", "taken_at", "lon", "lat"),
@@ -91,15 +95,16 @@ def _add_items(connection: sqlite3.Connection, dataset: Dataset, scan: Scan) -> 
         row[0]
         for row in connection.execute("SELECT id FROM items WHERE dataset_id = ?", (dataset.id,))
     }
+    ordinals: Counter[int] = Counter()
     for item in scan.items:
         item_id = _add_item(connection, dataset, item)
         unseen.discard(item_id)
         _add_footprint(connection, item_id, item)
         if dataset.is_feature_class:
-            _link(connection, dataset, item, item_id, scan.links_by)
+            _link(connection, dataset, item, item_id, scan, ordinals)
     connection.executemany(
-        "UPDATE items SET status = 'missing', reason = 'no longer in the source' WHERE id = ?",
-        [(item_id,) for item_id in unseen],
+        "UPDATE items SET status = 'missing', reason = ? WHERE id = ?",
+        [(GONE, item_id) for item_id in unseen],
     )
 
 
@@ -134,19 +139,29 @@ def _add_footprint(connection: sqlite3.Connection, item_id: int, item: Item) -> 
 
 
 def _link(
-    connection: sqlite3.Connection, dataset: Dataset, item: Item, item_id: int, links_by: str
+    connection: sqlite3.Connection,
+    dataset: Dataset,
+    item: Item,
+    item_id: int,
+    scan: Scan,
+    ordinals: Counter[int],
 ) -> None:
     """Link an image to its features; one whose features do not exist is kept and says so."""
-    found = 0
+    linked = False
     for key in item.feature_keys:
-        cursor = connection.execute(
-            "INSERT OR IGNORE INTO features_items (base_id, related_id, ordinal) SELECT f.fid, ?,"
-            " (SELECT count(*) FROM features_items l WHERE l.base_id = f.fid)"
-            f" FROM features f WHERE f.dataset_id = ? AND f.{links_by} = ?",
-            (item_id, dataset.id, key),
+        feature = connection.execute(
+            f"SELECT fid FROM features WHERE dataset_id = ? AND {scan.links_by} = ?",
+            (dataset.id, key),
+        ).fetchone()
+        if feature is None:
+            continue
+        linked = True
+        connection.execute(
+            "INSERT OR IGNORE INTO features_items (base_id, related_id, ordinal) VALUES (?, ?, ?)",
+            (feature[0], item_id, ordinals[feature[0]]),
         )
-        found += cursor.rowcount
-    if found:
+        ordinals[feature[0]] += 1
+    if linked:
         return
     status, reason = "skipped", "not linked to any feature"
     if item.feature_keys:
@@ -164,7 +179,7 @@ def _marks(values: Iterable[object]) -> str:
 
 def _to_json(attributes: Mapping[str, SqlValue]) -> str:
     values = {
-        name: base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        name: {_BYTES: base64.b64encode(value).decode()} if isinstance(value, bytes) else value
         for name, value in attributes.items()
     }
     return json.dumps(values, ensure_ascii=False)
@@ -173,10 +188,5 @@ def _to_json(attributes: Mapping[str, SqlValue]) -> str:
 def from_json(text: str, columns: Iterable[Column]) -> list[SqlValue]:
     """Return the attribute values of a feature in the order of ``columns``."""
     values = json.loads(text)
-    return [
-        base64.b64decode(value)
-        if column.sql_type.upper().startswith("BLOB") and isinstance(value, str)
-        else value
-        for column in columns
-        for value in (values.get(column.name),)
-    ]
+    found = [values.get(column.name) for column in columns]
+    return [base64.b64decode(v[_BYTES]) if isinstance(v, dict) else v for v in found]

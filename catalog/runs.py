@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from .ingest import now
+from .ingest import GONE, now
 from .records import ClassDefinition, Item, Output
 
 _OF_DATASETS = "i.dataset_id IN (SELECT value FROM json_each(:datasets))"
@@ -94,17 +94,12 @@ def pending(connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[i
     """Return the ready items whose present content has no output in this run."""
     cursor = connection.execute(
         "SELECT i.id, i.dataset_id, i.kind, i.source_key, i.name, i.content_type, i.byte_size,"
-        " i.sha256, i.width, i.height, i.bands, i.dtype, i.orientation, i.transform FROM items i"
+        " i.sha256, i.width, i.height, i.bands, i.dtype, i.orientation FROM items i"
         f" WHERE i.status = 'ready' AND {_OF_DATASETS} AND {_WITHOUT_OUTPUT} ORDER BY i.id",
         {"run": run_id, "datasets": json.dumps(list(dataset_ids))},
     )
     names = [column[0] for column in cursor.description]
-    return [_item(dict(zip(names, row, strict=True))) for row in cursor]
-
-
-def _item(row: dict[str, Any]) -> Item:
-    transform = row.pop("transform")
-    return Item(transform=tuple(json.loads(transform)) if transform else None, **row)
+    return [Item(**dict(zip(names, row, strict=True))) for row in cursor]
 
 
 def settle_unusable(
@@ -116,10 +111,11 @@ def settle_unusable(
     """
     items = connection.execute(
         "SELECT i.id, CASE i.status WHEN 'skipped' THEN 'skipped' ELSE 'failed' END, i.reason"
-        f" FROM items i WHERE i.status != 'ready' AND {_OF_DATASETS} AND {_WITHOUT_OUTPUT}"
+        f" FROM items i WHERE i.status != 'ready' AND i.reason != :gone AND {_OF_DATASETS}"
+        f" AND {_WITHOUT_OUTPUT}"
         " AND NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
         " AND o.item_sha256 IS NULL AND o.reason = i.reason)",
-        {"run": run_id, "datasets": json.dumps(list(dataset_ids))},
+        {"run": run_id, "datasets": json.dumps(list(dataset_ids)), "gone": GONE},
     ).fetchall()
     for item_id, status, reason in items:
         record(connection, run_id, Output(item_id=item_id, status=status, reason=reason))

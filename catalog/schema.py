@@ -39,7 +39,7 @@ CREATE TABLE features_items (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   base_id INTEGER NOT NULL REFERENCES features(fid) ON DELETE CASCADE,
   related_id INTEGER NOT NULL REFERENCES items(id) ON DELETE CASCADE,
-  ordinal INTEGER NOT NULL DEFAULT 0, link_status TEXT NOT NULL DEFAULT 'linked',
+  ordinal INTEGER NOT NULL DEFAULT 0,
   UNIQUE (base_id, related_id));
 CREATE INDEX features_items_related ON features_items (related_id);
 CREATE TABLE footprints (

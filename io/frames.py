@@ -21,7 +21,8 @@ def read_table(path: str | os.PathLike[str], name: str) -> "pd.DataFrame":
 
     Raises:
         UsageError: No such table.
-        CatalogError: No such catalog.
+        SourceError: No such catalog.
+        CatalogError: Damaged, or no catalog.
     """
     with read_only(path) as connection:
         known = connection.execute(

@@ -130,10 +130,16 @@ def _restore_large_numbers(
             columns=[name],
             read_geometry=False,
             return_fids=True,
-            where=f"{quoted} IS NOT NULL",
+            where=f"{quoted} IS NOT NULL{_between(info, fids)}",
         )
         values = dict(zip(known.tolist(), exact.tolist(), strict=True))
         fields[index] = np.array([values.get(fid) for fid in fids.tolist()], dtype=object)
+
+
+def _between(info: LayerInfo, fids: NDArray[np.int64]) -> str:
+    if info.row_key is None:
+        return ""
+    return f" AND {info.row_key} BETWEEN {int(fids.min())} AND {int(fids.max())}"
 
 
 def locations(geometry: Any, crs: str | None) -> list[bytes | None]:

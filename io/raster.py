@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -27,11 +28,10 @@ from .image import RasterArray, Window, check_size, working_dtype
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """What rasterio raises: its own errors, and now and then a bare one of GDAL."""
 _WARNINGS = threading.RLock()
-BLOCK_CACHE_BYTES = 256 << 20
+os.environ.setdefault("GDAL_CACHEMAX", "128")  # MiB for all of GDAL, read at its first use
 _SAFE = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
-    "GDAL_CACHEMAX": BLOCK_CACHE_BYTES,
 }
 _ATTACHMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
 

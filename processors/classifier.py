@@ -1,5 +1,6 @@
 """The classifier: a network compiled into one function from pixels to class and confidence."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -17,6 +18,13 @@ from .receptive_field import ReceptiveField, measure
 from .scaling import Scaling
 from .tensorflow_setup import explain, tensorflow
 from .windows import Tiling, round_up
+
+_KEPT_FUNCTIONS = 16
+"""Compiled functions in memory: one does for all sizes of most networks."""
+
+
+_Key = tuple[int | None, int | None, str]
+"""Height and width of the windows, None for any; their dtype."""
 
 
 class ClassBatch(NamedTuple):
@@ -193,7 +201,9 @@ class _Compiled:
         self._network = network
         self._scaling = scaling
         self._threshold = threshold
-        self._functions: dict[tuple[int | None, int | None, str], Callable[[Any], Any]] = {}
+        self._functions: OrderedDict[_Key, Callable[[Any], Any]] = OrderedDict()
+        self._any_size = True
+        """Whether tracing without a size has not failed yet."""
 
     def classify(self, batch: NDArray[Any]) -> ClassBatch:
         """Classify a batch; see :class:`Classifier`."""
@@ -220,15 +230,20 @@ class _Compiled:
         """
         if (height, width) == (self.tiling.height, self.tiling.width):
             return self._traced(height, width, dtype)
-        try:
-            return self._traced(None, None, dtype)
-        except Exception:  # noqa: BLE001  whatever tracing raised, tracing with the size tells it again
-            return self._traced(height, width, dtype)
+        if self._any_size:
+            try:
+                return self._traced(None, None, dtype)
+            except Exception:  # noqa: BLE001  tracing with the size tells what is wrong, if it is
+                self._any_size = False
+        return self._traced(height, width, dtype)
 
     def _traced(self, height: int | None, width: int | None, dtype: str) -> Callable[[Any], Any]:
         key = (height, width, dtype)
         if key not in self._functions:
             self._functions[key] = self._trace(height, width, dtype)
+            if len(self._functions) > _KEPT_FUNCTIONS:
+                self._functions.popitem(last=False)
+        self._functions.move_to_end(key)
         return self._functions[key]
 
     def _trace(self, height: int | None, width: int | None, dtype: str) -> Callable[[Any], Any]:

@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..catalog.errors import SourceError, UsageError
+from ..catalog.ingest import GONE
 from ..catalog.records import Dataset, Item
 from ..catalog.store import Catalog
 from ..io import sources
 from ..io.image import decoder
 from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
+from ..io.sources.filegdb import is_file_geodatabase
 from .classifier import Prepared, prepare
 from .definition import ModelDefinition
 from .options import RunOptions, parse_arguments, resolve
@@ -88,20 +91,43 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         force=force,
     )
     scans = [scan for path in paths for scan in sources.scan(path, layer)]
+    _check_name(out_features, [scan.dataset for scan in scans])
+    prepared = None if Path(output).exists() else prepare(definition, request.options)
     with Catalog(output, create=True) as catalog:
         datasets = [catalog.add(scan) for scan in scans]
-        return _Driver(catalog, request, datasets, progress).run()
+        return _Driver(catalog, request, datasets, progress).run(prepared)
 
 
 def _check_paths(inputs: Sequence[Path], output: Path) -> None:
-    """Refuse what cannot work before anything is made on disk."""
+    """Refuse places that cannot be meant, before anything is made on disk."""
     if not inputs:
         raise UsageError("nothing to classify: give a file, a folder or a geodatabase")
+    if output.suffix.lower() != ".gpkg":
+        raise UsageError(
+            f"{output}: the catalog is a GeoPackage; give it a name that ends in .gpkg"
+        )
+    for folder in output.absolute().parents:
+        if is_file_geodatabase(folder):
+            raise UsageError(f"{output} lies inside a geodatabase; choose another -o")
     for path in inputs:
         if not path.exists():
             raise SourceError(f"{path}: no such file or folder")
         if output.exists() and path.samefile(output):
             raise UsageError(f"{path} is both input and output; choose another -o")
+
+
+def _check_name(name: str | None, datasets: Sequence[Dataset]) -> None:
+    """Refuse a name of the output feature class that cannot be one."""
+    if name is None:
+        return
+    count = sum(dataset.is_feature_class for dataset in datasets)
+    if count != 1:
+        raise UsageError(
+            f"--out-features names one output feature class, the inputs have {count}"
+            " feature classes; choose one with --layer"
+        )
+    if not name.strip() or name.lower().startswith(("sqlite_", "gpkg_", "rtree_")):
+        raise UsageError(f"--out-features {name!r} is no name for a table; choose another")
 
 
 def _as_text(value: object) -> str:
@@ -125,20 +151,16 @@ class _Driver:
         self._datasets = {dataset.id: dataset for dataset in datasets if dataset.id is not None}
         self._progress = progress or (lambda done, total: None)
         self._feature_classes = [d for d in datasets if d.is_feature_class]
-        if request.out_features and len(self._feature_classes) != 1:
-            raise UsageError(
-                "--out-features names one output feature class, the inputs have"
-                f" {len(self._feature_classes)} feature classes; choose one with --layer"
-            )
 
-    def run(self) -> Run:
+    def run(self, prepared: Prepared | None) -> Run:
+        """Classify what is pending; the model is prepared only where something is."""
         ids = list(self._datasets)
         run_id = None if self._request.force else self._known_run()
         notes: tuple[str, ...] = ()
         classified = 0
         status = "finished"
         if run_id is None or self._pending(run_id):
-            prepared = prepare(self._request.definition, self._request.options)
+            prepared = prepared or prepare(self._request.definition, self._request.options)
             notes = prepared.notes
             run_id = self._start(prepared)
             self._catalog.settle_unusable(run_id, ids)
@@ -187,12 +209,16 @@ class _Driver:
         )
         done = 0
         try:
-            for number, output in enumerate(worker.run(self._tasks(pending, folder)), 1):
-                self._catalog.record(run_id, output)
-                done += output.status == "done"
-                self._progress(number, len(pending))
+            with closing(worker.run(self._tasks(pending, folder))) as outputs:
+                for number, output in enumerate(outputs, 1):
+                    self._catalog.record(run_id, output)
+                    done += output.status == "done"
+                    self._progress(number, len(pending))
         except KeyboardInterrupt:
             return done, "stopped"
+        except BaseException:
+            self._catalog.finish_run(run_id, "stopped")
+            raise
         return done, "finished"
 
     def _rasters(self, run_id: int) -> Path:
@@ -225,8 +251,8 @@ class _Driver:
             "SELECT o.status, o.reason, d.layer, i.name, i.source_key FROM outputs o"
             " JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id"
             f" WHERE o.run_id = ? AND d.id IN ({', '.join('?' for _ in self._datasets)})"
-            " ORDER BY o.item_id",
-            (run_id, *self._datasets),
+            " AND i.reason IS NOT ? ORDER BY o.item_id",
+            (run_id, *self._datasets, GONE),
         )
         states = [row["status"] for row in rows]
         return Run(

@@ -1,13 +1,15 @@
 """Keras 3 ``.keras`` files."""
 
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..catalog.errors import ModelError
+from .any_size import traceable
 from .network import Network, Scores
 from .tensorflow_setup import explain, tensorflow
 from .twin import twin_of
@@ -41,7 +43,9 @@ def load(path: Path) -> Network:
     import keras
 
     try:
-        with _named_as_keras_wants(path) as file:
+        _check_members(path)
+        with _named_as_keras_wants(path) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # what matters comes as an exception
             model = keras.saving.load_model(file, compile=False, safe_mode=True)
         if not isinstance(model, keras.Model) or not model.inputs:
             raise ModelError(f"model {path} is no network with an input")
@@ -50,8 +54,9 @@ def load(path: Path) -> Network:
     except Exception as error:  # Keras raises anything from KeyError to its own
         raise ModelError(f"model {path} cannot be loaded: {explain(error)}") from error
     height, width, bands = _input_size(model, path)
+    free = traceable(keras, model) if height is None or width is None else model
     return Network(
-        call=lambda pixels: model(pixels, training=False),
+        call=lambda pixels: free(pixels, training=False),
         twin=twin_of(keras, model),
         height=height,
         width=width,
@@ -59,6 +64,14 @@ def load(path: Path) -> Network:
         channels=_channels(model, path),
         scores=_scores(model),
     )
+
+
+def _check_members(path: Path) -> None:
+    """Refuse an archive with members that lead out of it; Keras would pass over them."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name:
+                raise ModelError(f"model {path} holds {name!r}, which leads out of it; refused")
 
 
 @contextmanager

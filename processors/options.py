@@ -12,6 +12,7 @@ from .scaling import Scaling
 
 DEFAULT_TILE = 512
 DEFAULT_BATCH = 4
+LARGEST_BATCH = 4096
 LARGEST_TILE = 1024
 """Largest window chosen unasked; beyond it less halo gains nothing."""
 
@@ -50,6 +51,20 @@ def _numbers(text: str) -> tuple[float, ...]:
     return tuple(finite_number(part) for part in text.split(","))
 
 
+def _divisors(text: str) -> tuple[float, ...]:
+    numbers = _numbers(text)
+    if 0.0 in numbers:
+        raise ValueError
+    return numbers
+
+
+def _batch(text: str) -> int:
+    number = _positive(text)
+    if number > LARGEST_BATCH:
+        raise ValueError
+    return number
+
+
 def _range(text: str) -> tuple[float, float]:
     low, high = _numbers(text)
     if low >= high:
@@ -65,15 +80,17 @@ def _bands(text: str) -> tuple[int | str, ...]:
 
 
 ARGUMENTS: dict[str, Argument] = {
-    "tile_size": Argument(_positive, "pixels", "side of a window, halo included"),
-    "padding": Argument(_not_negative, "pixels", "halo on each side; default: what the model sees"),
-    "batch_size": Argument(_positive, "number", "windows classified at a time"),
+    "tile_size": Argument(_positive, "a whole number of pixels", "side of a window, halo included"),
+    "padding": Argument(
+        _not_negative, "a whole number of pixels", "halo on each side; default: what the model sees"
+    ),
+    "batch_size": Argument(_batch, f"1 to {LARGEST_BATCH}", "windows classified at a time"),
     "threshold": Argument(_fraction, "0 to 1", "of the positive class of a one-channel model"),
     "bands": Argument(_bands, "0-based indexes or names", "bands that the model takes, in order"),
     "scale": Argument(_numbers, "number, or one per band", "value * scale + offset"),
     "offset": Argument(_numbers, "number, or one per band", "value * scale + offset"),
     "mean": Argument(_numbers, "number, or one per band", "(value - mean) / std"),
-    "std": Argument(_numbers, "number, or one per band", "(value - mean) / std"),
+    "std": Argument(_divisors, "number other than 0, or one per band", "(value - mean) / std"),
     "data_range": Argument(_range, "least,greatest", "what the model was trained on"),
     "source_range": Argument(_range, "least,greatest", "what the pixels range over"),
 }
@@ -115,7 +132,9 @@ def parse_arguments(pairs: Mapping[str, str]) -> dict[str, Any]:
         try:
             values[name] = argument.parse(text)
         except ValueError:
-            raise UsageError(f"argument {name}={text}: expected {argument.form}") from None
+            raise UsageError(
+                f"argument {name}={text}: expected {argument.form} ({argument.meaning})"
+            ) from None
     return values
 
 

@@ -1,7 +1,7 @@
 """Running one stage of a pipeline in a thread of its own."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from queue import Full, Queue
 from typing import Generic, TypeVar
 
@@ -21,7 +21,7 @@ class _End:
     """Follows the last item."""
 
 
-def in_background(items: Iterator[T], depth: int) -> Iterator[T]:
+def in_background(items: Iterator[T], depth: int) -> Generator[T, None, None]:
     """Yield from an iterator that a thread runs ahead of the consumer.
 
     The thread ends when the consumer does, however the consumer ends.

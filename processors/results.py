@@ -144,7 +144,8 @@ def open_catalog(path: str | os.PathLike[str]) -> Results:
     """Open a catalog for reading.
 
     Raises:
-        CatalogError: No such catalog.
+        SourceError: No such catalog.
+        CatalogError: Damaged, or no catalog.
     """
     with catalog_query.read_only(path):
         return Results(path=Path(path).resolve())

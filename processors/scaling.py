@@ -41,7 +41,7 @@ class Scaling:
                     f"{name} has {len(numbers)} numbers, the model takes {bands} bands"
                 )
         if self.std is not None and 0.0 in self.std:
-            raise ModelError("std holds a 0")
+            raise ModelError("Std of the model definition holds a 0")
 
     def factors(
         self, bands: int, dtype: str

@@ -7,7 +7,7 @@ Windows of many images fill one batch. A worker knows no catalog: what it gets i
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +24,8 @@ from .class_map import ClassMap
 from .classifier import ClassBatch, Classifier
 from .pipeline import in_background
 from .windows import TileWindow
+
+_TOO_LARGE = "does not fit into memory; give a smaller --arg batch_size or tile_size"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +102,7 @@ class Worker:
         self._bands = bands
         self._tags = tags or {}
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[Output]:
+    def run(self, tasks: Iterable[Task]) -> Generator[Output, None, None]:
         """Classify images; yields one output per task as each is finished.
 
         Reading, classifying and writing overlap; the queues between them hold no more
@@ -131,7 +133,7 @@ class Worker:
         except ItemError as error:
             yield _Failed(task=task, reason=str(error))
         except MemoryError:
-            yield _Failed(task=task, reason="does not fit into memory")
+            yield _Failed(task=task, reason=_TOO_LARGE)
 
     def _band_indexes(self, image: Image) -> tuple[int, ...]:
         """Return the bands that the model takes of an image.
@@ -147,7 +149,10 @@ class Worker:
                 raise ItemError(f"has no band {band}; its bands are {known}")
             index = band if isinstance(band, int) else names.index(band.lower())
             if index >= image.bands:
-                raise ItemError(f"has {image.bands} band(s), the model needs band {index + 1}")
+                raise ItemError(
+                    f"has {image.bands} band(s), the model takes band {index + 1};"
+                    " --arg bands=... says which to take, one may be repeated"
+                )
             indexes.append(index)
         return tuple(indexes)
 
@@ -177,19 +182,22 @@ class Worker:
         members = list(windows)
         first = members[0].pixels
         assert first is not None  # noqa: S101  such windows never get here
-        batch = np.zeros((self._classifier.batch_size, *first.shape), first.dtype)
-        for slot, member in enumerate(members):
-            batch[slot] = member.pixels
         try:
+            batch = np.zeros((self._classifier.batch_size, *first.shape), first.dtype)
+            for slot, member in enumerate(members):
+                batch[slot] = member.pixels
             answer = self._classifier.classify(batch)
-        except ItemError as error:
+        except (ItemError, MemoryError) as error:
+            reason = str(error) if isinstance(error, ItemError) else _TOO_LARGE
             for task in {id(m.task): m.task for m in members}.values():
-                yield _Failed(task=task, reason=str(error))
+                yield _Failed(task=task, reason=reason)
             return
         for slot, member in enumerate(members):
             yield _answer(member, answer, slot)
 
-    def _write(self, stream: Iterator[_Begun | _Failed | _Classes]) -> Iterator[Output]:
+    def _write(
+        self, stream: Iterator[_Begun | _Failed | _Classes]
+    ) -> Generator[Output, None, None]:
         open_maps: dict[int, tuple[ClassMap, float]] = {}
         failed: set[int] = set()
         try:
@@ -211,6 +219,9 @@ class Worker:
                         self._abandon(open_maps, key)
                     yield output
         finally:
+            close = getattr(stream, "close", None)
+            if close is not None:
+                close()
             for key in list(open_maps):
                 self._abandon(open_maps, key)
 

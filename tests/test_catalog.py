@@ -218,7 +218,7 @@ def test_adding_again_changes_nothing(catalog, request, kind):
             for sql in (
                 "SELECT * FROM items ORDER BY id",
                 "SELECT * FROM features ORDER BY fid",
-                "SELECT base_id, related_id, ordinal, link_status FROM features_items ORDER BY 1, 2",
+                "SELECT base_id, related_id, ordinal FROM features_items ORDER BY 1, 2",
                 "SELECT id, uri, layer, columns, srs_id FROM datasets",
             )
         ]
@@ -689,11 +689,11 @@ def test_a_source_column_that_we_need_is_renamed(catalog, start_run):
         "Fid_source": "their Fid",
         "GEOM_source": "their GEOM",
         "status_source_source": "their status_source",
-        "Images": "their Images",
+        "Images_source": "their Images",
         "habitat": "their habitat",
     }
     (row,) = catalog.query(f"SELECT * FROM {summary}")
-    assert (row["status"], row["Images_source"], row["images"]) == (
+    assert (row["status_source"], row["Images_source"], row["images"]) == (
         "their status",
         "their Images",
         1,

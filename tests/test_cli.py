@@ -22,7 +22,7 @@ Function = Callable[..., Any]
 
 PIXELCAT = (sys.executable, "-m", "pixelcat")
 COMMANDS = sorted(cli.commands)
-CODES = (0, 2, 3, 4, 5, 70, 74, 75, 130)
+CODES = (0, 2, 3, 4, 5, 70, 74, 75, 130, 143)
 
 
 class Answer(NamedTuple):
@@ -283,7 +283,7 @@ def test_without_arguments_the_help_is_shown(call: Callable[..., Answer]) -> Non
         (["classify", "photos", "-m", "nowhere.keras", "-o", "new.gpkg"], 4),
         (["classify", "photos", "-m", ".", "-o", "new.gpkg"], 4),
         (["classify", "photos", "-m", "net.keras", "-o", "no/where/new.gpkg"], 74),
-        (["classify", "photos", "-m", "net.keras", "-o", "net.keras"], 74),
+        (["classify", "photos", "-m", "net.keras", "-o", "net.keras"], 2),
         (["classify", "r.gpkg", "-m", "net.keras", "-o", "r.gpkg"], 2),
         (["classify", "photos", "--layer", "x", "-m", "net.keras", "-o", "new.gpkg"], 5),
         (["classify", "photos", "-m", "net.keras", "-o", "new.gpkg", "--out-features", "x"], 2),

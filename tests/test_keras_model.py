@@ -430,7 +430,7 @@ def test_a_photo_with_too_few_bands_is_a_failed_image(
     assert (run.done, run.failed) == (1, 1)
     (failure,) = run.failures
     assert failure.image == "photo.png"
-    assert failure.reason == "has 3 band(s), the model needs band 4"
+    assert failure.reason.startswith("has 3 band(s), the model takes band 4; --arg bands=")
 
 
 def test_scores_that_are_not_finite_fail_the_image(

@@ -127,6 +127,32 @@ def test_a_skip_connection_does_not_hide_the_stride(
     assert measured(network) == ReceptiveField(stride=2, radius=0)
 
 
+@pytest.mark.parametrize("pool", ["MaxPooling2D", "AveragePooling2D"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+@pytest.mark.parametrize("activation", ["relu", "elu"])
+def test_a_deep_network_with_skips_has_the_stride_of_its_deepest_layer(
+    measured: Callable[..., ReceptiveField], pool: str, interpolation: str, activation: str
+) -> None:
+    """The deeper, the smoother what comes back up, and the easier it is overlooked."""
+
+    def network(layers: Any, x: Any) -> Any:
+        skips = []
+        for _ in range(3):
+            x = layers.Conv2D(6, 5, padding="same", activation=activation)(x)
+            skips.append(x)
+            x = getattr(layers, pool)(2)(x)
+        x = layers.Conv2D(8, 5, padding="same", activation=activation)(x)
+        for above in reversed(skips):
+            x = layers.UpSampling2D(interpolation=interpolation)(x)
+            x = layers.Concatenate()([x, above])
+            x = layers.Conv2D(6, 5, padding="same", activation=activation)(x)
+        return layers.Conv2D(4, 1)(x)
+
+    found = measured(network)
+    assert found.stride == 8
+    assert found.radius is not None
+
+
 @pytest.mark.parametrize("scale", [1 / 255, 1.0])
 @pytest.mark.parametrize("offset", [0.0, -2.0])
 def test_scaling_inside_the_network_changes_nothing(

@@ -98,7 +98,7 @@ def test_one_number_or_one_per_band_is_fine(count: int) -> None:
 
 
 def test_a_deviation_of_zero_is_refused() -> None:
-    with pytest.raises(ModelError, match="std"):
+    with pytest.raises(ModelError, match="Std"):
         Scaling(std=(1.0, 0.0, 1.0)).check(BANDS)
 
 

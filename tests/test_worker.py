@@ -232,7 +232,7 @@ def _quietly_opened(path: Path) -> Any:
 
 @pytest.mark.parametrize(
     ("bands", "reason"),
-    [((0, 1, 3), "has 3 band(s), the model needs band 4"), (("nir", 0, 1), "has no band nir")],
+    [((0, 1, 3), "has 3 band(s), the model takes band 4"), (("nir", 0, 1), "has no band nir")],
 )
 def test_a_band_that_is_not_there_fails_the_image(
     photos: list[Path],

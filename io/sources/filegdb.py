@@ -141,7 +141,7 @@ def _relation_by_name(path: Path, layer: str, table: str) -> _Relation:
             if field.lower() == wanted:
                 origin = "GLOBALID" if wanted == "rel_globalid" else None
                 return _Relation(layer, table, origin, field)
-    raise SourceError(f"{path}: table {table} has neither REL_GLOBALID nor REL_OBJECTID")
+    return _Relation(layer, table, None, "")
 
 
 def _chosen(
@@ -167,6 +167,9 @@ def _listing(names: "Iterator[str] | dict[str, str | None]") -> str:
 
 
 def _scan_relation(path: Path, relation: _Relation, *, exists: bool) -> Scan:
+    if not relation.foreign_key:
+        table = relation.attachment_table
+        raise SourceError(f"{path}: table {table} has neither REL_GLOBALID nor REL_OBJECTID")
     info = layer_info(path, relation.layer) if exists else LayerInfo()
     key = info.find(relation.origin_key)
     by_row_key = key is None

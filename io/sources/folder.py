@@ -51,7 +51,8 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], Path]]:
 
 def _walk(root: Path) -> Iterator[str]:
     """Yield relative POSIX paths of files, and of folders that are skipped, in a fixed order."""
-    for folder, subfolders, files in os.walk(root):
+    closed: list[OSError] = []
+    for folder, subfolders, files in os.walk(root, onerror=closed.append):
         here = Path(folder)
         inner = sorted(s for s in subfolders if not s.startswith("."))
         apart = [s for s in inner if _skip_folder(here / s)]
@@ -59,13 +60,21 @@ def _walk(root: Path) -> Iterator[str]:
         for name in sorted([*apart, *(f for f in files if not f.startswith("."))]):
             if not belongs_to_live(here / name):
                 yield (here / name).relative_to(root).as_posix()
+    for error in closed:
+        yield Path(error.filename).relative_to(root).as_posix()
 
 
 def _skip_folder(path: Path) -> str | None:
     """Return what a sub-folder is that is not walked into, None for an ordinary one."""
     if is_file_geodatabase(path):
         return "a file geodatabase"
+    if path.name.endswith("_rasters") and _catalog_of(path).is_file():
+        return f"the class rasters of {_catalog_of(path).name}"
     return "a link to a folder" if path.is_symlink() else None
+
+
+def _catalog_of(rasters: Path) -> Path:
+    return rasters.with_name(f"{rasters.name.removesuffix('_rasters')}.gpkg")
 
 
 def _item(root: Path, name: str) -> Item:
@@ -74,7 +83,10 @@ def _item(root: Path, name: str) -> Item:
         return _unreadable(name, "its name is not UTF-8; rename it")
     base = Item(kind="file", source_key=name, name=path.name)
     if path.is_dir():
-        return _skipped(base, f"{_skip_folder(path)}; give it as an input of its own")
+        what = _skip_folder(path)
+        if what is None:
+            return _unreadable(name, "this folder cannot be read")
+        return _skipped(base, f"{what}; give it as an input of its own")
     if name.lower().endswith(_SIDECARS):
         return _skipped(base, "belongs to another raster")
     if path.suffix.lower() == ".gpkg":
