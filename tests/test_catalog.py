@@ -707,6 +707,8 @@ def test_every_kind_of_value_survives_the_catalog(catalog, start_run):
         "when": "DATETIME",
         "note": "TEXT(20)",
         "sketch": "BLOB",
+        "text_for_bytes": "BLOB",
+        "bytes_for_text": "TEXT",
         "flag": "BOOLEAN",
         "nothing": "INTEGER",
     }
@@ -716,6 +718,8 @@ def test_every_kind_of_value_survives_the_catalog(catalog, start_run):
         "when": "2024-05-06T07:08:09.250Z",
         "note": "Bärenstraße “ö” \x01 \U0001f33b",
         "sketch": bytes(range(256)),
+        "text_for_bytes": "abcd",
+        "bytes_for_text": b"\x00\x0f\xd1",
         "flag": 1,
         "nothing": None,
     }

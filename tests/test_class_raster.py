@@ -1,7 +1,7 @@
 import hashlib
 import resource
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -217,36 +217,36 @@ def test_an_older_raster_is_replaced_whole(tmp_path: Path) -> None:
 # what goes wrong
 
 
-@pytest.fixture
-def small_disk() -> Iterator[Callable[[int], None]]:
-    """Return a function that limits how long files may get, as a full disk would."""
+@contextmanager
+def small_disk(size: int) -> Iterator[None]:
+    """Limit how long files may get, as a full disk would; for as short as possible.
+
+    The limit holds for the test runner's own output, too, where that goes to a file.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("room", [0, 0.1, 0.5, 0.9, 0.999])
-def test_a_full_disk_is_an_output_error_and_leaves_nothing(
-    tmp_path: Path, small_disk: Callable[[int], None], room: float
-) -> None:
+def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path, room: float) -> None:
     """Room is a fraction of the finished file: the draft fills up, or what is made of it."""
     pixels = noise((1600, 1600), range(200)).astype(np.uint8)
     write(tmp_path / "c.tif", pixels, range(200))
     size = (tmp_path / "c.tif").stat().st_size
     (tmp_path / "c.tif").unlink()
-    small_disk(int(room * size))
-    with pytest.raises(OutputError, match=r"c\.tif"):
+    with small_disk(int(room * size)), pytest.raises(OutputError, match=r"c\.tif"):
         write(tmp_path / "c.tif", pixels, range(200))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_the_older_raster(
-    tmp_path: Path, small_disk: Callable[[int], None]
-) -> None:
+def test_a_full_disk_leaves_the_older_raster(tmp_path: Path) -> None:
     write(tmp_path / "c.tif", np.full((5, 5), 1), [1, 2])
     before = (tmp_path / "c.tif").read_bytes()
-    small_disk(100_000)
-    with pytest.raises(OutputError):
+    with small_disk(100_000), pytest.raises(OutputError):
         write(tmp_path / "c.tif", noise((1600, 1600), range(200)), range(200))
     assert (tmp_path / "c.tif").read_bytes() == before
 

@@ -391,6 +391,84 @@ def test_a_changed_photo_is_classified_again_and_no_other(
     check(run, {path.name: pixels_of(path) for path in photos.iterdir()}, area=None)
 
 
+def test_a_photo_that_the_user_took_away_counts_no_more(
+    tmp_path: Path, land: Path, photos: Path
+) -> None:
+    (photos / "cut.jpg").write_bytes((photos / "1.jpg").read_bytes()[:300])
+    first = classify(photos, model=land, output=tmp_path / "r.gpkg")
+    assert (first.done, first.failed) == (5, 1)
+    (photos / "cut.jpg").unlink()
+    (photos / "1.jpg").unlink()
+    again = classify(photos, model=land, output=tmp_path / "r.gpkg")
+    assert (again.done, again.failed, again.exit_code) == (4, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["results", "results.db", "survey.gdb/results.gpkg"])
+def test_a_place_where_no_catalog_belongs_is_refused(
+    tmp_path: Path, land: Path, photos: Path, make_gdb: Function, name: str
+) -> None:
+    survey = make_gdb([])
+    before = sorted(survey.iterdir())
+    with pytest.raises(UsageError):
+        classify(photos, model=land, output=tmp_path / name)
+    assert sorted(survey.iterdir()) == before
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != photos.name) == [
+        "survey.gdb"
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"arguments": {"std": 0}},
+        {"arguments": {"batch_size": 10**6}},
+        {"arguments": {"bands": "0,1"}},
+        {"out_features": "plots"},
+    ],
+)
+def test_a_mistake_leaves_no_catalog_behind(
+    tmp_path: Path, land: Path, photos: Path, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises((UsageError, ModelError)):
+        classify(photos, model=land, output=tmp_path / "r.gpkg", **wrong)
+    assert not list(tmp_path.glob("r.gpkg*"))
+
+
+def test_class_rasters_of_another_catalog_are_no_input(
+    tmp_path: Path, land: Path, photos: Path
+) -> None:
+    classify(photos, model=land, output=photos / "a.gpkg")
+    run = classify(photos, model=land, output=photos / "b.gpkg")
+    assert (run.done, run.failed) == (5, 0)
+    reasons = run.sql("select reason from items where status = 'skipped'")
+    assert "the class rasters of a.gpkg; give it as an input of its own" in [
+        row["reason"] for row in reasons
+    ]
+
+
+def test_photos_of_many_odd_sizes_need_no_function_each(
+    tmp_path: Path, keras_net: Function, photo_bytes: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pixelcat.processors import classifier
+
+    traces: list[tuple[int | None, int | None, str]] = []
+    trace = classifier._Compiled._trace
+
+    def counted(self: Any, height: int | None, width: int | None, dtype: str) -> Any:
+        traces.append((height, width, dtype))
+        return trace(self, height, width, dtype)
+
+    monkeypatch.setattr(classifier._Compiled, "_trace", counted)
+    keras_net(interpolation="bilinear").save(tmp_path / "net.keras")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number}.jpg").write_bytes(photo_bytes(number, (40 + number, 70 - number)))
+    run = classify(folder, model=tmp_path / "net.keras", output=tmp_path / "r.gpkg")
+    assert run.done == 12
+    assert traces == [(None, None, "uint8")]
+
+
 def test_force_makes_a_new_run_beside_the_old(tmp_path: Path, land: Path, photos: Path) -> None:
     first = classify(photos, model=land, output=tmp_path / "r.gpkg")
     before = state(first.rasters)

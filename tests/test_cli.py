@@ -244,6 +244,25 @@ def test_exit_130_when_stopped_by_a_signal(survey: Path, tmp_path: Path) -> None
     assert [path.name for path in made.iterdir() if path.name.startswith(".")] == []
 
 
+def test_exit_143_when_told_to_terminate(survey: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(200):
+        (photos / f"{number}.png").write_bytes((survey / "photos" / "a.png").read_bytes())
+    process = subprocess.Popen(
+        [*PIXELCAT, "classify", photos, "-m", survey / "net.keras", "-o", tmp_path / "r.gpkg"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    made = tmp_path / "r_rasters" / "run_1"
+    while len(list(made.glob("0*.tif"))) < 2 and process.poll() is None:
+        time.sleep(0.005)
+    process.terminate()
+    assert process.wait() == 143
+    assert [path.name for path in tmp_path.rglob(".tmp*")] == []
+    assert not (tmp_path / "r.gpkg.lock").exists()
+
+
 # usage errors
 
 
