@@ -219,6 +219,8 @@ class _Driver:
         except BaseException:
             self._catalog.finish_run(run_id, "stopped")
             raise
+        finally:
+            sweep(folder)  # a signal may come between making a file and noting that it is there
         return done, "finished"
 
     def _rasters(self, run_id: int) -> Path:
