@@ -1,20 +1,18 @@
 """The command line: parse, call, print."""
 
-import csv
-import json
-import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import click
-from tabulate import tabulate
 
 from . import __version__
 from .catalog.errors import PixelcatError
-from .catalog.query import Rows, query
+from .catalog.query import query
+from .cli_model import model
+from .cli_output import as_rows, format_option, pairs, print_rows
 
 if TYPE_CHECKING:
     from .processors.results import Run
@@ -35,15 +33,6 @@ Exit codes:
 _SHOWN_FAILURES = 20
 _stop_code = 130
 
-_format = click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["table", "json", "ndjson", "csv"]),
-    default="table",
-    show_default=True,
-    help="How rows are printed on standard output.",
-)
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
 @click.version_option(__version__, prog_name="pixelcat")
@@ -51,41 +40,47 @@ def cli() -> None:
     """Classify every pixel of imagery and ask the answers in SQL."""
 
 
-def _pairs(context: click.Context, option: click.Parameter, values: Sequence[str]) -> Any:
-    pairs = {}
-    for value in values:
-        name, equals, text = value.partition("=")
-        if not equals or not name.strip():
-            raise click.BadParameter(f"{value!r} is not name=value", context, option)
-        pairs[name.strip()] = text.strip()
-    return pairs
+cli.add_command(model)
 
 
 @cli.command(epilog=EXIT_CODES)
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
-@click.option("--model", "-m", required=True, type=click.Path(), help="An .emd or a .keras file.")
+@click.option(
+    "--model", "-m", required=True,
+    help="An .emd file or its JSON text, a .dlpk package, or a model file.",
+)  # fmt: skip
 @click.option(
     "--output", "-o", required=True, type=click.Path(dir_okay=False),
     help="The catalog, a GeoPackage; made where it does not exist.",
 )  # fmt: skip
 @click.option("--layer", "-l", help="Only this feature class of the inputs.")
 @click.option(
-    "--arg", "arguments", multiple=True, callback=_pairs, metavar="NAME=VALUE",
+    "--arg", "arguments", multiple=True, callback=pairs, metavar="NAME=VALUE",
     help="A model argument; repeatable. tile_size, padding, batch_size, threshold, bands, scale,"
     " offset, mean, std, data_range, source_range: see docs/models.md.",
+)  # fmt: skip
+@click.option(
+    "--arguments", "text", metavar="TEXT", default="",
+    help='The same as ArcGIS writes it: "padding 56;batch_size 16".',
+)  # fmt: skip
+@click.option(
+    "--classes", type=click.Path(), metavar="FILE",
+    help="CSV or JSON with value, name and color of each class.",
 )  # fmt: skip
 @click.option(
     "--out-features", metavar="NAME",
     help="Name of the output feature class.  [default: <layer>_classified]",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Classify again what is done already.")
-@_format
+@format_option
 def classify(
     inputs: Sequence[str],
     model: str,
     output: str,
     layer: str | None,
     arguments: Mapping[str, str],
+    text: str,
+    classes: str | None,
     out_features: str | None,
     force: bool,
     format_: str,
@@ -102,6 +97,7 @@ def classify(
       pixelcat classify scene.tif --model landcover.keras -o results.gpkg
     """
     from .processors.classify import classify as classify_
+    from .processors.options import split_text
 
     with _Progress() as progress:
         run = classify_(
@@ -109,7 +105,8 @@ def classify(
             model=model,
             output=output,
             layer=layer,
-            arguments=arguments,
+            arguments={**split_text(text), **arguments},
+            classes=classes,
             out_features=out_features,
             force=force,
             progress=progress.show,
@@ -120,7 +117,7 @@ def classify(
 
 @cli.command()
 @click.argument("catalog", type=click.Path())
-@_format
+@format_option
 def status(catalog: str, format_: str) -> None:
     """Say what the runs of a catalog have done.
 
@@ -132,12 +129,12 @@ def status(catalog: str, format_: str) -> None:
 
     results = open_catalog(catalog)
     if format_ != "table":
-        return _print(_as_rows(results.status()), format_)
-    _print(_as_rows(results.status()), format_)
+        return print_rows(as_rows(results.status()), format_)
+    print_rows(as_rows(results.status()), format_)
     for title, rows in results.details():
         if rows:
             click.echo(f"\n{title}")
-            _print(_as_rows(rows), format_)
+            print_rows(as_rows(rows), format_)
     return None
 
 
@@ -145,10 +142,10 @@ def status(catalog: str, format_: str) -> None:
 @click.argument("catalog", type=click.Path())
 @click.argument("statement")
 @click.option(
-    "--param", "-p", "parameters", multiple=True, callback=_pairs, metavar="NAME=VALUE",
+    "--param", "-p", "parameters", multiple=True, callback=pairs, metavar="NAME=VALUE",
     help="A value for :NAME in the statement; repeatable.",
 )  # fmt: skip
-@_format
+@format_option
 def sql(catalog: str, statement: str, parameters: Mapping[str, str], format_: str) -> None:
     """Ask a catalog a question in SQL; nothing can be changed.
 
@@ -158,7 +155,7 @@ def sql(catalog: str, statement: str, parameters: Mapping[str, str], format_: st
       pixelcat sql results.gpkg "select * from item_results where status = :s" -p s=failed
     """
     values = {name: _number_or_text(text) for name, text in parameters.items()}
-    _print(query(catalog, statement, values), format_)
+    print_rows(query(catalog, statement, values), format_)
 
 
 def _number_or_text(text: str) -> float | str:
@@ -216,75 +213,7 @@ def _report(run: "Run", format_: str) -> None:
         "class rasters": os.path.relpath(run.rasters),
         "layers": ", ".join(run.layers) or "classified_footprints, item_results",
     }
-    _print(_as_rows([summary]), format_)
-
-
-def _as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:
-    columns = tuple(rows[0]) if rows else ()
-    return Rows(columns=columns, rows=[tuple(row.values()) for row in rows])
-
-
-def _print(answer: Rows, format_: str) -> None:
-    rows = [tuple(map(_printable, row)) for row in answer.rows]
-    try:
-        _WRITERS[format_](Rows(columns=answer.columns, rows=rows))
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-
-
-def _printable(value: Any) -> Any:
-    """Show BLOBs by size; JSON knows no infinity."""
-    if isinstance(value, bytes):
-        return f"<blob {len(value)} bytes>"
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _table(answer: Rows) -> None:
-    if not answer.columns:
-        return
-    numeric = [
-        all(isinstance(row[index], int | float | None) for row in answer.rows)
-        for index in range(len(answer.columns))
-    ]
-    rows = [[_number(v) if isinstance(v, float) else v for v in row] for row in answer.rows]
-    align = ["right" if each else "left" for each in numeric]
-    click.echo(
-        tabulate(rows, headers=answer.columns, disable_numparse=True, colalign=align)
-        if rows
-        else "  ".join(answer.columns) + "\n(no rows)"
-    )
-
-
-def _number(value: float) -> str:
-    """Write a number for the eye: four decimals at most, no exponent where none is needed."""
-    if value and abs(value) < 0.001:
-        return f"{value:.3g}"
-    return f"{value:.4f}".rstrip("0").rstrip(".")
-
-
-def _json(answer: Rows) -> None:
-    click.echo(json.dumps(answer.dicts(), indent=1, ensure_ascii=False))
-
-
-def _ndjson(answer: Rows) -> None:
-    for row in answer.dicts():
-        click.echo(json.dumps(row, ensure_ascii=False))
-
-
-def _csv(answer: Rows) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(answer.columns)
-    writer.writerows(answer.rows)
-
-
-_WRITERS: dict[str, Callable[[Rows], None]] = {
-    "table": _table,
-    "json": _json,
-    "ndjson": _ndjson,
-    "csv": _csv,
-}
+    print_rows(as_rows([summary]), format_)
 
 
 def _terminate(*_: object) -> None:

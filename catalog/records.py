@@ -178,6 +178,7 @@ class Output:
     @property
     def mean_confidence(self) -> float | None:
         """Mean over all valid pixels, 0 to 1."""
-        if not self.valid_pixels:
+        known = [s for s in self.stats if s.mean_confidence is not None]
+        if not self.valid_pixels or not known:
             return None
-        return sum((s.mean_confidence or 0.0) * s.pixels for s in self.stats) / self.valid_pixels
+        return sum((s.mean_confidence or 0.0) * s.pixels for s in known) / self.valid_pixels

@@ -27,6 +27,7 @@ class ClassMap:
     ) -> None:
         """Start the map of an open image."""
         self._classes = classifier.classes
+        self._gives_confidence = classifier.gives_confidence
         self._spec = ClassRasterSpec(
             width=image.width,
             height=image.height,
@@ -98,7 +99,8 @@ class ClassMap:
     ) -> None:
         bad = len(confidence) - int(np.isfinite(confidence).sum())
         if bad:
-            raise ItemError(f"the model gave scores that are not finite in {bad} pixels")
+            what = "scores that are not finite" if self._gives_confidence else "unlisted classes"
+            raise ItemError(f"the model gave {what} in {bad} pixels")
         size = len(self._classes)
         counts = np.bincount(index, minlength=size)
         self._counts += counts
@@ -159,7 +161,9 @@ class ClassMap:
                 pixels=int(count),
                 fraction=int(count) / total,
                 area_m2=float(area) if self._pixel_area is not None else None,
-                mean_confidence=float(confidence) / int(count) if count else None,
+                mean_confidence=float(confidence) / int(count)
+                if count and self._gives_confidence
+                else None,
             )
             for each, count, confidence, area in zip(
                 self._classes, self._counts, self._confidence, self._areas, strict=True

@@ -18,6 +18,7 @@ from ..io.publish import make_folder, sweep
 from ..io.sources.filegdb import is_file_geodatabase
 from .classifier import Prepared, prepare
 from .definition import ModelDefinition
+from .emd import read_classes
 from .options import RunOptions, parse_arguments, resolve
 from .results import Failure, Run
 from .tensorflow_setup import device_name, software
@@ -47,6 +48,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     output: str | os.PathLike[str],
     layer: str | None = None,
     arguments: Mapping[str, Any] | None = None,
+    classes: str | os.PathLike[str] | None = None,
     out_features: str | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -58,12 +60,14 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
 
     Args:
         inputs: Image files, folders, file geodatabases or GeoPackages with photos.
-        model: An ``.emd`` or ``.keras`` file.
+        model: An ``.emd`` file or its text, a ``.dlpk`` package, or a model file.
         output: The catalog, a GeoPackage; made where it does not exist. Class rasters go
             to ``<its stem>_rasters`` beside it.
         layer: Only this feature class of the inputs.
         arguments: Model arguments by name, as text or as Python values; see
             :data:`pixelcat.processors.options.ARGUMENTS`.
+        classes: A CSV or JSON file with value, name and color of each class, for a model that
+            does not name them.
         out_features: Name of the output feature class; default ``<layer>_classified``.
         force: Start a new run even where an earlier one can go on.
         progress: Called after each item.
@@ -80,7 +84,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     """
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     _check_paths(paths, Path(output))
-    definition = ModelDefinition.load(Path(model))
+    definition = ModelDefinition.load(model if isinstance(model, str) else Path(model))
+    if classes is not None:
+        definition = definition.with_keys(Classes=read_classes(Path(classes)))
     given = {name: _as_text(value) for name, value in (arguments or {}).items()}
     request = _Request(
         definition=definition,

@@ -3,14 +3,15 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from ..catalog.errors import ModelError
 from ..catalog.records import ClassDefinition
-from .emd import Emd, read_json
-from .network import model_format
+from .emd import Emd, parse_json, read_json
+from .formats import model_format
+from .package import unpack
 from .scaling import Scaling
 
 _HASH_CHUNK = 1 << 20
@@ -40,15 +41,21 @@ class ModelDefinition:
         """Read a definition.
 
         Args:
-            model: Path of an ``.emd`` file or of a model file.
+            model: Path of an ``.emd`` file, a ``.dlpk`` package or a model file, or the
+                text of a definition (JSON), whose ``ModelFile`` is then relative to the
+                current folder.
 
         Raises:
             ModelError: No such file, no JSON, a model that is no pixel classifier, or a
                 model file of a format that does not run here.
         """
+        if isinstance(model, str) and model.lstrip().startswith("{"):
+            return cls._from_emd(parse_json(model, "model definition"), Path("definition.emd"))
         path = Path(model)
         if not path.exists():
             raise ModelError(f"model {model}: no such file")
+        if path.suffix.lower() == ".dlpk":
+            path = unpack(path)
         if path.suffix.lower() != ".emd":
             model_format(path)
             return cls(name=path.stem, framework="Keras", model_file=path.resolve())
@@ -72,6 +79,25 @@ class ModelDefinition:
             properties=emd,
         )
 
+    def with_keys(self, **keys: Any) -> Self:
+        """Return the definition with keys of an ``.emd`` put in or replaced.
+
+        Args:
+            keys: ``Classes``, ``ExtractBands``, ``ImageHeight``, ... as in the file.
+
+        Raises:
+            ModelError: A value that cannot be meant.
+        """
+        properties = {"Framework": self.framework, **self.properties, **keys}
+        reader = Emd(properties, Path(f"{self.name}.emd"))
+        return replace(
+            self,
+            classes=reader.classes(),
+            bands=reader.bands(),
+            tile_size=reader.tile_size(),
+            properties=properties,
+        )
+
     @property
     def sha256(self) -> str:
         """Hash of what the definition says, whatever its layout in the file."""
@@ -79,9 +105,14 @@ class ModelDefinition:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def weights_sha256(self) -> str:
-        """Hash of the model file."""
+        """Hash of the model file, or of the names and bytes of a folder's files."""
         digest = hashlib.sha256()
-        with open(self.model_file, "rb") as file:
-            while chunk := file.read(_HASH_CHUNK):
-                digest.update(chunk)
+        root = self.model_file
+        files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+        for path in files:
+            if path != root:
+                digest.update(path.relative_to(root).as_posix().encode() + b"\x00")
+            with open(path, "rb") as file:
+                while chunk := file.read(_HASH_CHUNK):
+                    digest.update(chunk)
         return digest.hexdigest()

@@ -1,5 +1,6 @@
 """Esri model definitions (``.emd``): JSON, and what its keys mean."""
 
+import csv
 import json
 import math
 import re
@@ -16,6 +17,7 @@ _PALETTE = (
     (227, 119, 194), (127, 127, 127), (188, 189, 34), (23, 190, 207),
 )  # fmt: skip
 _FRAMEWORKS = ("keras", "tensorflow")
+_TRAILING_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])')
 _CLASS_VALUES = range(-(2**31), 2**32)
 """What fits a class raster."""
 
@@ -34,25 +36,63 @@ def palette_color(index: int) -> tuple[int, int, int]:
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
-    """Read a definition.
-
-    Raises:
-        ModelError: No readable file, no JSON, or no JSON object; says where.
-    """
+    """Read a definition file; see :func:`parse_json`."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        parsed = json.loads(text)
-        json.dumps(parsed, ensure_ascii=False).encode()  # refuses lone surrogates
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: not UTF-8 text at byte {error.start}") from error
+    return parse_json(text, str(path))
+
+
+def parse_json(text: str, name: str) -> Mapping[str, Any]:
+    """Parse a definition; commas before a closing bracket are forgiven, as Esri writes them.
+
+    Raises:
+        ModelError: No JSON, or no JSON object; says where.
+    """
+    try:
+        parsed = json.loads(_TRAILING_COMMA.sub(_without_comma, text))
+        json.dumps(parsed, ensure_ascii=False).encode()  # refuses lone surrogates
     except (ValueError, RecursionError) as error:
         where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise ModelError(f"{path}: not valid JSON{where}") from error
+        raise ModelError(f"{name}: not valid JSON{where}") from error
     if not isinstance(parsed, dict):
-        raise ModelError(f"{path}: not a model definition (a JSON object)")
+        raise ModelError(f"{name}: not a model definition (a JSON object)")
     return parsed
+
+
+def _without_comma(match: re.Match[str]) -> str:
+    """Keep text in quotes; keep the line breaks, so that errors name the right line."""
+    return match[0] if match[0].startswith('"') else match[0][1:]
+
+
+def read_classes(path: Path) -> list[dict[str, Any]]:
+    """Read classes from a CSV file (value, name, color) or a JSON file.
+
+    The JSON is a list as ``Classes`` of a definition, or an object that has one. Colours are
+    ``#rrggbb`` in CSV. What is wrong in an entry shows when the definition is read.
+
+    Raises:
+        ModelError: Unreadable, or no such table.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"classes {path} cannot be read: {error}") from error
+    if path.suffix.lower() == ".json":
+        parsed = parse_json(text if text.lstrip().startswith("{") else f'{{"Classes": {text}}}',
+                            str(path))  # fmt: skip
+        listed = parsed.get("Classes")
+        if not isinstance(listed, list):
+            raise ModelError(f"classes {path}: no list of classes")
+        return listed
+    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    names = [name.strip().lower() for name in rows.fieldnames or ()]
+    if "value" not in names:
+        raise ModelError(f"classes {path}: the first line must name the columns value, name, color")
+    return [dict(zip(names, row.values(), strict=False)) for row in rows]
 
 
 class Emd:

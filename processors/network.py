@@ -2,16 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from ..catalog.errors import ModelError
-from ..io.sniff import describe
-from .twin import Twin
+Scores = Literal["logits", "probabilities", "sigmoid", "values", "classes"]
+"""What the output is: unbounded logits; a distribution over the classes; one independent
+probability per channel; scores of which only the order is known; or no scores but the class
+values themselves, without a channel axis or with one channel."""
 
-Scores = Literal["logits", "probabilities", "sigmoid", "values"]
-"""What the output channels are: unbounded logits; a distribution over the classes; one
-independent probability per channel; or scores of which only the order is known."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Twin:
+    """What a network looks like to a measurement."""
+
+    call: Callable[[Any], Any]
+    """Float32 tensor (n, height, width, bands) → (n, height, width, channels)."""
+    is_global: bool
+    """Whether the network looks at the whole image; the twin does not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,39 +33,5 @@ class Network:
     width: int | None
     bands: int
     channels: int
+    """Output channels; 0 where the output is class values."""
     scores: Scores
-
-
-class ModelFormat(Protocol):
-    """What a module for one model format provides."""
-
-    def matches(self, path: Path, head: bytes) -> bool:
-        """Return whether the file is of this format, told by its first bytes."""
-        ...
-
-    def load(self, path: Path) -> Network:
-        """Load the network; runs no code from the file.
-
-        Raises:
-            ModelError: Damaged, unsafe, or no pixel classifier.
-        """
-        ...
-
-
-def model_format(path: Path) -> ModelFormat:
-    """Return the format of a model file.
-
-    Raises:
-        ModelError: No format that runs here; says what the file looks like.
-    """
-    from . import keras_model
-
-    formats: tuple[ModelFormat, ...] = (keras_model,)
-    if path.is_dir():
-        raise ModelError(f"model {path} is a folder; give a .keras file or an .emd file")
-    with open(path, "rb") as file:
-        head = file.read(512)
-    for each in formats:
-        if each.matches(path, head):
-            return each
-    raise ModelError(f"model {path} is not a Keras 3 file (.keras) but {describe(head)}")

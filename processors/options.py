@@ -138,6 +138,22 @@ def parse_arguments(pairs: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+def split_text(text: str) -> dict[str, str]:
+    """Split arguments written as ArcGIS writes them: ``padding 56;batch_size 16``.
+
+    Raises:
+        UsageError: A part without a name and a value.
+    """
+    pairs = {}
+    for part in text.split(";"):
+        name, _, value = part.strip().partition(" ")
+        if name and not value.strip():
+            raise UsageError(f"--arguments: {part.strip()!r} is not a name and a value")
+        if name:
+            pairs[name] = value.strip()
+    return pairs
+
+
 def resolve(definition: ModelDefinition, arguments: Mapping[str, Any]) -> RunOptions:
     """Return the options of a run: the arguments, else what the definition says."""
     given = dict(arguments)

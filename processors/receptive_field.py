@@ -5,7 +5,7 @@ halves its input twice has stride 4, and windows must start on multiples of 4.
 *Radius*: how far beyond the grid cell of an output pixel the input still matters. A halo of
 that radius makes a window's core independent of where the raster was cut.
 
-Measured on a twin that hides nothing (:mod:`.twin`) where there is one; else on the network
+Measured on a twin that hides nothing (:mod:`.formats.twin`) where there is one; else on the network
 itself, with noise in the ranges that pixels have.
 """
 
@@ -64,7 +64,7 @@ def measure(network: Network) -> ReceptiveField:
 def _check_shape(network: Network, height: int, width: int) -> None:
     tf = tensorflow()
     given = tf.function(network.call)(tf.zeros([1, height, width, network.bands])).shape
-    if len(given) != 4 or tuple(given[1:3]) != (height, width):
+    if len(given) not in (3, 4) or tuple(given[1:3]) != (height, width):
         raise ValueError(
             f"gives {tuple(given[1:])} for an input of {height} x {width} pixels,"
             " not one score vector per pixel"
@@ -77,7 +77,7 @@ class _Probe:
     def __init__(self, network: Network, height: int, width: int) -> None:
         self.height, self.width = height, width
         self._is_twin = network.twin is not None
-        call = network.call if network.twin is None else network.twin.call
+        call = _comparable(network) if network.twin is None else network.twin.call
         self._noise = self._make_noise(network.bands)
         self._amplitudes: tuple[float, ...] = (1.0,) if self._is_twin else _AMPLITUDES
         self._unchanged: NDArray[Any] | None = None
@@ -204,9 +204,22 @@ class _Probe:
         return scores
 
 
+def _comparable(network: Network) -> Callable[[Any], Any]:
+    """Return class values as a channel of floats, so that they can be measured like scores."""
+    if network.scores != "classes":
+        return network.call
+
+    def call(pixels: Any) -> Any:
+        tf = tensorflow()
+        values = tf.cast(network.call(pixels), tf.float32)
+        return values if len(values.shape) == 4 else values[..., tf.newaxis]
+
+    return call
+
+
 def _gradient_of(call: Callable[[Any], Any], channels: int) -> Callable[[Any, Any, Any], Any]:
     """Return the function (pixels, row, column) → gradient of that output pixel."""
-    weights = np.random.default_rng(7).uniform(0.5, 1.5, channels).astype(np.float32)
+    weights = np.random.default_rng(7).uniform(0.5, 1.5, max(channels, 1)).astype(np.float32)
 
     def gradient(pixels: Any, row: Any, column: Any) -> Any:
         tf = tensorflow()

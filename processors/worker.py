@@ -21,7 +21,8 @@ from ..catalog.records import Dataset, Item, Output
 from ..io.image import Image, Window, open_image
 from ..io.sources import Fetch, reader
 from .class_map import ClassMap
-from .classifier import ClassBatch, Classifier
+from .classifier import Classifier
+from .compiled import ClassBatch
 from .pipeline import in_background
 from .windows import TileWindow
 
@@ -99,7 +100,7 @@ class Worker:
             tags: Written into every class raster.
         """
         self._classifier = classifier
-        self._bands = bands
+        self._bands = bands or tuple(range(classifier.bands))
         self._tags = tags or {}
 
     def run(self, tasks: Iterable[Task]) -> Generator[Output, None, None]:
@@ -123,7 +124,7 @@ class Worker:
     def _read_task(self, task: Task, fetch: Fetch) -> Iterator[_Begun | _Failed | _Pixels]:
         try:
             with open_image(fetch(task.item)) as image:
-                bands = self._band_indexes(image)
+                bands = band_indexes(image, self._bands)
                 class_map = ClassMap(
                     image, self._classifier, task.raster, {**self._tags, **_item_tags(task)}
                 )
@@ -134,27 +135,6 @@ class Worker:
             yield _Failed(task=task, reason=str(error))
         except MemoryError:
             yield _Failed(task=task, reason=_TOO_LARGE)
-
-    def _band_indexes(self, image: Image) -> tuple[int, ...]:
-        """Return the bands that the model takes of an image.
-
-        Raises:
-            ItemError: The image lacks one.
-        """
-        names = [name.lower() if name else None for name in image.band_names]
-        indexes = []
-        for band in self._bands or tuple(range(self._classifier.bands)):
-            if isinstance(band, str) and band.lower() not in names:
-                known = ", ".join(name for name in image.band_names if name) or "without names"
-                raise ItemError(f"has no band {band}; its bands are {known}")
-            index = band if isinstance(band, int) else names.index(band.lower())
-            if index >= image.bands:
-                raise ItemError(
-                    f"has {image.bands} band(s), the model takes band {index + 1};"
-                    " --arg bands=... says which to take, one may be repeated"
-                )
-            indexes.append(index)
-        return tuple(indexes)
 
     def _classify(
         self, stream: Iterator[_Begun | _Failed | _Pixels]
@@ -243,6 +223,32 @@ class Worker:
     def _abandon(self, open_maps: dict[int, tuple[ClassMap, float]], key: int) -> None:
         if key in open_maps:
             open_maps.pop(key)[0].abandon()
+
+
+def band_indexes(image: Image, bands: tuple[int | str, ...]) -> tuple[int, ...]:
+    """Return the 0-based indexes of the bands that a model takes of an image.
+
+    Args:
+        image: An open image.
+        bands: Indexes, or names in any case.
+
+    Raises:
+        ItemError: The image lacks one.
+    """
+    names = [name.lower() if name else None for name in image.band_names]
+    indexes = []
+    for band in bands:
+        if isinstance(band, str) and band.lower() not in names:
+            known = ", ".join(name for name in image.band_names if name) or "without names"
+            raise ItemError(f"has no band {band}; its bands are {known}")
+        index = band if isinstance(band, int) else names.index(band.lower())
+        if index >= image.bands:
+            raise ItemError(
+                f"has {image.bands} band(s), the model takes band {index + 1};"
+                " --arg bands=... says which to take, one may be repeated"
+            )
+        indexes.append(index)
+    return tuple(indexes)
 
 
 def _key(task: Task) -> int:

@@ -449,16 +449,16 @@ def test_class_rasters_of_another_catalog_are_no_input(
 def test_photos_of_many_odd_sizes_need_no_function_each(
     tmp_path: Path, keras_net: Function, photo_bytes: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pixelcat.processors import classifier
+    from pixelcat.processors import compiled
 
     traces: list[tuple[int | None, int | None, str]] = []
-    trace = classifier._Compiled._trace
+    trace = compiled.Compiled._trace
 
     def counted(self: Any, height: int | None, width: int | None, dtype: str) -> Any:
         traces.append((height, width, dtype))
         return trace(self, height, width, dtype)
 
-    monkeypatch.setattr(classifier._Compiled, "_trace", counted)
+    monkeypatch.setattr(compiled.Compiled, "_trace", counted)
     keras_net(interpolation="bilinear").save(tmp_path / "net.keras")
     folder = tmp_path / "photos"
     folder.mkdir()

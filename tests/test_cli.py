@@ -21,7 +21,7 @@ from pixelcat.cli import EXIT_CODES, cli, main
 Function = Callable[..., Any]
 
 PIXELCAT = (sys.executable, "-m", "pixelcat")
-COMMANDS = sorted(cli.commands)
+COMMANDS = sorted(name for name in cli.commands if name != "model")
 CODES = (0, 2, 3, 4, 5, 70, 74, 75, 130, 143)
 
 

@@ -1,6 +1,8 @@
 import re
 from pathlib import Path
 
+import click
+
 from pixelcat.cli import EXIT_CODES, cli
 from pixelcat.processors.options import ARGUMENTS
 
@@ -11,8 +13,19 @@ def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+def commands(group: click.Group, prefix: str = "") -> dict[str, click.Command]:
+    """Return the commands by what one types, those of groups included."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{prefix}{name} ")
+        else:
+            found[prefix + name] = command
+    return found
+
+
 def test_every_command_is_in_the_readme_and_has_an_example() -> None:
-    for name, command in cli.commands.items():
+    for name, command in commands(cli).items():
         assert f"pixelcat {name}" in text("README.md")
         assert f"pixelcat {name}" in (command.help or "")
 
@@ -25,7 +38,7 @@ def test_every_command_the_readme_shows_exists() -> None:
 
 
 def test_every_option_has_help() -> None:
-    for command in cli.commands.values():
+    for command in commands(cli).values():
         for parameter in command.params:
             assert parameter.param_type_name == "argument" or getattr(parameter, "help", None)
 

@@ -13,10 +13,9 @@ from PIL import Image
 from pixelcat import classify
 from pixelcat.catalog.errors import ModelError
 from pixelcat.catalog.records import ClassDefinition
-from pixelcat.processors import keras_model
 from pixelcat.processors.classifier import prepare
 from pixelcat.processors.definition import ModelDefinition
-from pixelcat.processors.network import model_format
+from pixelcat.processors.formats import keras3, model_format
 from pixelcat.processors.options import resolve
 
 Function = Callable[..., Any]
@@ -67,7 +66,7 @@ def head(layers: Any, x: Any) -> Any:
     [
         (b"", "an empty file"),
         (b"<!DOCTYPE html><html>404</html>", "a web page"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(600), "an HDF5 file"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(600), "HDF5 file"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
         (b"\x80\x04\x95\x10\x00.", "a Python pickle"),
         (b'{"class_name": "Functional"}', "a text file"),
@@ -90,8 +89,8 @@ def test_a_zip_archive_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_the_name_of_a_keras_file_does_not_matter(tmp_path: Path, save: Function) -> None:
     path = save(head).rename(tmp_path / "net.bin")
-    assert model_format(path) is keras_model
-    assert keras_model.load(path).channels == 3
+    assert model_format(path) is keras3
+    assert keras3.load(path, {}).channels == 3
 
 
 @pytest.mark.parametrize("part", [0.01, 0.3, 0.6, 0.9, 0.99, 0.999])
@@ -208,7 +207,7 @@ def test_models_whose_payload_is_not_reached_load_and_leave_nothing(
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
     path = Path(shutil.copy(shared_data / "bad" / "models" / f"{name}.keras", folder))
-    assert keras_model.load(path).height == 32
+    assert keras3.load(path, {}).height == 32
     assert [each.name for each in tmp_path.rglob("*")] == ["inner", "folder", path.name]
 
 
@@ -270,7 +269,7 @@ def test_a_sequential_network_is_fine(tmp_path: Path, keras: Any) -> None:
     layers = keras.layers
     model = keras.Sequential([layers.Input((24, 40, 2)), layers.Conv2D(5, 1), layers.Softmax()])
     model.save(tmp_path / "net.keras")
-    network = keras_model.load(tmp_path / "net.keras")
+    network = keras3.load(tmp_path / "net.keras", {})
     assert (network.height, network.width, network.bands, network.channels) == (24, 40, 2, 5)
     assert network.scores == "probabilities"
 
@@ -290,7 +289,7 @@ def test_a_sequential_network_is_fine(tmp_path: Path, keras: Any) -> None:
     ],
 )
 def test_the_last_layer_tells_what_scores_are(save: Function, last: Function, scores: str) -> None:
-    assert keras_model.load(save(lambda layers, x: last(layers)(x))).scores == scores
+    assert keras3.load(save(lambda layers, x: last(layers)(x)), {}).scores == scores
 
 
 def test_the_last_layer_of_a_network_within_a_network_tells(save: Function, keras: Any) -> None:
@@ -298,7 +297,7 @@ def test_the_last_layer_of_a_network_within_a_network_tells(save: Function, kera
         inner = keras.Sequential([layers.Input((None, None, 3)), layers.Softmax()])
         return keras.Sequential([layers.Input((None, None, 3)), inner])(head(layers, x))
 
-    assert keras_model.load(save(network)).scores == "probabilities"
+    assert keras3.load(save(network), {}).scores == "probabilities"
 
 
 @pytest.mark.parametrize("activation", [None, "softmax"])

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from pixelcat.processors import keras_model
+from pixelcat.processors.formats import keras3
 from pixelcat.processors.receptive_field import ReceptiveField, measure
 
 Build = Callable[[Any, Any], Any]
@@ -28,7 +28,7 @@ def measured(layers: Any, tmp_path: Any) -> Callable[..., ReceptiveField]:
         keras.utils.set_random_seed(11)
         inputs = layers.Input((size, size, 2))
         keras.Model(inputs, build(layers, inputs)).save(tmp_path / "net.keras")
-        return measure(keras_model.load(tmp_path / "net.keras"))
+        return measure(keras3.load(tmp_path / "net.keras", {}))
 
     return run
 

@@ -2,17 +2,21 @@
 
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 
-from ..catalog.errors import ModelError
+from ...catalog.errors import ModelError
+from ..network import Network, Scores
+from ..tensorflow_setup import explain, tensorflow
 from .any_size import traceable
-from .network import Network, Scores
-from .tensorflow_setup import explain, tensorflow
+from .hints import output_scores
 from .twin import twin_of
+
+NAME = "a Keras 3 file (.keras)"
 
 _KEEP_SCORES = (
     *("UpSampling2D", "Resizing", "Cropping2D", "CenterCrop", "Reshape", "Permute", "Identity"),
@@ -33,7 +37,7 @@ def matches(path: Path, head: bytes) -> bool:
         return False
 
 
-def load(path: Path) -> Network:
+def load(path: Path, properties: Mapping[str, Any]) -> Network:
     """Load a model in safe mode, without optimiser, loss and metrics.
 
     Raises:
@@ -53,16 +57,33 @@ def load(path: Path) -> Network:
         raise
     except Exception as error:  # Keras raises anything from KeyError to its own
         raise ModelError(f"model {path} cannot be loaded: {explain(error)}") from error
+    return network_of_model(keras, model, path, properties)
+
+
+def network_of_model(
+    library: ModuleType, model: Any, path: Path, properties: Mapping[str, Any]
+) -> Network:
+    """Describe a loaded Keras model.
+
+    Args:
+        library: ``keras`` or ``tf_keras``, whichever the model is of.
+        model: The model.
+        path: Its file, for messages.
+        properties: The model definition.
+
+    Raises:
+        ModelError: No pixel classifier.
+    """
     height, width, bands = _input_size(model, path)
-    free = traceable(keras, model) if height is None or width is None else model
+    free = traceable(library, model) if height is None or width is None else model
     return Network(
         call=lambda pixels: free(pixels, training=False),
-        twin=twin_of(keras, model),
+        twin=twin_of(library, model),
         height=height,
         width=width,
         bands=bands,
         channels=_channels(model, path),
-        scores=_scores(model),
+        scores=output_scores(properties) or _scores(model),
     )
 
 
@@ -108,12 +129,12 @@ def _channels(model: Any, path: Path) -> int:
 
 def _scores(model: Any) -> Scores:
     """Tell from the last layer that changes scores what the output channels are."""
-    layer = model.outputs[0]._keras_history.operation
+    layer = _last_layer(model)
     while True:
         if hasattr(layer, "layers") and hasattr(layer, "outputs"):
-            layer = layer.outputs[0]._keras_history.operation
+            layer = _last_layer(layer)
         elif type(layer).__name__ in _KEEP_SCORES and hasattr(layer.input, "_keras_history"):
-            layer = layer.input._keras_history.operation
+            layer = _origin(layer.input)
         else:
             break
     if type(layer).__name__ == "Softmax":
@@ -124,3 +145,13 @@ def _scores(model: Any) -> Scores:
     if activation == "sigmoid":
         return "sigmoid"
     return "logits" if activation == "linear" else "values"
+
+
+def _last_layer(model: Any) -> Any:
+    return _origin(model.outputs[0])
+
+
+def _origin(tensor: Any) -> Any:
+    """Return the layer that gives a symbolic tensor, in Keras 3 or Keras 2."""
+    history = tensor._keras_history
+    return history.operation if hasattr(history, "operation") else history.layer

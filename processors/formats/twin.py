@@ -5,11 +5,11 @@ soft-max, a far weight that drowns in rounding. The twin has the same layers wit
 weights, without activations and normalisations, and with averages for maxima.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from ..network import Twin
 
 _IDENTITY = (
     *("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Dropout", "SpatialDropout2D"),
@@ -20,16 +20,6 @@ _GLOBAL = ("GlobalAveragePooling2D", "GlobalMaxPooling2D", "GroupNormalization",
 """Layers whose answer anywhere depends on the input everywhere."""
 _BY_PIXEL = ("LayerNormalization", "UnitNormalization")
 """Normalisations over the channels of a pixel, unless told otherwise."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Twin:
-    """What a network looks like to a measurement."""
-
-    call: Callable[[Any], Any]
-    """Float32 tensor (n, height, width, bands) → (n, height, width, channels)."""
-    is_global: bool
-    """Whether the network looks at the whole image; the twin does not."""
 
 
 def twin_of(library: Any, model: Any) -> Twin | None:

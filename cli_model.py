@@ -1,0 +1,90 @@
+"""The commands about models."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from .cli_output import as_rows, format_option, pairs, print_rows
+
+
+@click.group()
+def model() -> None:
+    """Look at models before running them."""
+
+
+@model.command()
+@click.argument("definition", metavar="MODEL")
+@format_option
+def info(definition: str, format_: str) -> None:
+    """Say what a model definition says: classes, bands, tile, arguments; loads no network.
+
+    \b
+    Example:
+      pixelcat model info land.dlpk
+    """
+    from .processors.definition import ModelDefinition
+    from .processors.describe import info as info_
+
+    _print_report(info_(ModelDefinition.load(definition)), format_)
+
+
+@model.command()
+@click.argument("definition", metavar="MODEL")
+@click.option("--on", "image", type=click.Path(), help="Classify one window of this image.")
+@click.option(
+    "--arg", "arguments", multiple=True, callback=pairs, metavar="NAME=VALUE",
+    help="A model argument, as for classify; repeatable.",
+)  # fmt: skip
+@format_option
+def check(definition: str, image: str | None, arguments: Mapping[str, str], format_: str) -> None:
+    """Load a model, measure how far it looks, and run one batch.
+
+    \b
+    Example:
+      pixelcat model check land.dlpk --on scene.tif
+    """
+    from .processors.definition import ModelDefinition
+    from .processors.describe import check as check_
+
+    _print_report(check_(ModelDefinition.load(definition), arguments, image), format_)
+
+
+@model.command()
+@click.argument("definition", metavar="MODEL")
+@click.option(
+    "--output", "-o", required=True, type=click.Path(dir_okay=False), help="The package, a .dlpk."
+)
+@click.option(
+    "--classes", type=click.Path(), metavar="FILE",
+    help="CSV or JSON with value, name and color of each class.",
+)  # fmt: skip
+@click.option("--bands", help="0-based indexes or names of the bands, in order: 3,2,1.")
+@click.option("--tile", type=click.IntRange(min=1), help="Side of a model input in pixels.")
+def pack(
+    definition: str, output: str, classes: str | None, bands: str | None, tile: int | None
+) -> None:
+    """Make a package of a model and what it needs to be told.
+
+    \b
+    Example:
+      pixelcat model pack unet.keras --classes classes.csv --bands 3,2,1 --tile 256 -o unet.dlpk
+    """
+    from .processors.describe import pack as pack_
+
+    pack_(definition, output, classes=classes, bands=bands, tile=tile)
+    click.echo(f"wrote {output}", err=True)
+
+
+def _print_report(report: Mapping[str, Any], format_: str) -> None:
+    """Print facts as name and value, and lists as tables of their own."""
+    if format_ == "json":
+        click.echo(json.dumps(report, indent=1, ensure_ascii=False))
+        return
+    facts = {name: value for name, value in report.items() if not isinstance(value, list)}
+    print_rows(as_rows([{"what": name, "value": value} for name, value in facts.items()]), format_)
+    for name, value in report.items():
+        if isinstance(value, list) and value:
+            click.echo(f"\n{name}")
+            print_rows(as_rows(value), format_)

@@ -1,0 +1,104 @@
+"""What the commands share: options that take pairs, and rows printed in the format asked for."""
+
+import csv
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+from tabulate import tabulate
+
+from .catalog.query import Rows
+
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json", "ndjson", "csv"]),
+    default="table",
+    show_default=True,
+    help="How rows are printed on standard output.",
+)
+
+
+def pairs(context: click.Context, option: click.Parameter, values: Sequence[str]) -> Any:
+    """Turn the values of a repeatable option NAME=VALUE into a dictionary."""
+    result = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name.strip():
+            raise click.BadParameter(f"{value!r} is not name=value", context, option)
+        result[name.strip()] = text.strip()
+    return result
+
+
+def as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:
+    """Return dictionaries of the same keys as rows."""
+    columns = tuple(rows[0]) if rows else ()
+    return Rows(columns=columns, rows=[tuple(row.values()) for row in rows])
+
+
+def print_rows(answer: Rows, format_: str) -> None:
+    """Print rows on standard output in one of the formats of ``format_option``."""
+    rows = [tuple(map(_printable, row)) for row in answer.rows]
+    try:
+        _WRITERS[format_](Rows(columns=answer.columns, rows=rows))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _printable(value: Any) -> Any:
+    """Show BLOBs by size; JSON knows no infinity."""
+    if isinstance(value, bytes):
+        return f"<blob {len(value)} bytes>"
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _table(answer: Rows) -> None:
+    if not answer.columns:
+        return
+    numeric = [
+        all(isinstance(row[index], int | float | None) for row in answer.rows)
+        for index in range(len(answer.columns))
+    ]
+    rows = [[_number(v) if isinstance(v, float) else v for v in row] for row in answer.rows]
+    align = ["right" if each else "left" for each in numeric]
+    click.echo(
+        tabulate(rows, headers=answer.columns, disable_numparse=True, colalign=align)
+        if rows
+        else "  ".join(answer.columns) + "\n(no rows)"
+    )
+
+
+def _number(value: float) -> str:
+    """Write a number for the eye: four decimals at most, no exponent where none is needed."""
+    if value and abs(value) < 0.001:
+        return f"{value:.3g}"
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def _json(answer: Rows) -> None:
+    click.echo(json.dumps(answer.dicts(), indent=1, ensure_ascii=False))
+
+
+def _ndjson(answer: Rows) -> None:
+    for row in answer.dicts():
+        click.echo(json.dumps(row, ensure_ascii=False))
+
+
+def _csv(answer: Rows) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(answer.columns)
+    writer.writerows(answer.rows)
+
+
+_WRITERS: dict[str, Callable[[Rows], None]] = {
+    "table": _table,
+    "json": _json,
+    "ndjson": _ndjson,
+    "csv": _csv,
+}

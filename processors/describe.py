@@ -1,0 +1,169 @@
+"""Reports about a model: what its definition says, and what it does when it runs."""
+
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..catalog.errors import ItemError, SourceError
+from ..io.image import Window, open_image
+from .classifier import Classifier, prepare
+from .definition import ModelDefinition
+from .emd import read_classes
+from .formats import model_format
+from .options import ARGUMENTS, RunOptions, parse_arguments, resolve
+from .package_out import write_package
+from .worker import band_indexes
+
+_ROUNDS = 3
+
+
+def info(definition: ModelDefinition) -> dict[str, Any]:
+    """Return what a definition says, by name; lists hold a dictionary per row."""
+    options = resolve(definition, {})
+    return {
+        "name": definition.name,
+        "framework": definition.framework,
+        "format": model_format(definition.model_file).NAME,
+        "model file": str(definition.model_file),
+        "definition sha256": definition.sha256,
+        "weights sha256": definition.weights_sha256(),
+        "bands": _listed(definition.bands, "the first ones"),
+        "tile": _listed(definition.tile_size, "chosen by what the model looks at"),
+        "classes": [
+            {"value": c.value, "name": c.name, "color": "#{:02x}{:02x}{:02x}".format(*c.color)}
+            for c in definition.classes
+        ],
+        "arguments": [
+            {
+                "name": name,
+                "default": _listed(_default(options, name), ""),
+                "form": argument.form,
+                "meaning": argument.meaning,
+            }
+            for name, argument in ARGUMENTS.items()
+        ],
+    }
+
+
+def pack(
+    model: str, output: str, *, classes: str | None, bands: str | None, tile: int | None
+) -> None:
+    """Write a model as a package; what is given replaces what its definition says.
+
+    Raises:
+        ModelError: The model cannot be used, or a value cannot be meant.
+        UsageError: A band list that is none.
+        OutputError: The disk refused.
+    """
+    keys: dict[str, Any] = {}
+    if classes is not None:
+        keys["Classes"] = read_classes(Path(classes))
+    if bands is not None:
+        keys["ExtractBands"] = list(parse_arguments({"bands": bands})["bands"])
+    if tile is not None:
+        keys |= {"ImageHeight": tile, "ImageWidth": tile}
+    write_package(ModelDefinition.load(model).with_keys(**keys), Path(output))
+
+
+def check(
+    definition: ModelDefinition, arguments: Mapping[str, str], image: str | None
+) -> dict[str, Any]:
+    """Load a model, run a batch, and return what was found.
+
+    Args:
+        definition: The model.
+        arguments: Model arguments as text.
+        image: A window of this image is classified; noise where there is none.
+
+    Raises:
+        ModelError: The model cannot be used.
+        SourceError: The image cannot be read.
+    """
+    options = resolve(definition, parse_arguments(arguments))
+    prepared = prepare(definition, options)
+    classifier = prepared.classifier
+    window = _noise(classifier) if image is None else _window(Path(image), classifier, options)
+    batch = np.repeat(window[np.newaxis], classifier.batch_size, axis=0)
+    answer = classifier.classify(batch)
+    started = time.perf_counter()
+    for _ in range(_ROUNDS):
+        classifier.classify(batch)
+    seconds = (time.perf_counter() - started) / _ROUNDS
+    counts = np.bincount(answer.classes[0].ravel(), minlength=len(classifier.classes))
+    tiling = classifier.tiling
+    return {
+        "name": definition.name,
+        "format": model_format(definition.model_file).NAME,
+        "output": prepared.network.scores,
+        "bands": classifier.bands,
+        "stride": prepared.field.stride,
+        "looks": "at the whole image"
+        if prepared.field.radius is None
+        else f"{prepared.field.radius} pixels beyond",
+        "tile": f"{tiling.height} x {tiling.width}",
+        "fixed size": tiling.fixed,
+        "padding": tiling.padding,
+        "batch size": classifier.batch_size,
+        "megapixels per second": round(batch[..., 0].size / seconds / 1e6, 2),
+        "peak memory MiB": _peak_memory_mib(),
+        "notes": "; ".join(prepared.notes) or "none",
+        "classified on": image or "noise",
+        "classes": [
+            {
+                "value": each.value,
+                "name": each.name,
+                "share": round(int(count) / answer.classes[0].size, 4),
+            }
+            for each, count in zip(classifier.classes, counts, strict=True)
+        ],
+    }
+
+
+def _noise(classifier: Classifier) -> NDArray[Any]:
+    tiling = classifier.tiling
+    shape = (tiling.height, tiling.width, classifier.bands)
+    return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+
+
+def _window(path: Path, classifier: Classifier, options: RunOptions) -> NDArray[Any]:
+    """Return the middle of an image as far as one window reaches."""
+    tiling = classifier.tiling
+    try:
+        with open_image(path) as image:
+            height, width = tiling.padded(image.height, image.width)
+            height, width = min(height, tiling.height), min(width, tiling.width)
+            inside = Window(
+                max(0, (image.height - height) // 2),
+                max(0, (image.width - width) // 2),
+                min(height, image.height),
+                min(width, image.width),
+            )
+            bands = band_indexes(image, options.bands or tuple(range(classifier.bands)))
+            pixels = np.moveaxis(image.read(inside, bands).data, 0, -1)
+    except ItemError as error:
+        raise SourceError(f"{path}: {error}") from error
+    short = ((0, height - inside.height), (0, width - inside.width), (0, 0))
+    return np.pad(pixels, short, mode="reflect")
+
+
+def _peak_memory_mib() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak // (1 << 20 if sys.platform == "darwin" else 1 << 10))
+
+
+def _default(options: RunOptions, name: str) -> Any:
+    values = {**asdict(options.scaling), **asdict(options)}
+    return values.get(name)
+
+
+def _listed(value: Any, otherwise: str) -> Any:
+    if value is None:
+        return otherwise
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value

@@ -1,0 +1,106 @@
+"""Keras 2 HDF5 files (``.h5``, ``.hdf5``)."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ...catalog.errors import ModelError, first_line
+from ..network import Network
+from ..tensorflow_setup import explain, tensorflow
+from .keras3 import network_of_model
+
+NAME = "an HDF5 file (.h5)"
+_UNSAFE = ("Lambda", "TFOpLambda", "SlicingOpLambda")
+
+
+def matches(path: Path, head: bytes) -> bool:
+    """Return whether the file is HDF5."""
+    return head.startswith(b"\x89HDF\r\n\x1a\n")
+
+
+def load(path: Path, properties: Mapping[str, Any]) -> Network:
+    """Load a whole model: with Keras 3 where it can, else with ``tf_keras``.
+
+    A model saved for one input size is rebuilt for any size where its layers allow that.
+
+    Raises:
+        ModelError: Weights only, damaged, holds code, or no pixel classifier.
+    """
+    _refuse_code(path)
+    tensorflow()
+    import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        library: ModuleType = keras
+    except Exception as error:  # noqa: BLE001  whatever Keras 3 does not understand, Keras 2 may
+        library = _keras2(path, error)
+        try:
+            model = library.models.load_model(path, compile=False)
+        except Exception as second:
+            raise ModelError(f"model {path} cannot be loaded: {explain(second)}") from second
+    return network_of_model(library, _free_size(library, model), path, properties)
+
+
+def _keras2(path: Path, error: Exception) -> ModuleType:
+    try:
+        import tf_keras
+    except ImportError:
+        raise ModelError(
+            f"model {path} was written by Keras 2, which is not installed:"
+            f" pip install 'pixelcat[keras2]' (Keras 3 says: {explain(error)})"
+        ) from error
+    module: ModuleType = tf_keras
+    return module
+
+
+def _refuse_code(path: Path) -> None:
+    """Read the configuration, which is JSON, before anything else is loaded."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get("model_config")
+    except OSError as error:
+        raise ModelError(f"model {path} is a damaged HDF5 file: {first_line(error)}") from error
+    if text is None:
+        raise ModelError(f"model {path} holds weights only; save the whole model")
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise ModelError(f"model {path}: its configuration is damaged") from error
+    for layer in _layers(config):
+        name = layer.get("class_name")
+        if name in _UNSAFE:
+            label = (layer.get("config") or {}).get("name", name)
+            raise ModelError(f"model {path} holds code (layer {label} is a {name}); refused")
+
+
+def _layers(config: object) -> Iterator[dict[str, Any]]:
+    """Yield every object of a configuration that names a class, however deep."""
+    if isinstance(config, dict):
+        if "class_name" in config:
+            yield config
+        for value in config.values():
+            yield from _layers(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _layers(value)
+
+
+def _free_size(library: ModuleType, model: Any) -> Any:
+    """Return the model for any height and width, or the model itself where that fails."""
+    shape = model.inputs[0].shape
+    if len(model.inputs) != 1 or len(shape) != 4 or None in tuple(shape[1:3]):
+        return model
+    try:
+        free = library.models.clone_model(
+            model, input_tensors=library.layers.Input((None, None, shape[3]))
+        )
+        free.set_weights(model.get_weights())
+        output = free.outputs[0].shape
+    except Exception:  # noqa: BLE001  layers that need the size raise anything
+        return model
+    return free if len(output) == 4 and output[3] is not None else model

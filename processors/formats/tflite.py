@@ -1,0 +1,97 @@
+"""TensorFlow Lite files (``.tflite``)."""
+
+import threading
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...catalog.errors import ModelError
+from ..network import Network
+from ..tensorflow_setup import explain, tensorflow
+from .graph import network_of
+from .hints import output_scores
+
+NAME = "a TensorFlow Lite file"
+
+
+def matches(path: Path, head: bytes) -> bool:
+    """Return whether the file is a TensorFlow Lite flat buffer."""
+    return head[4:8] == b"TFL3"
+
+
+def load(path: Path, properties: Mapping[str, Any]) -> Network:
+    """Load a model that classifies images, or one that classifies single pixels (n, bands).
+
+    Raises:
+        ModelError: Damaged, or no pixel classifier.
+    """
+    tf = tensorflow()
+    try:
+        interpreter = _Interpreter(path)
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"model {path} cannot be loaded: {explain(error)}") from error
+    spec = tf.TensorSpec(interpreter.input_shape, tf.float32)
+
+    def call(pixels: Any) -> Any:
+        scores = tf.numpy_function(interpreter.run, [pixels], tf.float32, stateful=False)
+        scores.set_shape([*pixels.shape[:3], interpreter.channels])
+        return scores
+
+    return network_of(path, call, spec, output_scores(properties))
+
+
+class _Interpreter:
+    """An interpreter for windows of any size that the model takes; one call at a time."""
+
+    def __init__(self, path: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecated in favour of a package of its own
+            self._interpreter = tensorflow().lite.Interpreter(
+                model_content=path.read_bytes(), num_threads=2
+            )
+        self._interpreter.allocate_tensors()
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ValueError("more than one input or output")
+        self._input, self._output = inputs[0], outputs[0]
+        self._lock = threading.Lock()
+        shape = [int(n) for n in self._input["shape_signature"]]
+        self._by_pixel = len(shape) == 2
+        self.channels = int(self._output["shape_signature"][-1])
+        self.input_shape = [None, *(n if n > 0 else None for n in shape[1:])]
+        if self._by_pixel:
+            self.input_shape = [None, None, None, shape[1]]
+
+    def run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return scores (n, height, width, channels) of windows (n, height, width, bands)."""
+        data = pixels.reshape(-1, pixels.shape[-1]) if self._by_pixel else pixels
+        with self._lock:
+            index = self._input["index"]
+            if tuple(self._interpreter.get_input_details()[0]["shape"]) != data.shape:
+                self._interpreter.resize_tensor_input(index, data.shape)
+                self._interpreter.allocate_tensors()
+            self._interpreter.set_tensor(index, _quantized(data, self._input))
+            self._interpreter.invoke()
+            given = _real(self._interpreter.get_tensor(self._output["index"]), self._output)
+        return given.reshape(*pixels.shape[:3], given.shape[-1])
+
+
+def _quantized(values: NDArray[np.float32], details: Mapping[str, Any]) -> NDArray[Any]:
+    """Return real values as the input type of the model: q = value / scale + zero point."""
+    scale, zero = details["quantization"]
+    if not scale:
+        return values.astype(details["dtype"])
+    limits = np.iinfo(details["dtype"])
+    steps = np.clip(np.round(values / scale + zero), limits.min, limits.max)
+    return np.asarray(steps.astype(details["dtype"]))
+
+
+def _real(values: NDArray[Any], details: Mapping[str, Any]) -> NDArray[np.float32]:
+    scale, zero = details["quantization"]
+    real = values.astype(np.float32)
+    return real if not scale else (real - np.float32(zero)) * np.float32(scale)
