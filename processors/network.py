@@ -16,8 +16,11 @@ class Twin:
 
     call: Callable[[Any], Any]
     """Float32 tensor (n, height, width, bands) → (n, height, width, channels)."""
-    is_global: bool
+    is_global: bool = False
     """Whether the network looks at the whole image; the twin does not."""
+    is_structural: bool = True
+    """Whether its weights are positive and nothing in it hides how far it looks; False for
+    the network itself up to its arg-max."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -76,12 +76,12 @@ class _Probe:
 
     def __init__(self, network: Network, height: int, width: int) -> None:
         self.height, self.width = height, width
-        self._is_twin = network.twin is not None
+        self._is_twin = network.twin is not None and network.twin.is_structural
         call = _comparable(network) if network.twin is None else network.twin.call
         self._noise = self._make_noise(network.bands)
         self._amplitudes: tuple[float, ...] = (1.0,) if self._is_twin else _AMPLITUDES
         self._unchanged: NDArray[Any] | None = None
-        self._gradient_of = _gradient_of(call, network.channels)
+        self._gradient_of = _gradient_of(call)
         shape = [2, height, width, network.bands]
         tf = tensorflow()
         self._scores = tf.function(call, input_signature=[tf.TensorSpec(shape, tf.float32)])
@@ -217,16 +217,16 @@ def _comparable(network: Network) -> Callable[[Any], Any]:
     return call
 
 
-def _gradient_of(call: Callable[[Any], Any], channels: int) -> Callable[[Any, Any, Any], Any]:
+def _gradient_of(call: Callable[[Any], Any]) -> Callable[[Any, Any, Any], Any]:
     """Return the function (pixels, row, column) → gradient of that output pixel."""
-    weights = np.random.default_rng(7).uniform(0.5, 1.5, max(channels, 1)).astype(np.float32)
 
     def gradient(pixels: Any, row: Any, column: Any) -> Any:
         tf = tensorflow()
         with tf.GradientTape() as tape:
             tape.watch(pixels)
             scores = tf.cast(call(pixels)[0, row, column], tf.float32)
-            total = tf.reduce_sum(scores * weights)
+            weights = np.random.default_rng(7).uniform(0.5, 1.5, scores.shape[0])
+            total = tf.reduce_sum(scores * weights.astype(np.float32))
         found = tape.gradient(total, pixels)
         return tf.zeros_like(pixels) if found is None else found
 

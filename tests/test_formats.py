@@ -16,6 +16,7 @@ from pixelcat.cli import cli
 from pixelcat.processors.classifier import prepare
 from pixelcat.processors.formats import model_format
 from pixelcat.processors.options import ARGUMENTS, resolve, split_text
+from pixelcat.processors.receptive_field import ReceptiveField, measure
 
 Function = Callable[..., Any]
 
@@ -125,7 +126,7 @@ def test_class_numbers_of_a_frozen_graph_are_class_values(
 ) -> None:
     classes = [{"Value": value, "Name": f"c{value}"} for value in range(4)]
     definition = emd(tmp_path, "deeplab.pb", Classes=classes)
-    run = classify(scene, model=definition, output=tmp_path / "r.gpkg", arguments={"padding": 2})
+    run = classify(scene, model=definition, output=tmp_path / "r.gpkg")
     (raster,) = run.rasters.iterdir()
     graph = tf.compat.v1.GraphDef()
     graph.ParseFromString(deeplab.read_bytes())
@@ -139,6 +140,11 @@ def test_class_numbers_of_a_frozen_graph_are_class_values(
     assert run.sql("select distinct mean_confidence from class_stats") == [
         {"mean_confidence": None}
     ]
+
+
+def test_the_reach_of_class_numbers_is_that_of_the_scores_before(deeplab: Path) -> None:
+    network = model_format(deeplab).load(deeplab, {})
+    assert measure(network) == ReceptiveField(stride=1, radius=1)
 
 
 def test_class_numbers_without_a_list_of_classes_are_refused(deeplab: Path) -> None:

@@ -127,30 +127,61 @@ def test_a_skip_connection_does_not_hide_the_stride(
     assert measured(network) == ReceptiveField(stride=2, radius=0)
 
 
-@pytest.mark.parametrize("pool", ["MaxPooling2D", "AveragePooling2D"])
-@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
-@pytest.mark.parametrize("activation", ["relu", "elu"])
-def test_a_deep_network_with_skips_has_the_stride_of_its_deepest_layer(
-    measured: Callable[..., ReceptiveField], pool: str, interpolation: str, activation: str
-) -> None:
-    """The deeper, the smoother what comes back up, and the easier it is overlooked."""
+def unet(depth: int, pool: str, up: str, normalised: bool) -> Build:
+    """Two 3x3 convolutions on each level, as U-Nets are usually built."""
 
-    def network(layers: Any, x: Any) -> Any:
+    def block(layers: Any, x: Any) -> Any:
+        for _ in range(2):
+            x = conv(layers)(x)
+            x = layers.BatchNormalization()(x) if normalised else x
+            x = layers.ReLU()(x)
+        return x
+
+    def larger(layers: Any, x: Any) -> Any:
+        if up == "transposed":
+            return layers.Conv2DTranspose(4, 2, strides=2)(x)
+        return layers.UpSampling2D(interpolation=up)(x)
+
+    def build(layers: Any, x: Any) -> Any:
         skips = []
-        for _ in range(3):
-            x = layers.Conv2D(6, 5, padding="same", activation=activation)(x)
+        for _ in range(depth):
+            x = block(layers, x)
             skips.append(x)
             x = getattr(layers, pool)(2)(x)
-        x = layers.Conv2D(8, 5, padding="same", activation=activation)(x)
+        x = block(layers, x)
         for above in reversed(skips):
-            x = layers.UpSampling2D(interpolation=interpolation)(x)
-            x = layers.Concatenate()([x, above])
-            x = layers.Conv2D(6, 5, padding="same", activation=activation)(x)
-        return layers.Conv2D(4, 1)(x)
+            x = block(layers, layers.Concatenate()([larger(layers, x), above]))
+        return layers.Conv2D(3, 1, activation="softmax")(x)
 
-    found = measured(network)
-    assert found.stride == 8
-    assert found.radius is not None
+    return build
+
+
+@pytest.mark.parametrize(
+    ("network", "stride", "radius"),
+    [
+        (unet(2, "MaxPooling2D", "nearest", True), 4, 22),
+        (unet(3, "MaxPooling2D", "transposed", False), 8, 46),
+        (unet(3, "MaxPooling2D", "bilinear", True), 8, 54),
+        (unet(4, "AveragePooling2D", "bilinear", False), 16, 110),
+        (unet(5, "MaxPooling2D", "nearest", False), 32, 190),
+    ],
+)
+def test_the_deepest_level_of_a_unet_gives_its_stride(
+    measured: Callable[..., ReceptiveField], network: Build, stride: int, radius: int
+) -> None:
+    """The deeper, the smoother what comes back up, and the easier it is overlooked."""
+    assert measured(network) == ReceptiveField(stride=stride, radius=radius)
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_a_sure_unet_does_not_hide_its_stride(
+    measured: Callable[..., ReceptiveField], normalised: bool
+) -> None:
+    def network(layers: Any, x: Any) -> Any:
+        scaled = layers.Rescaling(1e4)(x)
+        return unet(2, "MaxPooling2D", "nearest", normalised)(layers, scaled)
+
+    assert measured(network) == ReceptiveField(stride=4, radius=22)
 
 
 @pytest.mark.parametrize("scale", [1 / 255, 1.0])

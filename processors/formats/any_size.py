@@ -12,11 +12,11 @@ def traceable(library: Any, model: Any) -> Any:
     """Return the model with such layers replaced, or the model itself where there are none.
 
     Args:
-        library: ``keras``.
+        library: ``keras`` or ``tf_keras``, whichever the model is of.
         model: A functional or sequential model.
     """
-    if not any(_needs_size(layer) for layer in model._flatten_layers()):
-        return model
+    if library.__name__ != "keras" or not any(map(_needs_size, model._flatten_layers())):
+        return model  # Keras 2 can be traced as it is
     replacement = _resize_layer(library)
 
     def rebuild(layer: Any) -> Any:

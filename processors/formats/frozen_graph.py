@@ -1,13 +1,14 @@
 """Frozen TensorFlow graphs (``.pb``), as TensorFlow 1 wrote them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...catalog.errors import ModelError
-from ..network import Network
+from ..network import Network, Twin
 from ..tensorflow_setup import explain, tensorflow
-from .graph import check_operations, network_of
+from .graph import PASS_ON, check_operations, network_of
 from .hints import output_scores, tensor_name
 
 NAME = "a frozen graph (.pb)"
@@ -44,7 +45,26 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
         raise ModelError(f"model {path} cannot be loaded: {explain(error)}") from error
     source = function.inputs[0]
     shape = source.shape if source.shape.rank == 4 else tf.TensorShape([None] * 4)
-    return network_of(path, function, tf.TensorSpec(shape, source.dtype), output_scores(properties))
+    network = network_of(
+        path, function, tf.TensorSpec(shape, source.dtype), output_scores(properties)
+    )
+    scores = _before_arg_max(wrapped, graph, names)
+    return network if scores is None else replace(network, twin=scores)
+
+
+def _before_arg_max(wrapped: Any, graph: Any, names: tuple[str, str]) -> Twin | None:
+    """Return the graph up to the arg-max that ends it: scores say more than class numbers."""
+    tf = tensorflow()
+    nodes = {node.name: node for node in graph.node}
+    node = nodes[names[1].partition(":")[0]]
+    while node.op in PASS_ON and node.input:
+        node = nodes[node.input[0].partition(":")[0]]
+    if node.op != "ArgMax":
+        return None
+    scores = node.input[0] if ":" in node.input[0] else f"{node.input[0]}:0"
+    function = wrapped.prune(names[0], scores)
+    dtype = function.inputs[0].dtype
+    return Twin(call=lambda pixels: function(tf.cast(pixels, dtype)), is_structural=False)
 
 
 def _tensors(path: Path, graph: Any, properties: Mapping[str, Any]) -> tuple[str, str]:

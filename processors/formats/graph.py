@@ -22,7 +22,8 @@ _REFUSED = re.compile(
 """Operations that touch files, the network, Python or other processes."""
 _CHECKPOINT = re.compile(r"(Save|Restore)(V2|Slices?)?|MergeV2Checkpoints|ShardedFilename")
 """Normal in a SavedModel folder, which holds its own checkpoint; out of place elsewhere."""
-_PASSES_ON = ("Identity", "IdentityN", "Squeeze", "ExpandDims", "Cast", "StopGradient")
+PASS_ON = ("Identity", "IdentityN", "Squeeze", "ExpandDims", "Cast", "StopGradient")
+"""Operations at the end of a graph that change nothing that matters here."""
 _TEST_SIZE = 64
 
 
@@ -96,7 +97,7 @@ def _kind(traced: Any, given: Any) -> Scores:
     if given.dtype.kind in "iu" or given.ndim == 3:
         return "classes"
     operation = traced.graph.outputs[0].op
-    while operation.type in _PASSES_ON and operation.inputs:
+    while operation.type in PASS_ON and operation.inputs:
         operation = operation.inputs[0].op
     if operation.type in ("Softmax", "Sigmoid"):
         return "probabilities" if operation.type == "Softmax" else "sigmoid"
