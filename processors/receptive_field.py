@@ -27,7 +27,8 @@ _AMPLITUDES = (1.0, 255.0, 10_000.0)
 """Of the noise: reflectance, 8-bit pixels, 12- to 16-bit pixels."""
 _IMPULSE = 1e4
 """Added to one pixel: outweighs every bias."""
-_ROUNDING = 1e-5
+_SPARSE = np.array([*[0.0] * 62, 1.0, -1.0], np.float32)
+_ROUNDING = 1e-6
 """Relative difference that float32 sums of a twin may have; another phase makes far more."""
 
 
@@ -97,13 +98,15 @@ class _Probe:
     def _make_noise(self, bands: int) -> NDArray[np.float32]:
         """Return noise larger than the image by the greatest shift.
 
-        For a twin few pixels are bright and the rest is dark: averages over many pixels,
-        as a twin takes them, then still differ from place to place.
+        For a twin few pixels are not 0, and as many are negative as positive: averages over
+        many pixels, as a twin takes them, then still differ from place to place.
         """
         rng = np.random.default_rng(20261128)
         shape = (self.height + STRIDES[-1], self.width + STRIDES[-1], bands)
         noise = rng.random(shape, np.float32)
-        return noise * (rng.random(shape[:2]) < 1 / 64)[..., np.newaxis] if self._is_twin else noise
+        if self._is_twin:
+            noise *= rng.choice(_SPARSE, shape[:2])[..., np.newaxis]
+        return noise
 
     def measure(self) -> ReceptiveField | None:
         """Return stride and radius, or None where this image is too small to tell."""
@@ -156,11 +159,25 @@ class _Probe:
     def _stride(self, reach: int) -> int | None:
         for stride in STRIDES:
             known = [self._only_shifts(stride, reach, noise) for noise in self._amplitudes]
+            if self._is_twin:
+                known.append(self._moves(stride))
             if None in known:
                 return None
             if all(known):
                 return stride
         return None
+
+    def _moves(self, shift: int) -> bool | None:
+        """Return whether what an output pixel depends on moves with it, None at the border.
+
+        Weights of a twin are positive and nothing cancels out, so this is exact.
+        """
+        middle = np.array([self.height, self.width]) // 2
+        masks = [self._depends_on(pixel, 1.0) for pixel in (middle, middle + shift)]
+        if any(mask[[0, -1]].any() or mask[:, [0, -1]].any() for mask in masks):
+            return None
+        here, there = map(np.argwhere, masks)
+        return bool(np.array_equal(here + shift, there))
 
     def _only_shifts(self, shift: int, reach: int, amplitude: float) -> bool | None:
         """Return whether the answer moves with the input, None if all of it feels the border.

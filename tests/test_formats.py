@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import zipfile
 from collections.abc import Callable
@@ -446,13 +447,16 @@ def test_a_tflite_model_of_single_pixels(shared_data: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.shared_data
-def test_a_keras_2_file_is_loaded_or_says_what_to_install(shared_data: Path) -> None:
-    path = shared_data / "models/dl_l8s2_uv/landsatbiomeRGBI6.hdf5"
-    try:
-        import tf_keras  # noqa: F401
-    except ImportError:
+def test_a_keras_2_file_is_loaded_or_says_what_to_install(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    model = shared_data / "models/dl_l8s2_uv/landsatbiomeRGBISWIR7.hdf5"
+    arguments = {"bands": "B2,B3,B4,B8,B11,B12", "scale": 1e-4, "offset": -0.1, "threshold": 1e-4}
+    scene = shared_data / "imagery/rstoolbox/sen2.tif"
+    if importlib.util.find_spec("tf_keras") is None:
         with pytest.raises(ModelError, match=r"pip install 'pixelcat\[keras2\]'"):
-            model_format(path).load(path, {})
-    else:
-        network = model_format(path).load(path, {})
-        assert (network.height, network.bands, network.scores) == (None, 4, "sigmoid")
+            classify(scene, model=model, output=tmp_path / "r.gpkg", arguments=arguments)
+        return
+    run = classify(scene, model=model, output=tmp_path / "r.gpkg", arguments=arguments)
+    rows = run.sql("select value, pixels from class_stats")
+    assert {row["value"]: row["pixels"] for row in rows} == {0: 58_529, 1: 10}

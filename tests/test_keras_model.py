@@ -393,7 +393,7 @@ def test_a_scaling_for_another_number_of_bands_is_refused(
         prepare(definition, resolve(definition, {}))
 
 
-@pytest.mark.parametrize("threshold", [0.25, 0.5, 0.9])
+@pytest.mark.parametrize("threshold", [0.25, 0.9])
 @pytest.mark.parametrize("activation", ["sigmoid", None])
 def test_one_channel_has_two_sides_of_a_threshold(
     save: Function, prepared: Function, keras: Any, activation: str | None, threshold: float

@@ -68,8 +68,7 @@ def smooth(layers: Any) -> Any:
     return layers.UpSampling2D(interpolation="bilinear")
 
 
-@pytest.mark.parametrize("count", [1, 2, 7])
-@pytest.mark.parametrize("layer", [three, relu])
+@pytest.mark.parametrize(("layer", "count"), [(three, 1), (relu, 2), (relu, 7)])
 def test_each_3x3_convolution_looks_one_pixel_further(
     measured: Callable[..., ReceptiveField], layer: Any, count: int
 ) -> None:
@@ -184,8 +183,7 @@ def test_a_sure_unet_does_not_hide_its_stride(
     assert measured(network) == ReceptiveField(stride=4, radius=22)
 
 
-@pytest.mark.parametrize("scale", [1 / 255, 1.0])
-@pytest.mark.parametrize("offset", [0.0, -2.0])
+@pytest.mark.parametrize(("scale", "offset"), [(1 / 255, 0.0), (1.0, -2.0)])
 def test_scaling_inside_the_network_changes_nothing(
     measured: Callable[..., ReceptiveField], scale: float, offset: float
 ) -> None:
@@ -196,12 +194,11 @@ def test_scaling_inside_the_network_changes_nothing(
     assert measured(network) == ReceptiveField(stride=2, radius=5)
 
 
-@pytest.mark.parametrize("threshold", [50.0, 200.0])
 def test_a_network_that_only_reacts_to_bright_pixels_has_its_stride(
-    measured: Callable[..., ReceptiveField], layers: Any, threshold: float
+    measured: Callable[..., ReceptiveField], layers: Any
 ) -> None:
     def network(layers: Any, x: Any) -> Any:
-        bright = layers.ReLU(threshold=threshold)(x)
+        bright = layers.ReLU(threshold=200.0)(x)
         return stack(half, twice)(layers, bright)
 
     assert measured(network) == ReceptiveField(stride=2, radius=0)
@@ -286,3 +283,26 @@ def test_scores_that_are_not_finite_do_not_warn(
     """They fail the images, later and by name."""
     endless = stack(lambda layers: layers.Rescaling(1e38), three)
     assert measured(endless, 32).stride >= 1
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda layers: layers.SeparableConv2D(64, 3, padding="same"),
+        lambda layers: layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2),
+        lambda layers: layers.Conv2DTranspose(48, 3, padding="same"),
+    ],
+    ids=["separable", "depthwise", "transposed"],
+)
+def test_wide_layers_do_not_drown_the_deep_path(
+    measured: Callable[..., ReceptiveField], layer: Callable[[Any], Any]
+) -> None:
+    """The skip connection is worth as much as the path below it, however wide that is."""
+
+    def network(layers: Any, x: Any) -> Any:
+        skip = layer(layers)(x)
+        deep = stack(half, layer, layer, half, layer, layer, twice, layer, twice)(layers, skip)
+        return layers.Concatenate()([skip, deep])
+
+    found = measured(network)
+    assert (found.stride, found.radius) == (4, 1 + 2 * 2 + 2 * 4 + 2 * 2)

@@ -39,7 +39,9 @@ def twin_of(library: Any, model: Any) -> Twin | None:
     try:
         twin = library.models.clone_model(model, clone_function=rebuild)
         rng = np.random.default_rng(3)
-        twin.set_weights([_positive(rng, weight) for weight in twin.get_weights()])
+        for layer in twin._flatten_layers():
+            if not hasattr(layer, "layers") and layer.weights:
+                layer.set_weights([_positive(rng, layer, variable) for variable in layer.weights])
     except Exception:  # noqa: BLE001  a layer of its own kind: measured as it is instead
         return None
     return Twin(call=lambda pixels: twin(pixels, training=False), is_global=bool(seen))
@@ -54,13 +56,25 @@ def _plain(library: Any, layer: Any, seen: list[str]) -> Any:
         seen.append(kind)
         return _neutral(library, layer, kind)
     if kind in _IDENTITY or kind in _BY_PIXEL:
-        return layers.Activation("linear", name=layer.name)
+        return _passing(library, layer.name)
     if kind == "MaxPooling2D":
         keys = ("name", "pool_size", "strides", "padding", "data_format")
         return layers.AveragePooling2D(**{key: config[key] for key in keys})
     if "activation" in config:
         config["activation"] = "linear"
     return type(layer).from_config(config)
+
+
+def _passing(library: Any, name: str) -> Any:
+    """Return a layer that passes its input on, whatever else it is called with."""
+
+    class Passing(library.layers.Layer):  # type: ignore[misc]
+        """Keras calls a batch normalisation with a mask, for one."""
+
+        def call(self, inputs: Any, *_: Any, **__: Any) -> Any:
+            return inputs
+
+    return Passing(name=name)
 
 
 def _over_space(layer: Any) -> bool:
@@ -72,7 +86,7 @@ def _over_space(layer: Any) -> bool:
 def _neutral(library: Any, layer: Any, kind: str) -> Any:
     """Return a layer of the same output shape that is 1 everywhere, or passes its input on."""
     if not kind.startswith("Global"):
-        return library.layers.Activation("linear", name=layer.name)
+        return _passing(library, layer.name)
     pool = type(layer)
 
     class Ones(pool):  # type: ignore[misc, valid-type]
@@ -84,11 +98,23 @@ def _neutral(library: Any, layer: Any, kind: str) -> Any:
     return Ones.from_config(layer.get_config())
 
 
-def _positive(rng: np.random.Generator, weight: Any) -> Any:
-    """Return weights of the same shape: positive kernels that keep the size of values, no bias."""
-    if weight.ndim < 2:
-        return np.zeros_like(weight)
-    kernel = rng.uniform(0.5, 1.5, weight.shape)
-    return (kernel / kernel.sum(axis=tuple(range(weight.ndim - 1)), keepdims=True)).astype(
-        weight.dtype
-    )
+def _positive(rng: np.random.Generator, layer: Any, variable: Any) -> Any:
+    """Return weights of the same shape: no bias, and positive kernels.
+
+    They average over channels, so that no path drowns another however wide it is; over the
+    pixels of a kernel they are midway between sum and average, so that neither the middle of
+    what a deep network sees overflows nor its rim underflows.
+    """
+    shape = tuple(variable.shape)
+    if len(shape) < 2:
+        return np.zeros(shape, np.float32)
+    kind = type(layer).__name__
+    if "depthwise" in variable.name or kind.startswith("Depthwise"):
+        summed: tuple[int, ...] = (0, 1)
+    elif kind.endswith("Transpose"):
+        summed = (0, 1, 3)
+    else:
+        summed = tuple(range(len(shape) - 1))
+    kernel = rng.uniform(0.5, 1.5, shape)
+    spread = np.sqrt(np.prod(shape[:2])) if len(shape) == 4 else 1.0
+    return (spread * kernel / kernel.sum(axis=summed, keepdims=True)).astype(np.float32)
