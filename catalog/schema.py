@@ -150,8 +150,16 @@ def upgrade(db: Database, path: str) -> None:
     applied = [migration.name for migration in MIGRATIONS.applied(db)]
     if tables and not applied:
         raise CatalogError(f"{path} exists and is not a pixelcat catalog; choose another -o")
-    known = {migration.name for migration in MIGRATIONS.pending(Database(memory=True))}
-    newer = [name for name in applied if name not in known]
+    newer = [name for name in applied if name not in _known()]
     if newer:
         raise CatalogError(f"{path} was made by a newer pixelcat ({newer[-1]}); upgrade pixelcat")
     MIGRATIONS.apply(db)
+
+
+def _known() -> set[str]:
+    """Return the names of our migrations: those that an empty database lacks."""
+    empty = Database(memory=True)
+    try:
+        return {migration.name for migration in MIGRATIONS.pending(empty)}
+    finally:
+        empty.close()
