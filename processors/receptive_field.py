@@ -82,12 +82,11 @@ class _Probe:
         self._noise = self._make_noise(network.bands)
         self._amplitudes: tuple[float, ...] = (1.0,) if self._is_twin else _AMPLITUDES
         self._unchanged: NDArray[Any] | None = None
-        self._gradient_of = _gradient_of(call)
         shape = [2, height, width, network.bands]
         tf = tensorflow()
         self._scores = tf.function(call, input_signature=[tf.TensorSpec(shape, tf.float32)])
         self._gradient = tf.function(
-            self._gradient_of,
+            _gradient_of(call),
             input_signature=[
                 tf.TensorSpec([1, *shape[1:]], tf.float32),
                 tf.TensorSpec([], tf.int32),
