@@ -56,12 +56,11 @@ cli.add_command(model)
 @click.option("--layer", "-l", help="Only this feature class of the inputs.")
 @click.option(
     "--arg", "arguments", multiple=True, callback=pairs, metavar="NAME=VALUE",
-    help="A model argument; repeatable. tile_size, padding, batch_size, threshold, bands, scale,"
-    " offset, mean, std, data_range, source_range: see docs/models.md.",
+    help="A model argument; repeatable. pixelcat model info lists them.",
 )  # fmt: skip
 @click.option(
     "--arguments", "text", metavar="TEXT", default="",
-    help='The same as ArcGIS writes it: "padding 56;batch_size 16".',
+    help='The same as ArcGIS writes it, "padding 56;batch_size 16", or as a JSON object.',
 )  # fmt: skip
 @click.option(
     "--classes", type=click.Path(), metavar="FILE",
@@ -96,8 +95,8 @@ def classify(
       pixelcat classify survey.gdb --layer plots --model canopy.emd -o results.gpkg
       pixelcat classify scene.tif --model landcover.keras -o results.gpkg
     """
+    from .processors.arguments import split_text
     from .processors.classify import classify as classify_
-    from .processors.options import split_text
 
     with _Progress() as progress:
         run = classify_(

@@ -49,6 +49,11 @@ class ClassMap:
         self._pixel_area = pixel_area(image.transform, image.crs)
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self._spec.height, self._spec.width
+
+    @property
     def is_complete(self) -> bool:
         """Whether every row is there."""
         return self._next_row == self._spec.height

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ..catalog.errors import SourceError, UsageError
 from ..catalog.ingest import GONE
@@ -16,13 +16,16 @@ from ..io.image import decoder
 from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
 from ..io.sources.filegdb import is_file_geodatabase
-from .classifier import Prepared, prepare
+from .arguments import as_text, parse_arguments
+from .class_list import read_classes
+from .classifier import Prepared
 from .definition import ModelDefinition
-from .emd import read_classes
-from .options import RunOptions, parse_arguments, resolve
+from .messages import Task
+from .options import RunOptions, resolve
+from .prepare import prepare
 from .results import Failure, Run
 from .tensorflow_setup import device_name, software
-from .worker import Task, Worker
+from .worker import Worker
 
 Progress = Callable[[int, int], None]
 """Called with (items finished, items in all) after each item."""
@@ -87,7 +90,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     definition = ModelDefinition.load(model if isinstance(model, str) else Path(model))
     if classes is not None:
         definition = definition.with_keys(Classes=read_classes(Path(classes)))
-    given = {name: _as_text(value) for name, value in (arguments or {}).items()}
+    given = {name: as_text(value) for name, value in (arguments or {}).items()}
     request = _Request(
         definition=definition,
         hashes=(definition.sha256, definition.weights_sha256()),
@@ -98,10 +101,33 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     )
     scans = [scan for path in paths for scan in sources.scan(path, layer)]
     _check_name(out_features, [scan.dataset for scan in scans])
-    prepared = None if Path(output).exists() else prepare(definition, request.options)
-    with Catalog(output, create=True) as catalog:
-        datasets = [catalog.add(scan) for scan in scans]
-        return _Driver(catalog, request, datasets, progress).run(prepared)
+    with _Model(definition, request.options) as loaded:
+        if not Path(output).exists():
+            loaded.prepared()  # a model that cannot be used leaves no catalog behind
+        with Catalog(output, create=True) as catalog:
+            datasets = [catalog.add(scan) for scan in scans]
+            return _Driver(catalog, request, datasets, progress).run(loaded)
+
+
+class _Model:
+    """The model of a run: prepared when it is first needed, let go of at the end."""
+
+    def __init__(self, definition: ModelDefinition, options: RunOptions) -> None:
+        self._definition = definition
+        self._options = options
+        self._prepared: Prepared | None = None
+
+    def prepared(self) -> Prepared:
+        if self._prepared is None:
+            self._prepared = prepare(self._definition, self._options)
+        return self._prepared
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._prepared is not None:
+            self._prepared.classifier.close()
 
 
 def _check_paths(inputs: Sequence[Path], output: Path) -> None:
@@ -136,12 +162,6 @@ def _check_name(name: str | None, datasets: Sequence[Dataset]) -> None:
         raise UsageError(f"--out-features {name!r} is no name for a table; choose another")
 
 
-def _as_text(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ",".join(str(part) for part in value)
-    return str(value)
-
-
 class _Driver:
     """One run over some datasets of a catalog."""
 
@@ -158,7 +178,7 @@ class _Driver:
         self._progress = progress or (lambda done, total: None)
         self._feature_classes = [d for d in datasets if d.is_feature_class]
 
-    def run(self, prepared: Prepared | None) -> Run:
+    def run(self, model: _Model) -> Run:
         """Classify what is pending; the model is prepared only where something is."""
         ids = list(self._datasets)
         run_id = None if self._request.force else self._known_run()
@@ -166,7 +186,7 @@ class _Driver:
         classified = 0
         status = "finished"
         if run_id is None or self._pending(run_id):
-            prepared = prepared or prepare(self._request.definition, self._request.options)
+            prepared = model.prepared()
             notes = prepared.notes
             run_id = self._start(prepared)
             self._catalog.settle_unusable(run_id, ids)

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from ..catalog.errors import ModelError
 from ..catalog.records import ClassDefinition
-from .emd import Emd, parse_json, read_json
+from .emd import Emd
+from .emd_json import parse_json, read_json
 from .formats import model_format
 from .package import unpack
 from .scaling import Scaling
@@ -30,27 +31,35 @@ class ModelDefinition:
     """0-based indexes or names of the bands the model takes; None for the first ones."""
     tile_size: tuple[int, int] | None = None
     """Height and width of a model input in pixels."""
-    padding: int | None = None
-    batch_size: int | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments that the definition gives, by name."""
     scaling: Scaling = field(default_factory=Scaling)
+    model_padding: int | None = None
+    """Pixels at each side of a window for which the network has no answer."""
+    raster_function: Path | None = None
+    """The Python raster function that comes with the model; it runs instead of the network."""
+    folder: Path | None = None
+    """Of the ``.emd``."""
     properties: Mapping[str, Any] = field(default_factory=dict)
     """Everything the definition says, known or not."""
 
     @classmethod
-    def load(cls, model: str | Path) -> Self:
-        """Read a definition.
+    def load(cls, model: str | Path, *, ignore_code: bool = False) -> Self:
+        """Read a definition; nothing of the model is run.
 
         Args:
             model: Path of an ``.emd`` file, a ``.dlpk`` package or a model file, or the
                 text of a definition (JSON), whose ``ModelFile`` is then relative to the
                 current folder.
+            ignore_code: Take the network and leave its Python raster function alone.
 
         Raises:
             ModelError: No such file, no JSON, a model that is no pixel classifier, or a
                 model file of a format that does not run here.
         """
         if isinstance(model, str) and model.lstrip().startswith("{"):
-            return cls._from_emd(parse_json(model, "model definition"), Path("definition.emd"))
+            emd = parse_json(model, "model definition")
+            return cls._from_emd(emd, Path("definition.emd"), ignore_code)
         path = Path(model)
         if not path.exists():
             raise ModelError(f"model {model}: no such file")
@@ -59,23 +68,28 @@ class ModelDefinition:
         if path.suffix.lower() != ".emd":
             model_format(path)
             return cls(name=path.stem, framework="Keras", model_file=path.resolve())
-        return cls._from_emd(read_json(path), path)
+        return cls._from_emd(read_json(path), path, ignore_code)
 
     @classmethod
-    def _from_emd(cls, emd: Mapping[str, Any], path: Path) -> Self:
+    def _from_emd(cls, emd: Mapping[str, Any], path: Path, ignore_code: bool) -> Self:
         reader = Emd(emd, path)
         reader.check_kind()
-        model_format(reader.model_file())
+        function = None if ignore_code else reader.raster_function()
+        if function is None:
+            reader.check_framework()
+            model_format(reader.model_file())
         return cls(
             name=str(emd.get("ModelName") or path.stem),
             framework=reader.framework(),
-            model_file=reader.model_file(),
+            model_file=reader.model_file() if "ModelFile" in emd or function is None else function,
             classes=reader.classes(),
             bands=reader.bands(),
             tile_size=reader.tile_size(),
-            padding=reader.whole("Padding", 0),
-            batch_size=reader.whole("BatchSize", 1),
+            defaults=reader.defaults(),
             scaling=reader.scaling(),
+            model_padding=reader.whole("ModelPadding", 0),
+            raster_function=function,
+            folder=reader.folder,
             properties=emd,
         )
 
@@ -105,14 +119,26 @@ class ModelDefinition:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def weights_sha256(self) -> str:
-        """Hash of the model file, or of the names and bytes of a folder's files."""
+        """Hash of the model file, or of the names and bytes of a folder's files; and of code."""
         digest = hashlib.sha256()
         root = self.model_file
-        files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-        for path in files:
+        for path in [*self.model_files(), *self.code_files()]:
             if path != root:
-                digest.update(path.relative_to(root).as_posix().encode() + b"\x00")
+                folder = root if path.is_relative_to(root) else self.folder or root.parent
+                digest.update(path.relative_to(folder).as_posix().encode() + b"\x00")
             with open(path, "rb") as file:
                 while chunk := file.read(_HASH_CHUNK):
                     digest.update(chunk)
         return digest.hexdigest()
+
+    def model_files(self) -> list[Path]:
+        """Return the model file, or the files of a model that is a folder."""
+        root = self.model_file
+        return [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+
+    def code_files(self) -> list[Path]:
+        """Return the Python raster function and the Python files it may import."""
+        if self.raster_function is None:
+            return []
+        near = self.raster_function.parent
+        return sorted({*near.glob("*.py"), *near.glob("*/*.py")} - {self.model_file})

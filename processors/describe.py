@@ -4,22 +4,27 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError, SourceError
 from ..io.image import Window, open_image
-from .classifier import Classifier, prepare
+from .arguments import ARGUMENTS, parse_arguments
+from .bands import band_indexes
+from .batch import ClassBatch, Place, WindowBatch
+from .class_list import read_classes
+from .classifier import Classifier
 from .definition import ModelDefinition
-from .emd import read_classes
 from .formats import model_format
-from .options import ARGUMENTS, RunOptions, parse_arguments, resolve
+from .options import RunOptions, resolve
 from .package_out import write_package
-from .worker import band_indexes
+from .prepare import prepare
 
 _ROUNDS = 3
 
@@ -43,8 +48,9 @@ def info(definition: ModelDefinition) -> dict[str, Any]:
         "arguments": [
             {
                 "name": name,
+                "type": argument.type,
                 "default": _listed(_default(options, name), ""),
-                "form": argument.form,
+                "domain": argument.domain,
                 "meaning": argument.meaning,
             }
             for name, argument in ARGUMENTS.items()
@@ -88,30 +94,28 @@ def check(
     """
     options = resolve(definition, parse_arguments(arguments))
     prepared = prepare(definition, options)
-    classifier = prepared.classifier
-    window = _noise(classifier) if image is None else _window(Path(image), classifier, options)
-    batch = np.repeat(window[np.newaxis], classifier.batch_size, axis=0)
-    answer = classifier.classify(batch)
-    started = time.perf_counter()
-    for _ in range(_ROUNDS):
-        classifier.classify(batch)
-    seconds = (time.perf_counter() - started) / _ROUNDS
-    counts = np.bincount(answer.classes[0].ravel(), minlength=len(classifier.classes))
+    with closing(prepared.classifier) as classifier:
+        pixels, place = (
+            _noise(classifier) if image is None else _window(Path(image), classifier, options)
+        )
+        batch = WindowBatch(
+            pixels=np.repeat(pixels[np.newaxis], classifier.batch_size, axis=0),
+            valid=np.ones((classifier.batch_size, *pixels.shape[:2]), np.bool_),
+            places=(place,) * classifier.batch_size,
+        )
+        answer, seconds = _timed(classifier, batch)
+    share = np.bincount(answer.classes[0].ravel(), minlength=len(classifier.classes))
     tiling = classifier.tiling
     return {
         "name": definition.name,
         "format": model_format(definition.model_file).NAME,
-        "output": prepared.network.scores,
+        **prepared.found,
         "bands": classifier.bands,
-        "stride": prepared.field.stride,
-        "looks": "at the whole image"
-        if prepared.field.radius is None
-        else f"{prepared.field.radius} pixels beyond",
         "tile": f"{tiling.height} x {tiling.width}",
         "fixed size": tiling.fixed,
         "padding": tiling.padding,
         "batch size": classifier.batch_size,
-        "megapixels per second": round(batch[..., 0].size / seconds / 1e6, 2),
+        "megapixels per second": round(batch.pixels[..., 0].size / seconds / 1e6, 2),
         "peak memory MiB": _peak_memory_mib(),
         "notes": "; ".join(prepared.notes) or "none",
         "classified on": image or "noise",
@@ -121,18 +125,44 @@ def check(
                 "name": each.name,
                 "share": round(int(count) / answer.classes[0].size, 4),
             }
-            for each, count in zip(classifier.classes, counts, strict=True)
+            for each, count in zip(classifier.classes, share, strict=True)
         ],
     }
 
 
-def _noise(classifier: Classifier) -> NDArray[Any]:
+def _timed(classifier: Classifier, batch: WindowBatch) -> tuple[ClassBatch, float]:
+    """Return the answer for a batch and the seconds that one takes once all is compiled."""
+    answer = _answer(classifier, batch)
+    started = time.perf_counter()
+    for _ in range(_ROUNDS):
+        _answer(classifier, batch)
+    return answer, (time.perf_counter() - started) / _ROUNDS
+
+
+def _answer(classifier: Classifier, batch: WindowBatch) -> ClassBatch:
+    blending = classifier.blending
+    return (
+        classifier.classify(batch) if blending is None else blending.decide(blending.scores(batch))
+    )
+
+
+def _noise(classifier: Classifier) -> tuple[NDArray[Any], Place]:
     tiling = classifier.tiling
     shape = (tiling.height, tiling.width, classifier.bands)
-    return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    place = Place(
+        item_id=0,
+        window=Window(0, 0, *shape[:2]),
+        width=shape[1],
+        height=shape[0],
+        bands=classifier.bands,
+        dtype="uint8",
+        transform=Affine.identity(),
+        crs=None,
+    )
+    return np.random.default_rng(1).integers(0, 256, shape, np.uint8), place
 
 
-def _window(path: Path, classifier: Classifier, options: RunOptions) -> NDArray[Any]:
+def _window(path: Path, classifier: Classifier, options: RunOptions) -> tuple[NDArray[Any], Place]:
     """Return the middle of an image as far as one window reaches."""
     tiling = classifier.tiling
     try:
@@ -147,10 +177,11 @@ def _window(path: Path, classifier: Classifier, options: RunOptions) -> NDArray[
             )
             bands = band_indexes(image, options.bands or tuple(range(classifier.bands)))
             pixels = np.moveaxis(image.read(inside, bands).data, 0, -1)
+            place = Place.of(0, image, inside)
     except ItemError as error:
         raise SourceError(f"{path}: {error}") from error
     short = ((0, height - inside.height), (0, width - inside.width), (0, 0))
-    return np.pad(pixels, short, mode="reflect")
+    return np.pad(pixels, short, mode="reflect"), place
 
 
 def _peak_memory_mib() -> int:

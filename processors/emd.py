@@ -1,105 +1,28 @@
-"""Esri model definitions (``.emd``): JSON, and what its keys mean."""
+"""What the keys of an Esri model definition (``.emd``) mean."""
 
-import csv
-import json
-import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..catalog.errors import ModelError
 from ..catalog.records import ClassDefinition
+from .arguments import boolean
+from .class_list import color_of
+from .numbers import finite_number, whole_number
 from .scaling import Scaling
 
-_PALETTE = (
-    (31, 119, 180), (255, 187, 51), (44, 160, 44), (200, 60, 60), (148, 103, 189), (140, 86, 75),
-    (227, 119, 194), (127, 127, 127), (188, 189, 34), (23, 190, 207),
-)  # fmt: skip
 _FRAMEWORKS = ("keras", "tensorflow")
-_TRAILING_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])')
 _CLASS_VALUES = range(-(2**31), 2**32)
 """What fits a class raster."""
-
-
-def numbered_classes(count: int) -> tuple[ClassDefinition, ...]:
-    """Return classes 0, 1, ... for a model that comes without names."""
-    return tuple(
-        ClassDefinition(value=value, name=f"class {value}", color=palette_color(value))
-        for value in range(count)
-    )
-
-
-def palette_color(index: int) -> tuple[int, int, int]:
-    """Return the colour of a class that comes without one."""
-    return _PALETTE[index % len(_PALETTE)]
-
-
-def read_json(path: Path) -> Mapping[str, Any]:
-    """Read a definition file; see :func:`parse_json`."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{path}: not UTF-8 text at byte {error.start}") from error
-    return parse_json(text, str(path))
-
-
-def parse_json(text: str, name: str) -> Mapping[str, Any]:
-    """Parse a definition; commas before a closing bracket are forgiven, as Esri writes them.
-
-    Raises:
-        ModelError: No JSON, or no JSON object; says where.
-    """
-    try:
-        parsed = json.loads(_TRAILING_COMMA.sub(_without_comma, text))
-        json.dumps(parsed, ensure_ascii=False).encode()  # refuses lone surrogates
-    except (ValueError, RecursionError) as error:
-        where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise ModelError(f"{name}: not valid JSON{where}") from error
-    if not isinstance(parsed, dict):
-        raise ModelError(f"{name}: not a model definition (a JSON object)")
-    return parsed
-
-
-def _without_comma(match: re.Match[str]) -> str:
-    """Keep text in quotes; keep the line breaks, so that errors name the right line."""
-    return match[0] if match[0].startswith('"') else match[0][1:]
-
-
-def read_classes(path: Path) -> list[dict[str, Any]]:
-    """Read classes from a CSV file (value, name, color) or a JSON file.
-
-    The JSON is a list as ``Classes`` of a definition, or an object that has one. Colours are
-    ``#rrggbb`` in CSV. What is wrong in an entry shows when the definition is read.
-
-    Raises:
-        ModelError: Unreadable, or no such table.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"classes {path} cannot be read: {error}") from error
-    if path.suffix.lower() == ".json":
-        parsed = parse_json(text if text.lstrip().startswith("{") else f'{{"Classes": {text}}}',
-                            str(path))  # fmt: skip
-        listed = parsed.get("Classes")
-        if not isinstance(listed, list):
-            raise ModelError(f"classes {path}: no list of classes")
-        return listed
-    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    names = [name.strip().lower() for name in rows.fieldnames or ()]
-    if "value" not in names:
-        raise ModelError(f"classes {path}: the first line must name the columns value, name, color")
-    return [dict(zip(names, row.values(), strict=False)) for row in rows]
+_PRO = "[functions]"
+"""How a path begins that lies in the installation of ArcGIS Pro."""
 
 
 class Emd:
     """The keys of a model definition; every complaint names the file and the key.
 
     Keys as documented with Esri's raster-deep-learning; ``Scale``, ``Offset``, ``Mean``,
-    ``Std`` (a number, or one per band) and ``SourceRange`` are ours.
+    ``Std`` (a number, or one per band), ``SourceRange`` and ``TileMultiple`` are ours.
     """
 
     def __init__(self, emd: Mapping[str, Any], path: Path) -> None:
@@ -116,31 +39,56 @@ class Emd:
         return str(self._emd.get("Framework", "Keras"))
 
     def check_kind(self) -> None:
-        """Check that this is a pixel classifier of a framework that runs here."""
-        framework = self.framework()
-        if framework.lower() not in _FRAMEWORKS:
-            raise self.fail(f"Framework {framework} does not run here; Keras and TensorFlow do")
+        """Check that this is a pixel classifier."""
         kind = str(self._emd.get("ModelType", "ImageClassification"))
         if kind.lower() != "imageclassification":
             raise self.fail(
                 f"ModelType is {kind}; only pixel classifiers (ImageClassification) run"
             )
 
+    def check_framework(self) -> None:
+        """Check that the network is of a framework that runs here."""
+        framework = self.framework()
+        if framework.lower() not in _FRAMEWORKS:
+            raise self.fail(f"Framework {framework} does not run here; Keras and TensorFlow do")
+
     def model_file(self) -> Path:
         """Return the path of the model file, which lies below the folder of the definition."""
         text = self._emd.get("ModelFile")
         if not isinstance(text, str) or not text.strip():
             raise self.fail("ModelFile is missing")
-        folder = self._path.resolve().parent
+        return self._below("ModelFile", text)
+
+    def raster_function(self) -> Path | None:
+        """Return the Python raster function that comes with the model, None where there is none.
+
+        One that names a part of ArcGIS Pro does not come with the model.
+        """
+        text = self._emd.get("InferenceFunction")
+        if not isinstance(text, str) or not text.strip() or text.lower().startswith(_PRO):
+            return None
+        path = self._resolved("InferenceFunction", text)
+        return path if path.is_relative_to(self.folder) and path.is_file() else None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the definition."""
+        return self._path.resolve().parent
+
+    def _below(self, key: str, text: str) -> Path:
+        path = self._resolved(key, text)
+        if not path.is_relative_to(self.folder):
+            raise self.fail(f"{key} {text} lies outside the folder of the definition")
+        if not path.exists():
+            raise self.fail(f"{key} {text} does not exist")
+        return path
+
+    def _resolved(self, key: str, text: str) -> Path:
         try:
-            path = (folder / text.strip().replace("\\", "/")).resolve()
-            exists = path.exists()
+            path = (self.folder / text.strip().replace("\\", "/")).resolve()
+            path.exists()
         except (OSError, ValueError):  # too long, or with a NUL
-            raise self.fail("ModelFile is no file name") from None
-        if not path.is_relative_to(folder):
-            raise self.fail(f"ModelFile {text} lies outside the folder of the definition")
-        if not exists:
-            raise self.fail(f"ModelFile {text} does not exist")
+            raise self.fail(f"{key} is no file name") from None
         return path
 
     def classes(self) -> tuple[ClassDefinition, ...]:
@@ -163,7 +111,8 @@ class Emd:
         if value not in _CLASS_VALUES:
             raise self.fail(f"Classes[{index}] has the Value {value}, beyond 32 bits")
         name = str(fields.get("name", f"class {value}")).strip() or f"class {value}"
-        return ClassDefinition(value=value, name=name, color=_color(fields.get("color"), index))
+        color = fields.get("color", fields.get("ccolor"))
+        return ClassDefinition(value=value, name=name, color=color_of(color, index))
 
     def bands(self) -> tuple[int | str, ...] | None:
         """Return band indexes and names; None where the definition leaves them open."""
@@ -180,6 +129,40 @@ class Emd:
         if height is None and width is None:
             return None
         return height or width or 1, width or height or 1
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the arguments that the definition gives, by name."""
+        given = {
+            "padding": self.whole("Padding", 0),
+            "batch_size": self.whole("BatchSize", 1),
+            "tile_multiple": self.whole("TileMultiple", 1),
+            "threshold": self._threshold(),
+            "test_time_augmentation": self._flag("test_time_augmentation"),
+        }
+        if given["padding"] is None:
+            given["padding"] = self.whole("ModelPadding", 0)
+        return {name: value for name, value in given.items() if value is not None}
+
+    def _threshold(self) -> float | None:
+        value = self._emd.get("Threshold")
+        if value is None:
+            return None
+        try:
+            number = finite_number(value)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= 1:
+            raise self.fail(f"Threshold is {value!r}, not a number from 0 to 1")
+        return number
+
+    def _flag(self, key: str) -> bool | None:
+        value = self._emd.get(key)
+        if value is None:
+            return None
+        try:
+            return boolean(str(value))
+        except ValueError:
+            raise self.fail(f"{key} is {value!r}, not true or false") from None
 
     def whole(self, key: str, least: int) -> int | None:
         """Return a whole number, None where the key is missing."""
@@ -201,17 +184,53 @@ class Emd:
 
     def scaling(self) -> Scaling:
         """Return how pixel values become network input."""
-        return Scaling(
-            scale=self._numbers("Scale"),
-            offset=self._numbers("Offset"),
-            mean=self._numbers("Mean"),
-            std=self._numbers("Std"),
+        said = Scaling(
+            scale=self._numbers(self._emd, "Scale"),
+            offset=self._numbers(self._emd, "Offset"),
+            mean=self._numbers(self._emd, "Mean"),
+            std=self._numbers(self._emd, "Std"),
             data_range=self._range("DataRange"),
             source_range=self._range("SourceRange"),
         )
+        stats = self._emd.get("NormalizationStats")
+        if (
+            said != Scaling()
+            or not isinstance(stats, Mapping)
+            or self._flag("DoNormalize") is False
+        ):
+            return said
+        return self._scaling_of(stats)
 
-    def _numbers(self, key: str) -> tuple[float, ...] | None:
-        value = self._emd.get(key)
+    def _scaling_of(self, stats: Mapping[str, Any]) -> Scaling:
+        """Return the scaling of arcgis.learn: to 0..1 between the band's limits, then mean, std."""
+        low = self._of_bands(stats, "band_min_values")
+        high = self._of_bands(stats, "band_max_values")
+        if low is None or high is None:
+            raise self.fail("NormalizationStats lacks band_min_values or band_max_values")
+        if len(low) != len(high) or any(b <= a for a, b in zip(low, high, strict=True)):
+            raise self.fail("NormalizationStats: a band_max_value is not above its band_min_value")
+        spans = [b - a for a, b in zip(low, high, strict=True)]
+        return Scaling(
+            scale=tuple(1 / span for span in spans),
+            offset=tuple(-a / span for a, span in zip(low, spans, strict=True)),
+            mean=self._of_bands(stats, "scaled_mean_values"),
+            std=self._of_bands(stats, "scaled_std_values"),
+        )
+
+    def _of_bands(self, stats: Mapping[str, Any], key: str) -> tuple[float, ...] | None:
+        """Return the numbers of the bands that the model takes; the file may list all bands."""
+        numbers = self._numbers(stats, key)
+        bands = self.bands()
+        if numbers is None or bands is None or len(numbers) == len(bands):
+            return numbers
+        if not all(isinstance(band, int) and band < len(numbers) for band in bands):
+            raise self.fail(
+                f"NormalizationStats: {key} has {len(numbers)} numbers for {len(bands)} bands"
+            )
+        return tuple(numbers[band] for band in bands if isinstance(band, int))
+
+    def _numbers(self, where: Mapping[str, Any], key: str) -> tuple[float, ...] | None:
+        value = where.get(key)
         if value is None:
             return None
         listed = value if isinstance(value, list) else [value]
@@ -221,7 +240,7 @@ class Emd:
             raise self.fail(f"{key} is {value!r}, not a number or a list of numbers") from None
 
     def _range(self, key: str) -> tuple[float, float] | None:
-        numbers = self._numbers(key)
+        numbers = self._numbers(self._emd, key)
         if numbers is None:
             return None
         if len(numbers) != 2 or numbers[0] >= numbers[1]:
@@ -229,47 +248,7 @@ class Emd:
         return numbers[0], numbers[1]
 
 
-def whole_number(value: object) -> int:
-    """Return a number without fraction, given as number or as text.
-
-    Raises:
-        ValueError: It is none.
-    """
-    number = finite_number(value)
-    if not number.is_integer():
-        raise ValueError(value)
-    return int(value) if isinstance(value, int | str) and "." not in str(value) else int(number)
-
-
-def finite_number(value: object) -> float:
-    """Return a number that is neither infinite nor NaN, given as number or as text.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(value)  # noqa: TRY004  one kind of error for whatever JSON holds
-    try:
-        number = float(value)
-    except OverflowError:
-        raise ValueError(value) from None
-    if not math.isfinite(number):
-        raise ValueError(value)
-    return number
-
-
 def _is_band(band: object) -> bool:
     if isinstance(band, str):
         return bool(band.strip())
     return isinstance(band, int) and not isinstance(band, bool) and band >= 0
-
-
-def _color(value: object, index: int) -> tuple[int, int, int]:
-    """Return [r, g, b] or ``#rrggbb``; a colour of the palette where there is no usable one."""
-    if isinstance(value, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-        return int(value[1:3], 16), int(value[3:5], 16), int(value[5:7], 16)
-    if isinstance(value, list) and len(value) >= 3:
-        rgb = [part for part in value[:3] if isinstance(part, int) and 0 <= part <= 255]
-        if len(rgb) == 3:
-            return rgb[0], rgb[1], rgb[2]
-    return palette_color(index)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Scores = Literal["logits", "probabilities", "sigmoid", "values", "classes"]
+Scores = Literal["logits", "probabilities", "sigmoid", "fractions", "values", "classes"]
 """What the output is: unbounded logits; a distribution over the classes; one independent
-probability per channel; scores of which only the order is known; or no scores but the class
-values themselves, without a channel axis or with one channel."""
+probability per channel; the share of each class in a pixel, about 0 to 1; scores of which only
+the order is known; or no scores but the class values themselves, without a channel axis or with
+one channel."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,3 +39,7 @@ class Network:
     channels: int
     """Output channels; 0 where the output is class values."""
     scores: Scores
+    reason: str = ""
+    """How ``scores`` was told."""
+    margin: int = 0
+    """Pixels at each side of a window without an answer; ``call`` gives zeros there."""

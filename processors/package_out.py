@@ -10,7 +10,7 @@ from .definition import ModelDefinition
 
 
 def write_package(definition: ModelDefinition, path: Path) -> None:
-    """Write a definition and its model file or folder as one ZIP archive.
+    """Write a definition, its model file or folder and its code as one ZIP archive.
 
     The same model always gives the same bytes: members have no time of their own.
 
@@ -25,14 +25,15 @@ def write_package(definition: ModelDefinition, path: Path) -> None:
         "ModelName": definition.name,
         "ModelFile": f".\\{model.name}",
     }
-    files = [model] if model.is_file() else sorted(p for p in model.rglob("*") if p.is_file())
+    members = {file.relative_to(model.parent).as_posix(): file for file in definition.model_files()}
+    for file in definition.code_files():
+        members[file.relative_to(definition.folder or file.parent).as_posix()] = file
     draft = temporary_name(path)
     try:
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
             text = json.dumps(emd, indent=1, ensure_ascii=False)
             archive.writestr(_member(f"{definition.name}.emd"), text)
-            for file in files:
-                name = file.relative_to(model.parent).as_posix()
+            for name, file in members.items():
                 archive.writestr(_member(name), file.read_bytes())
         publish(draft, path)
     except OSError as error:

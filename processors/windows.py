@@ -5,11 +5,15 @@ the network's total stride, because a network that halves its input answers diff
 when the origin moves by a pixel. At the border of the raster a window ends on the border
 and reaches further inwards instead, so that every window of a raster has one shape and
 no pixel is invented but those up to the next multiple of the stride.
+
+A network that answers for the middle of a window only has a *margin*; windows then begin
+that far before the raster. A raster function of ArcGIS wants whole blocks from the corner
+of the raster on; such a tiling is *anchored*.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ..io.image import Window
 
@@ -18,9 +22,9 @@ class Span(NamedTuple):
     """One window along one axis, in pixels of the raster."""
 
     start: int
-    """First pixel of the window."""
+    """First pixel of the window; negative where the tiling has a margin."""
     stop: int
-    """One past its last; may lie beyond the raster by less than the stride."""
+    """One past its last; may lie beyond the raster."""
     core_start: int
     core_stop: int
 
@@ -45,6 +49,12 @@ class Tiling:
     """Window origins and sizes are multiples of it."""
     fixed: bool = False
     """The network accepts windows of exactly this size and no other."""
+    margin: int = 0
+    """Pixels at each side of a window for which the network has no answer."""
+    anchored: bool = False
+    """Windows are whole blocks counted from the corner of the raster."""
+    fill: Literal["reflect", "constant"] = "reflect"
+    """What stands for pixels beyond the raster: the raster mirrored, or 0 (``np.pad``)."""
 
     def __post_init__(self) -> None:
         """Check that a core is left and that everything lies on the stride grid.
@@ -52,6 +62,11 @@ class Tiling:
         Raises:
             ValueError: It does not.
         """
+        if self.padding < self.margin:
+            raise ValueError(
+                f"padding {self.padding} is less than the {self.margin} pixels at each side of a"
+                " window for which the network has no answer"
+            )
         if min(self.height, self.width) <= 2 * self.padding:
             raise ValueError(
                 f"padding {self.padding} leaves nothing of a tile of {self.height} x {self.width}"
@@ -64,11 +79,11 @@ class Tiling:
                 )
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
-        """Return the size of a raster after filling it up to what windows can cover."""
-        return (
-            _padded(height, self.height, self.stride, self.fixed),
-            _padded(width, self.width, self.stride, self.fixed),
-        )
+        """Return the size of a raster after filling it up to what windows can cover.
+
+        The margin is part of it, at both sides.
+        """
+        return self._padded(height, self.height), self._padded(width, self.width)
 
     def count(self, height: int, width: int) -> int:
         """Return the number of windows of a raster."""
@@ -92,31 +107,36 @@ class Tiling:
                 )
 
     def _rows(self, height: int) -> list[Span]:
-        return spans(
-            height, _padded(height, self.height, self.stride, self.fixed), self.height, self.padding
-        )
+        padded = self._padded(height, self.height)
+        return spans(height, padded, self.height, self.padding, self.margin)
 
     def _columns(self, width: int) -> list[Span]:
-        return spans(
-            width, _padded(width, self.width, self.stride, self.fixed), self.width, self.padding
-        )
+        padded = self._padded(width, self.width)
+        return spans(width, padded, self.width, self.padding, self.margin)
+
+    def _padded(self, length: int, tile: int) -> int:
+        if self.anchored:
+            return round_up(length, tile - 2 * self.padding) + 2 * self.margin
+        padded = round_up(length + 2 * self.margin, self.stride)
+        return max(padded, tile) if self.fixed else padded
 
 
-def spans(length: int, padded: int, tile: int, padding: int) -> list[Span]:
+def spans(length: int, padded: int, tile: int, padding: int, margin: int = 0) -> list[Span]:
     """Cut one axis into windows.
 
     Args:
         length: Pixels of the raster.
-        padded: The same, filled up to what windows can cover; at least ``length``.
+        padded: The same with the margin at both sides, filled up to what windows can cover.
         tile: Length of a window where the raster is long enough.
-        padding: Halo on each inner side.
+        padding: Halo on each inner side; at least the margin.
+        margin: Pixels at each end of a window without an answer.
     """
     if padded <= tile:
-        return [Span(0, padded, 0, length)]
+        return [Span(-margin, padded - margin, 0, length)]
     step = tile - 2 * padding
     last = -(-(padded - tile) // step)
-    starts = [min(index * step, padded - tile) for index in range(last + 1)]
-    edges = [0, *(index * step + padding for index in range(1, last + 1)), length]
+    starts = [min(index * step, padded - tile) - margin for index in range(last + 1)]
+    edges = [0, *(index * step + padding - margin for index in range(1, last + 1)), length]
     return [
         Span(start, start + tile, core_start, core_stop)
         for start, core_start, core_stop in zip(starts, edges[:-1], edges[1:], strict=True)
@@ -126,8 +146,3 @@ def spans(length: int, padded: int, tile: int, padding: int) -> list[Span]:
 def round_up(number: int, multiple: int) -> int:
     """Return the smallest multiple that is at least ``number``."""
     return -(-number // multiple) * multiple
-
-
-def _padded(length: int, tile: int, stride: int, fixed: bool) -> int:
-    padded = round_up(length, stride)
-    return max(padded, tile) if fixed else padded

@@ -349,9 +349,10 @@ def whole_image() -> Callable[..., np.ndarray]:
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Return a function that prepares a Keras model for a run, as classify does."""
-    from pixelcat.processors.classifier import prepare
+    from pixelcat.processors.arguments import parse_arguments
     from pixelcat.processors.definition import ModelDefinition
-    from pixelcat.processors.options import parse_arguments, resolve
+    from pixelcat.processors.options import resolve
+    from pixelcat.processors.prepare import prepare
 
     def make(model: Any, **arguments: Any) -> Any:
         """Arguments are those of ``--arg``."""
@@ -360,6 +361,33 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
         definition = ModelDefinition.load(path)
         texts = {name: str(value) for name, value in arguments.items()}
         return prepare(definition, resolve(definition, parse_arguments(texts)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def as_batch() -> Callable[..., Any]:
+    """Return a function that makes a batch of windows of a photo, or of a map."""
+    from affine import Affine
+
+    from pixelcat.io.image import Window
+    from pixelcat.processors.batch import Place, WindowBatch
+
+    def make(pixels: np.ndarray, *, is_map: bool = False) -> Any:
+        """Pixels have the shape (n, height, width, bands)."""
+        count, height, width, bands = pixels.shape
+        place = Place(
+            item_id=1,
+            window=Window(0, 0, height, width),
+            width=width,
+            height=height,
+            bands=bands,
+            dtype=str(pixels.dtype),
+            transform=Affine.identity() if is_map else None,
+            crs=None,
+        )
+        valid = np.ones(pixels.shape[:3], np.bool_)
+        return WindowBatch(pixels=pixels, valid=valid, places=(place,) * count)
 
     return make
 
@@ -409,7 +437,8 @@ def work(
     It gives the output and the class raster of each file, in the order of the files. An item
     has the number in its file's name, or its place in the list.
     """
-    from pixelcat.processors.worker import Task, Worker
+    from pixelcat.processors.messages import Task
+    from pixelcat.processors.worker import Worker
 
     def run(
         classifier: Any, files: Sequence[Path], bands: Any = None

@@ -8,9 +8,10 @@ import pytest
 
 from pixelcat.catalog.errors import ModelError, UsageError
 from pixelcat.catalog.records import ClassDefinition
+from pixelcat.processors.arguments import parse_arguments
+from pixelcat.processors.class_list import palette_color
 from pixelcat.processors.definition import ModelDefinition
-from pixelcat.processors.emd import palette_color
-from pixelcat.processors.options import parse_arguments, resolve
+from pixelcat.processors.options import resolve
 from pixelcat.processors.scaling import Scaling
 
 Write = Callable[..., Path]
@@ -56,8 +57,7 @@ def test_every_key_is_read(tmp_path: Path, write_emd: Write) -> None:
     assert definition.model_file == (tmp_path / "net.keras").resolve()
     assert definition.bands == (3, "red", 0)
     assert definition.tile_size == (64, 96)
-    assert definition.padding == 8
-    assert definition.batch_size == 16
+    assert definition.defaults == {"padding": 8, "batch_size": 16}
     assert definition.classes == (ClassDefinition(value=4, name="Tree", color=(1, 2, 3)),)
     assert definition.scaling == Scaling(
         scale=(0.5,),
@@ -75,8 +75,7 @@ def test_only_the_model_file_is_needed(tmp_path: Path, write_emd: Write) -> None
     assert definition.classes == ()
     assert definition.bands is None
     assert definition.tile_size is None
-    assert definition.padding is None
-    assert definition.batch_size is None
+    assert definition.defaults == {}
     assert definition.scaling == Scaling()
 
 
@@ -428,7 +427,7 @@ def test_an_unknown_argument_names_the_nearest() -> None:
 
 
 def test_an_argument_like_no_other_lists_all() -> None:
-    with pytest.raises(UsageError, match=r"known are tile_size, padding.*source_range"):
+    with pytest.raises(UsageError, match=r"known are batch_size, tile_size, padding.*source_range"):
         parse_arguments({"xyz": "1"})
 
 
@@ -448,11 +447,11 @@ def test_arguments_go_over_the_definition(tmp_path: Path, write_emd: Write) -> N
 ESRI = {
     "Custom_Models_DraftTemplateEMD": "ObjectDetection",
     "azure_pixel_level_land_classification": "CNTK",
-    "cntk_fasterrcnn_coconut_tree": "CNTK",
+    "cntk_fasterrcnn_coconut_tree": "ObjectDetection",
     "mask_rcnn": "ObjectDetection",
     "HouseDamageClassifier_ProBuiltin": "ObjectClassification",
-    "woolseyFire_600_50": "PyTorch",
-    "pytorch_fastai_ssd": "PyTorch",
+    "woolseyFire_600_50": "ObjectClassification",
+    "pytorch_fastai_ssd": "ObjectDetection",
     "deeplab_landclassification": "frozen_inference_graph.pb does not exist",
     "objectdetectionapi_coconuttree": "ObjectDetection",
     "GroundingDINO": "ObjectDetection",
@@ -485,7 +484,7 @@ def test_esri_deeplab_definition_loads_beside_its_model(
     definition = ModelDefinition.load(shutil.copy(path, tmp_path))
     assert definition.bands == (0, 1, 2)
     assert definition.tile_size == (256, 256)
-    assert definition.batch_size == 1
+    assert definition.defaults == {"batch_size": 1}
     assert definition.classes[0] == ClassDefinition(
         value=0, name="Evergreen Forest", color=(0, 51, 0)
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 import click
 
 from pixelcat.cli import EXIT_CODES, cli
-from pixelcat.processors.options import ARGUMENTS
+from pixelcat.processors.arguments import ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 

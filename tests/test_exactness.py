@@ -1,5 +1,6 @@
 """The promise: the class map equals one pass of the network over the whole image."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixelcat import classify
+from pixelcat.catalog.errors import ModelError
 
 Function = Callable[..., Any]
 
@@ -409,3 +411,72 @@ def test_photos_of_many_sizes_with_bilinear_up_sampling(
         classes = read_raster(tmp_path / row["classified_image"])
         expected = whole_image(model, images[row["image_name"]], stride=2).argmax(-1)
         assert (classes == expected).all()
+
+
+# networks that answer for the middle of a window only
+
+
+def shrinking(size: int | None, dilation: int = 1) -> Any:
+    """Return a network of two convolutions without padding: 1 + dilation pixels are lost."""
+    import keras
+
+    rng = np.random.default_rng(5)
+    inputs = keras.layers.Input((size, size, 3))
+    hidden = keras.layers.Conv2D(4, 3, use_bias=False)
+    last = keras.layers.Conv2D(3, 3, dilation_rate=dilation)
+    model = keras.Model(inputs, last(keras.layers.ReLU()(hidden(inputs))))
+    hidden.kernel.assign(rng.integers(-1, 2, hidden.kernel.shape))
+    last.kernel.assign(rng.integers(-1, 2, last.kernel.shape))
+    last.bias.assign(np.array([1, 2, 3]) / 8)
+    return model
+
+
+def middle(model: Any, image: np.ndarray, margin: int) -> np.ndarray:
+    """Return the classes of one pass over the image, mirrored at every border."""
+    sides = ((0, 0), (margin, margin), (margin, margin))
+    padded = np.moveaxis(np.pad(image, sides, mode="reflect"), 0, -1)[np.newaxis]
+    return np.asarray(model(padded.astype(np.float32)).numpy()[0].argmax(-1))
+
+
+@pytest.mark.parametrize("tile", [32, 33, 512])
+def test_a_network_without_padding_sees_the_mirrored_border(
+    tile: int,
+    keras_net: Function,
+    prepared: Function,
+    work: Function,
+    rasters: Sequence[tuple[Path, np.ndarray]],
+) -> None:
+    keras_net(poolings=0)  # sets Keras up
+    model = shrinking(None, dilation=3)
+    ready = prepared(model, tile_size=tile, batch_size=2)
+    assert ready.found["margin"] == 4
+    assert ready.classifier.tiling.padding == 4
+    for (_, image), (_, classes) in zip(
+        rasters, work(ready.classifier, [path for path, _ in rasters]), strict=True
+    ):
+        assert (classes == middle(model, image, 4)).all(), image.shape
+
+
+def test_a_network_of_fixed_size_shrinks_as_its_definition_says(
+    tmp_path: Path,
+    keras_net: Function,
+    read_raster: Function,
+    rasters: Sequence[tuple[Path, np.ndarray]],
+) -> None:
+    """As Esri's ModelPadding; without it, an answer of half the size could mean anything."""
+    keras_net(poolings=0)
+    model = shrinking(40, dilation=9)
+    model.save(tmp_path / "net.keras")
+    free = shrinking(None, dilation=9)
+    free.set_weights(model.get_weights())
+    classes = [{"Value": value, "Name": str(value)} for value in range(3)]
+    emd = {"Framework": "Keras", "ModelFile": "net.keras", "ModelPadding": 10, "Classes": classes}
+    path = tmp_path / "net.emd"
+    path.write_text(json.dumps(emd))
+    raster, image = rasters[-1]
+    run = classify(raster, model=path, output=tmp_path / "r.gpkg")
+    assert run.notes == ()
+    (written,) = run.rasters.glob("*.tif")
+    assert (read_raster(written) == middle(free, image, 10)).all()
+    with pytest.raises(ModelError, match="per pixel"):
+        classify(raster, model=tmp_path / "net.keras", output=tmp_path / "other.gpkg")

@@ -14,9 +14,10 @@ from click.testing import CliRunner
 from pixelcat import ModelDefinition, classify
 from pixelcat.catalog.errors import ModelError, UsageError
 from pixelcat.cli import cli
-from pixelcat.processors.classifier import prepare
+from pixelcat.processors.arguments import ARGUMENTS, split_text
 from pixelcat.processors.formats import model_format
-from pixelcat.processors.options import ARGUMENTS, resolve, split_text
+from pixelcat.processors.options import resolve
+from pixelcat.processors.prepare import prepare
 from pixelcat.processors.receptive_field import ReceptiveField, measure
 
 Function = Callable[..., Any]
@@ -227,7 +228,9 @@ def test_two_outputs_need_a_name(tf: Any, net: Any, tmp_path: Path) -> None:
     serve = tf.function(both).get_concrete_function(spec)
     tf.saved_model.save(module, str(tmp_path / "saved"), signatures=serve)
     found = model_format(tmp_path / "saved")
-    with pytest.raises(ModelError, match="outputs scores, spread; name one as OutputName"):
+    with pytest.raises(
+        ModelError, match="2 outputs; choose one of scores, spread with --arg output"
+    ):
         found.load(tmp_path / "saved", {})
     assert found.load(tmp_path / "saved", {"OutputName": "scores"}).scores == "probabilities"
 

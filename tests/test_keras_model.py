@@ -13,10 +13,10 @@ from PIL import Image
 from pixelcat import classify
 from pixelcat.catalog.errors import ModelError
 from pixelcat.catalog.records import ClassDefinition
-from pixelcat.processors.classifier import prepare
 from pixelcat.processors.definition import ModelDefinition
 from pixelcat.processors.formats import keras3, model_format
 from pixelcat.processors.options import resolve
+from pixelcat.processors.prepare import prepare
 
 Function = Callable[..., Any]
 
@@ -234,7 +234,7 @@ def test_two_outputs_are_refused(tmp_path: Path, keras: Any) -> None:
         (lambda layers, x: layers.Dense(3)(layers.GlobalAveragePooling2D()(x)), "for each pixel"),
         (lambda layers, x: head(layers, layers.MaxPooling2D()(x)), "per pixel"),
         (lambda layers, x: head(layers, layers.UpSampling2D()(x)), "per pixel"),
-        (lambda layers, x: layers.Conv2D(3, 3)(x), "per pixel"),
+        (lambda layers, x: layers.Conv2D(3, 4)(x), "per pixel"),
     ],
 )
 def test_what_does_not_score_each_pixel_is_refused(
@@ -302,7 +302,7 @@ def test_the_last_layer_of_a_network_within_a_network_tells(save: Function, kera
 
 @pytest.mark.parametrize("activation", [None, "softmax"])
 def test_up_sampling_at_the_end_does_not_change_what_scores_are(
-    save: Function, prepared: Function, keras: Any, activation: str | None
+    save: Function, prepared: Function, keras: Any, activation: str | None, as_batch: Function
 ) -> None:
     """As networks of the DeepLab kind end."""
 
@@ -316,18 +316,18 @@ def test_up_sampling_at_the_end_does_not_change_what_scores_are(
     if activation is None:
         exponents = np.exp(scores - scores.max(-1, keepdims=True))
         scores = exponents / exponents.sum(-1, keepdims=True)
-    answer = prepared(model, batch_size=1).classifier.classify(pixels)
+    answer = prepared(model, batch_size=1).classifier.classify(as_batch(pixels))
     np.testing.assert_allclose(answer.confidence, scores.max(-1), atol=1e-5)
 
 
 def test_half_precision_inside_is_fine(
-    save: Function, prepared: Function, keras: Any, whole_image: Function
+    save: Function, prepared: Function, keras: Any, whole_image: Function, as_batch: Function
 ) -> None:
     model = keras.saving.load_model(
         save(lambda layers, x: layers.Conv2D(3, 1, dtype="mixed_float16")(x))
     )
     pixels = np.random.default_rng(1).integers(0, 256, (1, 20, 20, 3)).astype(np.float32)
-    answer = prepared(model, batch_size=1).classifier.classify(pixels)
+    answer = prepared(model, batch_size=1).classifier.classify(as_batch(pixels))
     assert (answer.classes == model(pixels).numpy().argmax(-1)).all()
 
 
@@ -396,7 +396,12 @@ def test_a_scaling_for_another_number_of_bands_is_refused(
 @pytest.mark.parametrize("threshold", [0.25, 0.9])
 @pytest.mark.parametrize("activation", ["sigmoid", None])
 def test_one_channel_has_two_sides_of_a_threshold(
-    save: Function, prepared: Function, keras: Any, activation: str | None, threshold: float
+    save: Function,
+    prepared: Function,
+    keras: Any,
+    activation: str | None,
+    threshold: float,
+    as_batch: Function,
 ) -> None:
     def network(layers: Any, x: Any) -> Any:
         return layers.Conv2D(1, 1, activation=activation)(layers.Rescaling(1 / 64, offset=-2)(x))
@@ -408,7 +413,7 @@ def test_one_channel_has_two_sides_of_a_threshold(
     if activation is None:
         scores = 1 / (1 + np.exp(-scores))
     positive = scores >= threshold
-    answer = classifier.classify(pixels)
+    answer = classifier.classify(as_batch(pixels))
     assert 0 < positive.sum() < positive.size
     assert (answer.classes == positive).all()
     np.testing.assert_allclose(answer.confidence, np.where(positive, scores, 1 - scores), atol=1e-5)
@@ -471,7 +476,7 @@ def test_scores_that_are_not_finite_somewhere_fail_that_image_alone(
 
 @pytest.mark.parametrize("activation", [None, "sigmoid"])
 def test_confidence_is_nan_wherever_a_score_is_not_finite(
-    save: Function, prepared: Function, keras: Any, activation: str | None
+    save: Function, prepared: Function, keras: Any, activation: str | None, as_batch: Function
 ) -> None:
     """The other score is finite and greater."""
 
@@ -482,7 +487,7 @@ def test_confidence_is_nan_wherever_a_score_is_not_finite(
     path = save(network, bands=1)
     pixels = np.arange(8, dtype=np.float32).reshape(1, 2, 4, 1)
     classifier = prepared(keras.saving.load_model(path), batch_size=1).classifier
-    confidence = classifier.classify(pixels).confidence
+    confidence = classifier.classify(as_batch(pixels)).confidence
     assert (np.isnan(confidence) == (pixels[..., 0] > 3)).all()
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pixelcat.catalog.errors import ItemError, ModelError
+from pixelcat.processors.arguments import parse_arguments
 from pixelcat.processors.definition import ModelDefinition
-from pixelcat.processors.options import parse_arguments, resolve
+from pixelcat.processors.options import resolve
 from pixelcat.processors.scaling import Scaling
 
 BANDS = 3
@@ -120,7 +121,7 @@ def test_arguments_go_over_the_definition_one_by_one(tmp_path: Path, write_emd: 
     ],
 )
 def test_the_compiled_network_gets_scaled_pixels(
-    dtype: str, arguments: dict[str, str], prepared: Any, channel_net: Any
+    dtype: str, arguments: dict[str, str], prepared: Any, channel_net: Any, as_batch: Any
 ) -> None:
     """The network picks the greatest band, so scaling decides which."""
     classifier = prepared(channel_net, batch_size=1, **arguments).classifier
@@ -128,7 +129,7 @@ def test_the_compiled_network_gets_scaled_pixels(
     pixels = np.random.default_rng(3).integers(0, top, (1, 20, 30, BANDS)).astype(dtype)
     given = {**dict.fromkeys(CHOICES), **parse_arguments(arguments)}
     expected = reference(pixels.reshape(-1, BANDS), dtype, given)
-    answer = classifier.classify(pixels)
+    answer = classifier.classify(as_batch(pixels))
     assert (answer.classes.ravel() == expected.argmax(-1)).all()
     exponents = np.exp(expected - expected.max(-1, keepdims=True))
     confidence = 1 / exponents.sum(-1)

@@ -20,6 +20,25 @@ def tilings(draw: st.DrawFn) -> Tiling:
     )
 
 
+@st.composite
+def tilings_with_margin(draw: st.DrawFn) -> Tiling:
+    """As for networks that answer for the middle of a window, or for blocks of ArcGIS."""
+    margin = draw(st.integers(1, 30))
+    if draw(st.booleans()):
+        sides = [2 * margin + draw(st.integers(1, 90)) for _ in range(2)]
+        return Tiling(
+            height=sides[0], width=sides[1], padding=margin, margin=margin, fixed=True,
+            anchored=True, fill="constant",
+        )  # fmt: skip
+    stride = draw(st.sampled_from([1, 2, 4]))
+    padding = round_up(margin + draw(st.integers(0, 20)), stride)
+    height, width = (stride * (2 * padding // stride + draw(st.integers(1, 40))) for _ in range(2))
+    return Tiling(
+        height=height, width=width, padding=padding, margin=margin, stride=stride,
+        fixed=draw(st.booleans()),
+    )  # fmt: skip
+
+
 def inside(window: Window, core: Window) -> bool:
     return (
         window.row <= core.row
@@ -109,6 +128,49 @@ def test_windows_come_row_by_row(tiling: Tiling, height: int, width: int) -> Non
     assert starts == sorted(starts)
 
 
+@settings(deadline=None, max_examples=300)
+@given(tiling=tilings_with_margin(), height=sides, width=sides)
+def test_cores_keep_off_the_margin_and_cover_every_pixel_once(
+    tiling: Tiling, height: int, width: int
+) -> None:
+    covered = np.zeros((height, width), np.uint8)
+    windows = list(tiling.windows(height, width))
+    for window, core in windows:
+        assert min(core.height, core.width) > 0
+        for first, size, core_first, core_size, side in (
+            (window.row, window.height, core.row, core.height, height),
+            (window.column, window.width, core.column, core.width, width),
+        ):
+            assert core_first - first >= tiling.margin
+            assert first + size - core_first - core_size >= tiling.margin
+            assert (first + tiling.margin) % (1 if tiling.anchored else tiling.stride) == 0
+            assert first < side
+        covered[core.row : core.row + core.height, core.column : core.column + core.width] += 1
+    assert (covered == 1).all()
+    assert len({window[2:] for window, _ in windows}) == 1
+    assert tiling.count(height, width) == len(windows)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    block=st.integers(1, 60), padding=st.integers(0, 20), height=st.integers(1, 200),
+    width=st.integers(1, 200),
+)  # fmt: skip
+def test_blocks_of_an_anchored_tiling_count_from_the_corner(
+    block: int, padding: int, height: int, width: int
+) -> None:
+    side = block + 2 * padding
+    tiling = Tiling(
+        height=side, width=side, padding=padding, margin=padding, fixed=True, anchored=True
+    )
+    expected = [
+        (row - padding, column - padding, side, side)
+        for row in range(0, height, block)
+        for column in range(0, width, block)
+    ]
+    assert [tuple(window) for window, _ in tiling.windows(height, width)] == expected
+
+
 def test_spans_of_a_known_axis() -> None:
     assert [tuple(span) for span in spans(21, 22, 12, 2)] == [
         (0, 12, 0, 10),
@@ -135,6 +197,7 @@ def test_a_small_raster_fills_a_fixed_window() -> None:
     [
         ({"height": 32, "width": 32, "padding": 16}, ["16", "32 x 32"]),
         ({"height": 64, "width": 20, "padding": 10}, ["10", "64 x 20"]),
+        ({"height": 30, "width": 32, "padding": 8, "margin": 9}, ["padding 8", "9 pixels"]),
         ({"height": 30, "width": 32, "padding": 8, "stride": 4}, ["height 30", "stride 4"]),
         ({"height": 32, "width": 33, "padding": 8, "stride": 4}, ["width 33", "stride 4"]),
         ({"height": 32, "width": 32, "padding": 6, "stride": 4}, ["padding 6", "stride 4"]),

@@ -10,7 +10,8 @@ from PIL import Image
 
 from pixelcat.catalog.errors import OutputError
 from pixelcat.catalog.records import Dataset, Item, Output
-from pixelcat.processors.worker import Task, Worker
+from pixelcat.processors.messages import Task
+from pixelcat.processors.worker import Worker
 
 Function = Callable[..., Any]
 

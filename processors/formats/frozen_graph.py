@@ -82,6 +82,8 @@ def _tensors(path: Path, graph: Any, properties: Mapping[str, Any]) -> tuple[str
         ("OutputTensor", _DEEPLAB[1], ends),
     ):
         name = tensor_name(properties, key)
+        if name is None and key == "OutputTensor":
+            name = tensor_name(properties, "OutputName")
         if name is None and usual.partition(":")[0] in nodes:
             name = usual
         if name is None and len(candidates) == 1:

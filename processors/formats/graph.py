@@ -10,6 +10,7 @@ import numpy as np
 from ...catalog.errors import ModelError
 from ..network import Network, Scores
 from ..tensorflow_setup import tensorflow
+from .hints import SAID
 
 _REFUSED = re.compile(
     r"ReadFile|WriteFile|MatchingFiles|.*PyFunc.*|.*Reader(V2)?|ReaderRead.*|TextLineDataset.*"
@@ -24,7 +25,7 @@ _CHECKPOINT = re.compile(r"(Save|Restore)(V2|Slices?)?|MergeV2Checkpoints|Sharde
 """Normal in a SavedModel folder, which holds its own checkpoint; out of place elsewhere."""
 PASS_ON = ("Identity", "IdentityN", "Squeeze", "ExpandDims", "Cast", "StopGradient")
 """Operations at the end of a graph that change nothing that matters here."""
-_TEST_SIZE = 64
+_TEST_SIZE = 256
 
 
 def check_operations(path: Path, graphs: Iterable[Any], *, checkpoint: bool) -> None:
@@ -76,11 +77,11 @@ def network_of(path: Path, call: Callable[[Any], Any], spec: Any, scores: Scores
     )
     traced = tf.function(forward).get_concrete_function(tf.TensorSpec(sample.shape, tf.float32))
     given = traced(tf.constant(sample)).numpy()
-    if given.shape[1:3] != sample.shape[1:3] or given.ndim not in (3, 4):
+    if given.ndim not in (3, 4):
         raise ModelError(
             f"model {path} gives {given.shape[1:]} for {sample.shape[1:]}, no score for each pixel"
         )
-    kind = scores or _kind(traced, given)
+    kind, reason = (scores, SAID) if scores is not None else _kind(traced, given)
     return Network(
         call=forward,
         twin=None,
@@ -89,21 +90,26 @@ def network_of(path: Path, call: Callable[[Any], Any], spec: Any, scores: Scores
         bands=bands,
         channels=0 if kind == "classes" else given.shape[3],
         scores=kind,
+        reason=reason,
     )
 
 
-def _kind(traced: Any, given: Any) -> Scores:
+def _kind(traced: Any, given: Any) -> tuple[Scores, str]:
     """Tell from the last operation of the graph, else from the numbers, what the output is."""
-    if given.dtype.kind in "iu" or given.ndim == 3:
-        return "classes"
+    if given.dtype.kind in "iu":
+        return "classes", "whole numbers"
+    if given.ndim == 3:
+        return "classes", "no axis of channels"
     operation = traced.graph.outputs[0].op
     while operation.type in PASS_ON and operation.inputs:
         operation = operation.inputs[0].op
     if operation.type in ("Softmax", "Sigmoid"):
-        return "probabilities" if operation.type == "Softmax" else "sigmoid"
-    inside = float(given.min()) >= 0 and float(given.max()) <= 1
-    if inside and given.shape[3] > 1 and np.allclose(given.sum(axis=-1), 1, atol=1e-3):
-        return "probabilities"
-    if inside:
-        return "sigmoid" if given.shape[3] == 1 else "values"
-    return "logits"
+        kind: Scores = "probabilities" if operation.type == "Softmax" else "sigmoid"
+        return kind, f"last operation {operation.type}"
+    if float(given.min()) < 0 or float(given.max()) > 1:
+        return "logits", "numbers beyond 0 to 1"
+    if given.shape[3] == 1:
+        return "sigmoid", "one channel of numbers from 0 to 1"
+    if np.allclose(given.sum(axis=-1), 1, atol=1e-3):
+        return "probabilities", "numbers from 0 to 1 that add up to 1"
+    return "values", "numbers from 0 to 1 that do not add up to 1"

@@ -13,7 +13,7 @@ from ...catalog.errors import ModelError
 from ..network import Network, Scores
 from ..tensorflow_setup import explain, tensorflow
 from .any_size import traceable
-from .hints import output_scores
+from .hints import SAID, chosen_output, output_scores
 from .twin import twin_of
 
 NAME = "a Keras 3 file (.keras)"
@@ -75,15 +75,19 @@ def network_of_model(
         ModelError: No pixel classifier.
     """
     height, width, bands = _input_size(model, path)
+    model = _with_one_output(library, model, path, properties.get("OutputName"))
     free = traceable(library, model) if height is None or width is None else model
+    said = output_scores(properties)
+    scores, reason = (said, SAID) if said is not None else _scores(model)
     return Network(
         call=lambda pixels: free(pixels, training=False),
         twin=twin_of(library, model),
         height=height,
         width=width,
         bands=bands,
-        channels=_channels(model, path),
-        scores=output_scores(properties) or _scores(model),
+        channels=_channels(model, path) if scores != "classes" else 0,
+        scores=scores,
+        reason=reason,
     )
 
 
@@ -116,9 +120,16 @@ def _input_size(model: Any, path: Path) -> tuple[int | None, int | None, int]:
     return shape[1], shape[2], shape[3]
 
 
+def _with_one_output(library: ModuleType, model: Any, path: Path, wanted: object) -> Any:
+    """Return the model with the output that is wanted, by layer name or number."""
+    names = [_origin(output).name for output in model.outputs]
+    number = chosen_output(path, names, wanted)
+    if len(names) == 1:
+        return model
+    return library.Model(model.inputs, model.outputs[number])
+
+
 def _channels(model: Any, path: Path) -> int:
-    if len(model.outputs) != 1:
-        raise ModelError(f"model {path} has {len(model.outputs)} outputs; a classifier has one")
     shape = model.outputs[0].shape
     if len(shape) != 4 or shape[3] is None:
         raise ModelError(
@@ -127,8 +138,8 @@ def _channels(model: Any, path: Path) -> int:
     return int(shape[3])
 
 
-def _scores(model: Any) -> Scores:
-    """Tell from the last layer that changes scores what the output channels are."""
+def _scores(model: Any) -> tuple[Scores, str]:
+    """Tell from the last layer that changes scores what the output channels are, and how."""
     layer = _last_layer(model)
     while True:
         if hasattr(layer, "layers") and hasattr(layer, "outputs"):
@@ -137,14 +148,14 @@ def _scores(model: Any) -> Scores:
             layer = _origin(layer.input)
         else:
             break
-    if type(layer).__name__ == "Softmax":
-        return "probabilities"
     activation = getattr(getattr(layer, "activation", None), "__name__", None)
-    if activation == "softmax":
-        return "probabilities"
-    if activation == "sigmoid":
-        return "sigmoid"
-    return "logits" if activation == "linear" else "values"
+    if type(layer).__name__ == "Softmax":
+        activation = "softmax"
+    kinds: dict[str | None, Scores] = {
+        "softmax": "probabilities", "sigmoid": "sigmoid", "linear": "logits",
+    }  # fmt: skip
+    said = f"activation {activation}" if activation else "no activation that we know"
+    return kinds.get(activation, "values"), f"layer {layer.name} with {said}"
 
 
 def _last_layer(model: Any) -> Any:

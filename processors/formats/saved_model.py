@@ -8,7 +8,7 @@ from ...catalog.errors import ModelError
 from ..network import Network
 from ..tensorflow_setup import explain, tensorflow
 from .graph import check_operations, network_of
-from .hints import output_scores
+from .hints import chosen_output, output_scores
 
 NAME = "a SavedModel folder"
 _DEFAULT_SIGNATURE = "serving_default"
@@ -39,7 +39,8 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
     if len(inputs) != 1:
         raise ModelError(f"model {path} has {len(inputs)} inputs; a classifier has one")
     ((name, spec),) = inputs.items()
-    output = _output_name(path, signature.structured_outputs, properties.get("OutputName"))
+    outputs = sorted(signature.structured_outputs)
+    output = outputs[chosen_output(path, outputs, properties.get("OutputName"))]
 
     def call(pixels: Any, _keep: Any = loaded) -> Any:  # a signature does not keep its variables
         return signature(**{name: pixels})[output]
@@ -70,16 +71,6 @@ def _signature(path: Path, signatures: dict[str, Any], wanted: object) -> Any:
         return next(iter(signatures.values()))
     raise ModelError(
         f"model {path} has the signatures {_list(signatures)}; name one as Signature in an .emd"
-    )
-
-
-def _output_name(path: Path, outputs: Mapping[str, Any], wanted: object) -> str:
-    if wanted is not None and wanted in outputs:
-        return str(wanted)
-    if wanted is None and len(outputs) == 1:
-        return next(iter(outputs))
-    raise ModelError(
-        f"model {path} has the outputs {_list(outputs)}; name one as OutputName in an .emd"
     )
 
 

@@ -13,7 +13,7 @@ from ...catalog.errors import ModelError
 from ..network import Network
 from ..tensorflow_setup import explain, tensorflow
 from .graph import network_of
-from .hints import output_scores
+from .hints import chosen_output, output_scores
 
 NAME = "a TensorFlow Lite file"
 
@@ -31,14 +31,15 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
     """
     tf = tensorflow()
     try:
-        interpreter = _Interpreter(path)
-    except (ValueError, RuntimeError) as error:
+        interpreter = _Interpreter(path, properties.get("OutputName"))
+    except (ValueError, RuntimeError) as error:  # of TensorFlow, or ours
         raise ModelError(f"model {path} cannot be loaded: {explain(error)}") from error
     spec = tf.TensorSpec(interpreter.input_shape, tf.float32)
 
     def call(pixels: Any) -> Any:
-        scores = tf.numpy_function(interpreter.run, [pixels], tf.float32, stateful=False)
-        scores.set_shape([*pixels.shape[:3], interpreter.channels])
+        kind = tf.int32 if interpreter.gives_integers else tf.float32
+        scores = tf.numpy_function(interpreter.run, [pixels], kind, stateful=False)
+        scores.set_shape([*pixels.shape[:3], *interpreter.channels])
         return scores
 
     return network_of(path, call, spec, output_scores(properties))
@@ -47,7 +48,7 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
 class _Interpreter:
     """An interpreter for windows of any size that the model takes; one call at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, output: object) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecated in favour of a package of its own
             self._interpreter = tensorflow().lite.Interpreter(
@@ -56,18 +57,25 @@ class _Interpreter:
         self._interpreter.allocate_tensors()
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ValueError("more than one input or output")
-        self._input, self._output = inputs[0], outputs[0]
+        if len(inputs) != 1:
+            raise ValueError(f"{len(inputs)} inputs; a classifier has one")
+        names = [str(each["name"]) for each in outputs]
+        self._input = inputs[0]
+        self._output = outputs[chosen_output(path, names, output)]
         self._lock = threading.Lock()
         shape = [int(n) for n in self._input["shape_signature"]]
         self._by_pixel = len(shape) == 2
-        self.channels = int(self._output["shape_signature"][-1])
+        given = [int(n) for n in self._output["shape_signature"]]
+        self.channels = given[1:] if self._by_pixel else given[3:]
+        """One number, or none where the output has no axis of channels."""
+        self.gives_integers = not self._output["quantization"][0] and np.issubdtype(
+            self._output["dtype"], np.integer
+        )
         self.input_shape = [None, *(n if n > 0 else None for n in shape[1:])]
         if self._by_pixel:
             self.input_shape = [None, None, None, shape[1]]
 
-    def run(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, pixels: NDArray[np.float32]) -> NDArray[Any]:
         """Return scores (n, height, width, channels) of windows (n, height, width, bands)."""
         data = pixels.reshape(-1, pixels.shape[-1]) if self._by_pixel else pixels
         with self._lock:
@@ -77,8 +85,9 @@ class _Interpreter:
                 self._interpreter.allocate_tensors()
             self._interpreter.set_tensor(index, _quantized(data, self._input))
             self._interpreter.invoke()
-            given = _real(self._interpreter.get_tensor(self._output["index"]), self._output)
-        return given.reshape(*pixels.shape[:3], given.shape[-1])
+            given = self._interpreter.get_tensor(self._output["index"])
+        real = given.astype(np.int32) if self.gives_integers else _real(given, self._output)
+        return real.reshape(*pixels.shape[:3], *self.channels) if self._by_pixel else real
 
 
 def _quantized(values: NDArray[np.float32], details: Mapping[str, Any]) -> NDArray[Any]:

@@ -1,0 +1,70 @@
+"""What goes into a classifier and what comes out: windows of one shape, and their classes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from ..io.image import Image, Window
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a window lies, and what image it is of."""
+
+    item_id: int
+    window: Window
+    """May reach beyond the image."""
+    width: int
+    """Of the image."""
+    height: int
+    bands: int
+    dtype: str
+    transform: Affine | None
+    """Pixel (column, row) of the image to map (x, y); None for a photo."""
+    crs: str | None
+
+    @classmethod
+    def of(cls, item_id: int, image: Image, window: Window) -> "Place":
+        """Return the place of a window of an open image."""
+        return cls(
+            item_id=item_id,
+            window=window,
+            width=image.width,
+            height=image.height,
+            bands=image.bands,
+            dtype=image.dtype,
+            transform=image.transform,
+            crs=image.crs,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WindowBatch:
+    """Windows of one shape, one type and one kind: of photos, or of maps."""
+
+    pixels: NDArray[Any]
+    """Shape (n, height, width, bands), unscaled; invalid pixels are 0."""
+    valid: NDArray[np.bool_]
+    """Shape (n, height, width); False too for pixels beyond the image."""
+    places: tuple[Place, ...]
+    """Of the first windows; the others are zeros that fill the batch."""
+
+    @property
+    def is_map(self) -> bool:
+        """Whether the images have a place on the ground; a photo has an up and a down."""
+        return bool(self.places) and self.places[0].transform is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassBatch:
+    """The answer for a batch of windows, each array with shape (n, height, width)."""
+
+    classes: NDArray[Any]
+    """Positions in ``Classifier.classes``; uint8 or uint16."""
+    confidence: NDArray[np.float32]
+    """0 to 1; NaN where the network gave a score that is not finite, or no class of its own."""
+    valid: NDArray[np.bool_] | None = None
+    """False where the model itself says that there is no class; None for nowhere."""

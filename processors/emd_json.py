@@ -1,0 +1,55 @@
+"""The JSON of a model definition, as messy as real files are."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..catalog.errors import ModelError
+
+_TRAILING_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])')
+_KEYS = (
+    *("Framework", "ModelConfiguration", "ModelFile", "ModelType", "InferenceFunction"),
+    *("ImageHeight", "ImageWidth", "ExtractBands", "DataRange", "BatchSize", "ModelPadding"),
+    *("Padding", "Threshold", "Classes", "ModelName", "NormalizationStats", "DoNormalize"),
+    *("IsMultispectral", "Bands", "test_time_augmentation", "SupportsVariableTileSize"),
+    *("MinCellSize", "MaxCellSize", "ImageSpaceUsed", "AllTilesStats"),
+    *("Scale", "Offset", "Mean", "Std", "SourceRange", "TileMultiple"),
+    *("Scores", "Signature", "OutputName", "InputTensor", "OutputTensor"),
+)
+"""Keys that we understand, in the spelling by which the rest of pixelcat knows them."""
+_KNOWN = {key.lower(): key for key in _KEYS}
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """Read a definition file; see :func:`parse_json`."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: not UTF-8 text at byte {error.start}") from error
+    return parse_json(text, str(path))
+
+
+def parse_json(text: str, name: str) -> Mapping[str, Any]:
+    """Parse a definition as real files are: commas before a closing bracket, keys in any case.
+
+    Raises:
+        ModelError: No JSON, or no JSON object; says where.
+    """
+    try:
+        parsed = json.loads(_TRAILING_COMMA.sub(_without_comma, text))
+        json.dumps(parsed, ensure_ascii=False).encode()  # refuses lone surrogates
+    except (ValueError, RecursionError) as error:
+        where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise ModelError(f"{name}: not valid JSON{where}") from error
+    if not isinstance(parsed, dict):
+        raise ModelError(f"{name}: not a model definition (a JSON object)")
+    return {_KNOWN.get(str(key).lower(), str(key)): value for key, value in parsed.items()}
+
+
+def _without_comma(match: re.Match[str]) -> str:
+    """Keep text in quotes; keep the line breaks, so that errors name the right line."""
+    return match[0] if match[0].startswith('"') else match[0][1:]

@@ -1,0 +1,56 @@
+"""Networks that answer for the middle of a window only, Esri's ``ModelPadding``."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from .network import Network
+from .tensorflow_setup import tensorflow
+
+_SIZES = (256, 320)
+
+
+def with_margin(network: Network, said: int | None = None) -> Network:
+    """Return a network whose answer has the size of its input, with zeros where it has none.
+
+    A network that already gives one score vector per input pixel is returned as it is, and so
+    is one that answers in a size of another kind.
+
+    Args:
+        network: Any network. The answer of one that takes any size must be smaller by the
+            same number of pixels at every size.
+        said: What the definition says; a network of fixed size is believed only then, as one
+            that shrinks its input looks the same.
+    """
+    margin = _lost(network, _SIZES[0])
+    fixed = network.height is not None
+    if not margin or margin != (said if fixed else _lost(network, _SIZES[1])):
+        return network
+    twin = network.twin
+    return replace(
+        network,
+        call=_padded(network.call, margin),
+        twin=None if twin is None else replace(twin, call=_padded(twin.call, margin)),
+        margin=margin,
+    )
+
+
+def _lost(network: Network, size: int) -> int:
+    """Return by how many pixels the answer is smaller at each side; 0 where that is no number."""
+    tf = tensorflow()
+    height, width = network.height or size, network.width or size
+    given = tf.function(network.call)(tf.zeros([1, height, width, network.bands])).shape
+    if len(given) not in (3, 4):
+        return 0
+    lost = {height - given[1], width - given[2]}
+    least = min(lost)
+    return least // 2 if len(lost) == 1 and least > 0 and least % 2 == 0 else 0
+
+
+def _padded(call: Callable[[Any], Any], margin: int) -> Callable[[Any], Any]:
+    def padded(pixels: Any) -> Any:
+        given = call(pixels)
+        sides = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
+        return tensorflow().pad(given, sides[: len(given.shape)])
+
+    return padded

@@ -1,0 +1,60 @@
+"""Reading one window of an image, with what stands for pixels beyond it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..io.image import Image, RasterArray, Window
+from .batch import Place
+from .messages import Pixels, Task
+from .windows import TileWindow, Tiling
+
+
+def read_window(
+    task: Task, image: Image, window: TileWindow, bands: tuple[int, ...], tiling: Tiling
+) -> Pixels:
+    """Read a window.
+
+    Args:
+        task: The image.
+        image: The same, open.
+        window: What to read, and which part of it is kept.
+        bands: 0-based indexes, in the order of the model.
+        tiling: Says what stands for pixels beyond the image.
+    """
+    area, core = window
+    inside, beyond = _inside(area, image)
+    raster = image.read(inside, bands)
+    valid = np.pad(raster.valid, beyond)
+    top, left = core.row - area.row, core.column - area.column
+    inner = (slice(top, top + core.height), slice(left, left + core.width))
+    return Pixels(
+        task=task,
+        place=Place.of(task.key, image, area),
+        core=core,
+        inner=inner,
+        valid=valid,
+        pixels=_filled(raster, beyond, tiling) if valid[inner].any() else None,
+    )
+
+
+def _inside(area: Window, image: Image) -> tuple[Window, tuple[tuple[int, int], tuple[int, int]]]:
+    """Return the part of a window inside the image, and how many pixels lie beyond each side."""
+    top, left = max(0, area.row), max(0, area.column)
+    bottom = min(area.row + area.height, image.height)
+    right = min(area.column + area.width, image.width)
+    rows = (top - area.row, area.row + area.height - bottom)
+    columns = (left - area.column, area.column + area.width - right)
+    return Window(top, left, bottom - top, right - left), (rows, columns)
+
+
+def _filled(
+    raster: RasterArray, beyond: tuple[tuple[int, int], tuple[int, int]], tiling: Tiling
+) -> NDArray[Any]:
+    pixels = np.empty((*raster.valid.shape, len(raster.data)), raster.data.dtype)
+    for band, values in enumerate(raster.data):
+        pixels[..., band] = values
+    if np.any(beyond):
+        pixels = np.pad(pixels, (*beyond, (0, 0)), mode=tiling.fill)
+    return pixels

@@ -1,0 +1,94 @@
+"""Window size and halo for a network, from what was asked and what was measured."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..catalog.errors import UsageError
+from .network import Network
+from .options import DEFAULT_TILE, LARGEST_TILE, RunOptions
+from .receptive_field import ReceptiveField
+from .windows import Tiling, round_up
+
+_GLOBAL = (
+    "the model looks further than could be measured: seams are possible; --arg blend=hann"
+    " hides them"
+)
+
+
+class _Halo(NamedTuple):
+    padding: int
+    note: str | None = None
+
+
+def tiling_for(
+    network: Network, options: RunOptions, field: ReceptiveField
+) -> tuple[Tiling, tuple[str, ...]]:
+    """Return how rasters are cut, and what the user should know about it.
+
+    Raises:
+        UsageError: What was asked leaves nothing of a window.
+    """
+    fixed = network.height is not None or network.width is not None
+    grid = math.lcm(field.stride, options.tile_multiple)
+    height, width = _tile_size(network, options, field, grid)
+    stride = int(np.gcd.reduce([grid, height, width]))
+    if fixed and field.radius is None:  # a guess at the stride must leave room for a halo
+        stride = int(np.gcd.reduce([stride, max(height // 4, 1), max(width // 4, 1)]))
+    halo = _halo(network, options, field, stride, min(height, width))
+    try:
+        tiling = Tiling(
+            height=height, width=width, padding=halo.padding, stride=stride, fixed=fixed,
+            margin=network.margin,
+        )  # fmt: skip
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return tiling, () if halo.note is None else (halo.note,)
+
+
+def _tile_size(
+    network: Network, options: RunOptions, field: ReceptiveField, grid: int
+) -> tuple[int, int]:
+    """Return the window size on the grid: the network's only one, else what was asked.
+
+    Where nothing was asked and the network looks a known distance, the size cannot change
+    the answer and is chosen for little halo.
+    """
+    asked = options.tile_size or options.nominal_tile or (DEFAULT_TILE, DEFAULT_TILE)
+    if options.tile_size is None and field.radius is not None:
+        halo = round_up(max(field.radius, options.padding or 0, network.margin), grid)
+        side = max(DEFAULT_TILE, *asked, min(8 * halo, LARGEST_TILE), 4 * halo)
+        asked = (side, side)
+    free = tuple(max(round_up(side, grid), 2 * grid) for side in asked)
+    return network.height or free[0], network.width or free[1]
+
+
+def _halo(
+    network: Network, options: RunOptions, field: ReceptiveField, stride: int, tile: int
+) -> _Halo:
+    """Return the halo: what was asked, else the measured radius, else a quarter of the tile.
+
+    Windows to be blended overlap by half, unless something else is asked.
+    """
+    if options.padding is not None:
+        padding = round_up(options.padding, stride)
+        if field.radius is None or padding >= field.radius or options.blend == "hann":
+            return _Halo(padding)
+        return _Halo(
+            padding,
+            f"padding {padding} is less than the {field.radius} pixels the model looks: seams"
+            " are possible",
+        )
+    quarter = max(tile // 4 // stride * stride, round_up(network.margin, stride))
+    if options.blend == "hann":
+        return _Halo(quarter)
+    if field.radius is None:
+        return _Halo(quarter, _GLOBAL)
+    wanted = round_up(max(field.radius, network.margin), stride)
+    if 2 * wanted < tile:
+        return _Halo(wanted)
+    return _Halo(
+        quarter,
+        f"the model looks {field.radius} pixels far, too far for its tile: seams are possible",
+    )
