@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..catalog.records import ClassDefinition
 from .batch import ClassBatch, WindowBatch
+from .network import Network
 from .windows import Tiling
 
 
@@ -62,6 +63,8 @@ class Prepared:
     """A classifier and what was found out while preparing it."""
 
     classifier: Classifier
+    network: Network | None
+    """None where the model is no network that we can ask for scores."""
     found: dict[str, Any]
     """What ``model check`` reports."""
     notes: tuple[str, ...]

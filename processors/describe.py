@@ -19,12 +19,14 @@ from .arguments import ARGUMENTS, parse_arguments
 from .bands import band_indexes
 from .batch import ClassBatch, Place, WindowBatch
 from .class_list import read_classes
-from .classifier import Classifier
+from .classifier import Classifier, Prepared
 from .definition import ModelDefinition
 from .formats import model_format
 from .options import RunOptions, resolve
 from .package_out import write_package
 from .prepare import prepare
+from .ranges import ranges
+from .scaling import Scaling
 
 _ROUNDS = 3
 
@@ -104,12 +106,14 @@ def check(
             places=(place,) * classifier.batch_size,
         )
         answer, seconds = _timed(classifier, batch)
+        numbers, warnings = _numbers(prepared, options, pixels)
     share = np.bincount(answer.classes[0].ravel(), minlength=len(classifier.classes))
     tiling = classifier.tiling
     return {
         "name": definition.name,
         "format": model_format(definition.model_file).NAME,
         **prepared.found,
+        **numbers,
         "bands": classifier.bands,
         "tile": f"{tiling.height} x {tiling.width}",
         "fixed size": tiling.fixed,
@@ -117,7 +121,7 @@ def check(
         "batch size": classifier.batch_size,
         "megapixels per second": round(batch.pixels[..., 0].size / seconds / 1e6, 2),
         "peak memory MiB": _peak_memory_mib(),
-        "notes": "; ".join(prepared.notes) or "none",
+        "notes": "; ".join((*prepared.notes, *warnings)) or "none",
         "classified on": image or "noise",
         "classes": [
             {
@@ -128,6 +132,24 @@ def check(
             for each, count in zip(classifier.classes, share, strict=True)
         ],
     }
+
+
+def _numbers(
+    prepared: Prepared, options: RunOptions, window: NDArray[Any]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the ranges of what the network is fed and gives, and what looks wrong there."""
+    network = prepared.network
+    if network is None:
+        return {}, []
+    found = ranges(network, options.scaling, window)
+    report = {
+        "pixels": "{:g} to {:g}".format(*found.pixels),
+        "fed to the network": "{:g} to {:g}".format(*found.fed),
+        "output range": "{:.4g} to {:.4g}".format(*found.given),
+    }
+    if network.channels > 1:
+        report["channels add up to"] = "{:.4g} to {:.4g}".format(*found.sums)
+    return report, found.warnings(network.scores, scaled=options.scaling != Scaling())
 
 
 def _timed(classifier: Classifier, batch: WindowBatch) -> tuple[ClassBatch, float]:

@@ -11,7 +11,7 @@ from .class_list import color_of
 from .numbers import finite_number, whole_number
 from .scaling import Scaling
 
-_FRAMEWORKS = ("keras", "tensorflow")
+_FRAMEWORKS = ("keras", "tensorflow", "onnx")
 _CLASS_VALUES = range(-(2**31), 2**32)
 """What fits a class raster."""
 _PRO = "[functions]"
@@ -50,7 +50,9 @@ class Emd:
         """Check that the network is of a framework that runs here."""
         framework = self.framework()
         if framework.lower() not in _FRAMEWORKS:
-            raise self.fail(f"Framework {framework} does not run here; Keras and TensorFlow do")
+            raise self.fail(
+                f"Framework {framework} does not run here; Keras, TensorFlow and ONNX do"
+            )
 
     def model_file(self) -> Path:
         """Return the path of the model file, which lies below the folder of the definition."""

@@ -16,7 +16,7 @@ _KEYS = (
     *("IsMultispectral", "Bands", "test_time_augmentation", "SupportsVariableTileSize"),
     *("MinCellSize", "MaxCellSize", "ImageSpaceUsed", "AllTilesStats"),
     *("Scale", "Offset", "Mean", "Std", "SourceRange", "TileMultiple"),
-    *("Scores", "Signature", "OutputName", "InputTensor", "OutputTensor"),
+    *("Scores", "Signature", "OutputName", "InputTensor", "OutputTensor", "ModelFormat"),
 )
 """Keys that we understand, in the spelling by which the rest of pixelcat knows them."""
 _KNOWN = {key.lower(): key for key in _KEYS}

@@ -51,6 +51,7 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
             batch_size=options.batch_size,
             blend=options.blend == "hann",
         ),
+        network=network,
         found=_found(network, field),
         notes=notes + more,
     )

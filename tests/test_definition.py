@@ -4,11 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pixelcat.catalog.errors import ModelError, UsageError
+from pixelcat.catalog.errors import ItemError, ModelError, UsageError
 from pixelcat.catalog.records import ClassDefinition
 from pixelcat.processors.arguments import parse_arguments
+from pixelcat.processors.bands import band_indexes
 from pixelcat.processors.class_list import palette_color
 from pixelcat.processors.definition import ModelDefinition
 from pixelcat.processors.options import resolve
@@ -516,3 +518,93 @@ def test_of_many_odd_definitions_exactly_the_usable_ones_load(
         else:
             loaded.add(path.stem)
     assert loaded == GOOD
+
+
+# what arcgis.learn and people write
+
+
+def test_keys_may_be_in_any_case(tmp_path: Path, write_emd: Write) -> None:
+    text = """{"framework": "tensorflow", "modelFile": "NET.keras".lower(), "MODELTYPE":
+        "imageclassification", "modelconfiguration": {"Name": "deeplab", "Config": {}},
+        "classes": [{"VALUE": "4", "name": 7, "Ccolor": [1, 2, 3]}, {"value": 5, "Color":
+        [-1, -1, -1]}], "imageheight": "64", "threshold": "0.25", "batchsize": 8,}"""
+    path = write_emd(tmp_path, text.replace('"NET.keras".lower()', '"net.keras"'))
+    definition = ModelDefinition.load(path)
+    assert [(c.value, c.name) for c in definition.classes] == [(4, "7"), (5, "class 5")]
+    assert definition.classes[0].color == (1, 2, 3)
+    assert definition.tile_size == (64, 64)
+    assert resolve(definition, {}).threshold == 0.25
+    assert resolve(definition, {"threshold": 0.5}).threshold == 0.5
+    assert definition.properties["ModelConfiguration"] == {"Name": "deeplab", "Config": {}}
+
+
+STATS = {
+    "band_min_values": [0, 100, 200, 300], "band_max_values": [10, 300, 1200, 900],
+    "band_mean_values": [1, 2, 3, 4], "band_std_values": [1, 1, 1, 1],
+    "scaled_mean_values": [0.5, 0.25, 0, 0], "scaled_std_values": [0.5, 2, 1, 1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bands", [None, [1, 0], [0, 1, 2, 3]])
+def test_normalization_statistics_are_per_band(
+    bands: list[int] | None, tmp_path: Path, write_emd: Write
+) -> None:
+    keys = {} if bands is None else {"ExtractBands": bands}
+    definition = ModelDefinition.load(write_emd(tmp_path, NormalizationStats=STATS, **keys))
+    chosen = bands or [0, 1, 2, 3]
+    factor, summand = definition.scaling.factors(len(chosen), "uint16")
+    values = np.array([7.0, 150.0, 400.0, 333.0])[chosen]
+    low, high, mean, std = (
+        np.array(STATS[key], float)[chosen]
+        for key in ("band_min_values", "band_max_values", "scaled_mean_values", "scaled_std_values")
+    )
+    expected = ((values - low) / (high - low) - mean) / std
+    np.testing.assert_allclose(values * factor + summand, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"NormalizationStats": {"band_min_values": [0]}}, "lacks"),
+        ({"NormalizationStats": {**STATS, "band_max_values": [10, 100, 1, 1]}}, "not above"),
+        ({"NormalizationStats": STATS, "ExtractBands": [9]}, "4 numbers for 1 bands"),
+        ({"NormalizationStats": {**STATS, "band_min_values": ["x"] * 4}}, "not a number"),
+        ({"Threshold": 3}, "0 to 1"),
+        ({"test_time_augmentation": "perhaps"}, "not true or false"),
+        ({"TileMultiple": 0}, "least is 1"),
+    ],
+)
+def test_statistics_that_cannot_be_meant_are_refused(
+    keys: dict[str, Any], reason: str, tmp_path: Path, write_emd: Write
+) -> None:
+    assert reason in refusal(write_emd(tmp_path, **keys))
+
+
+@pytest.mark.parametrize("keys", [{"DoNormalize": "False"}, {"Scale": 2}])
+def test_statistics_give_way(keys: dict[str, Any], tmp_path: Path, write_emd: Write) -> None:
+    definition = ModelDefinition.load(write_emd(tmp_path, NormalizationStats=STATS, **keys))
+    assert definition.scaling.mean is None
+
+
+class Bands:
+    """An image of which only the band names matter."""
+
+    def __init__(self, *names: str | None) -> None:
+        self.band_names, self.bands = names, len(names)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [("NIR", 1), ("NearInfrared", 1), ("near-infrared_1", 1), ("Infrared", 1), ("SWIR 1", 3),
+     ("ShortWaveInfrared", 3), ("red", 0), ("Red Edge", 2)],
+)  # fmt: skip
+def test_well_known_names_of_bands_are_one(wanted: str, index: int) -> None:
+    image: Any = Bands("Red", "nir", "RedEdge", "swir1", None)
+    assert band_indexes(image, (wanted,)) == (index,)
+
+
+def test_the_very_name_of_a_band_goes_first() -> None:
+    image: Any = Bands("NIR", "Infrared")
+    assert band_indexes(image, ("Infrared", "nir")) == (1, 0)
+    with pytest.raises(ItemError, match="has no band Thermal; its bands are NIR, Infrared"):
+        band_indexes(image, ("Thermal",))

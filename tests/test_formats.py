@@ -144,6 +144,40 @@ def test_class_numbers_of_a_frozen_graph_are_class_values(
     ]
 
 
+@pytest.mark.parametrize("ends", ["scores", "classes"])
+def test_a_graph_that_takes_one_image_at_a_time_runs(
+    tf: Any, scene: Path, tmp_path: Path, ends: str
+) -> None:
+    """As exports of DeepLab for serving do; a soft-max may be enlarged at the end."""
+    kernel = np.random.default_rng(4).integers(-2, 3, (3, 3, 3, 4)).astype(np.float32)
+    graph = tf.Graph()
+    with graph.as_default():
+        image = tf.compat.v1.placeholder(tf.uint8, [1, None, None, 3], name="ImageTensor")
+        scores = tf.nn.conv2d(tf.cast(image, tf.float32) / 255.0, kernel, 1, "SAME")
+        if ends == "classes":
+            tf.argmax(scores, axis=-1, output_type=tf.int32, name="SemanticPredictions")
+        else:
+            soft = tf.nn.softmax(scores)
+            tf.image.resize(soft, tf.shape(image)[1:3], name="SemanticPredictions")
+            names = [node.name for node in graph.as_graph_def().node]
+            tf.identity(graph.get_tensor_by_name(f"{names[-1]}:0"), name="end")
+    (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    keys = {} if ends == "classes" else {"OutputName": "end"}
+    classes = [{"Value": value} for value in range(4)]
+    path = emd(tmp_path, "net.pb", Classes=classes, **keys)
+    network = model_format(tmp_path / "net.pb").load(tmp_path / "net.pb", keys)
+    assert network.scores == ("classes" if ends == "classes" else "probabilities")
+    run = classify(scene, model=path, output=tmp_path / "r.gpkg", arguments={"tile_size": 64})
+    (raster,) = run.rasters.iterdir()
+    with rasterio.open(raster) as file, rasterio.open(scene) as source:
+        pixels = np.moveaxis(source.read(), 0, -1)[np.newaxis].astype(np.float32)
+        expected = tf.nn.conv2d(pixels / 255.0, kernel, 1, "SAME").numpy()[0]
+        second, best = np.moveaxis(np.sort(expected, -1)[..., -2:], -1, 0)
+        sure = best - second > 1e-4
+        assert sure.mean() > 0.95
+        assert (file.read(1) == expected.argmax(-1))[sure].all()
+
+
 def test_the_reach_of_class_numbers_is_that_of_the_scores_before(deeplab: Path) -> None:
     network = model_format(deeplab).load(deeplab, {})
     assert measure(network) == ReceptiveField(stride=1, radius=1)

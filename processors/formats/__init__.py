@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ...catalog.errors import ModelError
 from ...io.sniff import HEAD_BYTES, describe
 from ..network import Network
-from . import frozen_graph, hdf5, keras3, saved_model, tflite
+from . import frozen_graph, hdf5, keras3, onnx, saved_model, tflite
 
 
 class ModelFormat(Protocol):
@@ -36,7 +36,7 @@ class ModelFormat(Protocol):
         ...
 
 
-FORMATS: tuple[ModelFormat, ...] = (keras3, hdf5, saved_model, frozen_graph, tflite)
+FORMATS: tuple[ModelFormat, ...] = (keras3, hdf5, saved_model, frozen_graph, tflite, onnx)
 
 
 def model_format(path: Path) -> ModelFormat:

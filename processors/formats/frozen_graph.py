@@ -8,7 +8,7 @@ from typing import Any
 from ...catalog.errors import ModelError
 from ..network import Network, Twin
 from ..tensorflow_setup import explain, tensorflow
-from .graph import PASS_ON, check_operations, network_of
+from .graph import PASS_ON, any_count, check_operations, network_of
 from .hints import output_scores, tensor_name
 
 NAME = "a frozen graph (.pb)"
@@ -63,8 +63,10 @@ def _before_arg_max(wrapped: Any, graph: Any, names: tuple[str, str]) -> Twin | 
         return None
     scores = node.input[0] if ":" in node.input[0] else f"{node.input[0]}:0"
     function = wrapped.prune(names[0], scores)
-    dtype = function.inputs[0].dtype
-    return Twin(call=lambda pixels: function(tf.cast(pixels, dtype)), is_structural=False)
+    source = function.inputs[0]
+    count = source.shape[0] if source.shape.rank == 4 else None
+    ask = any_count(function, count)
+    return Twin(call=lambda pixels: ask(tf.cast(pixels, source.dtype)), is_structural=False)
 
 
 def _tensors(path: Path, graph: Any, properties: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """TensorFlow graphs of any origin: is it safe to run, and what does it give?"""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,30 @@ from ..tensorflow_setup import tensorflow
 from .hints import SAID
 
 _REFUSED = re.compile(
-    r"ReadFile|WriteFile|MatchingFiles|.*PyFunc.*|.*Reader(V2)?|ReaderRead.*|TextLineDataset.*"
-    r"|TFRecordDataset.*|FixedLengthRecord.*|.*FileDataset.*|SqlDataset"
-    r"|(Load|Save|Snapshot|Cache).*Dataset.*|InitializeTableFromTextFile.*|Print(V2)?|_?Send"
-    r"|_?Recv|_?Host.*|Collective.*|Rpc.*|.*DataService.*|Debug.*|LoadLibrary|XlaLaunch.*|TPU.*"
-    r"|WriteSummary|.*SummaryWriter.*|.*Summary(V2)?|GenerateVocabRemapping"
-    r"|LoadAndRemapMatrix|.*Lmdb.*|.*BigQuery.*|Assert.*File.*"
+    r"ReadFile|WriteFile|MatchingFiles|.*PyFunc.*|.*Reader(V2)?|ReaderRead.*|.*Dataset.*"
+    r"|InitializeTableFromTextFile.*|Print(V2)?|_?Send|_?Recv|_?Host.*|Collective.*|Rpc.*"
+    r"|Debug.*|LoadLibrary|XlaLaunch.*|.*TPU.*|.*Summary(V2)?|GenerateVocabRemapping"
+    r"|LoadAndRemapMatrix|ImmutableConst|(De|En)code(ProtoV2|Proto)|Abort|Remote.*|Nccl.*"
 )
-"""Operations that touch files, the network, Python or other processes."""
+"""Operations without a state that touch files, the network, Python or other processes."""
+_HARMLESS = re.compile(
+    r"Assert|CheckNumerics(V2)?|Empty|DeepCopy|If|While|Case|StatefulPartitionedCall|GuaranteeConst"
+    r"|VarHandleOp|VarIsInitializedOp|Variable(V2|Shape)?|ReadVariableOp|Assign(Add|Sub)?VariableOp"
+    r"|Resource(Gather(Nd)?|Scatter.*|StridedSliceAssign|(Sparse)?Apply.*)|DisableCopyOnRead"
+    r"|DestroyResourceOp|TemporaryVariable|(Anonymous)?(Mutable)?(Dense)?HashTable\w*"
+    r"|LookupTable(Export|Find|Import|Insert|Remove|Size)V2|InitializeTableV2|Stack(Close|Pop|Push)?(V2)?"
+    r"|TensorArray.*|CudnnRNN.*|Random(Crop|Gamma|Poisson(V2)?|Shuffle|StandardNormal|Uniform(Int)?)"
+    r"|Stateful(Random|Standard|Truncated|Uniform).*|TruncatedNormal|ParameterizedTruncatedNormal"
+    r"|Multinomial|SampleDistortedBoundingBox(V2)?|Rng(ReadAndSkip|Skip)|StatelessRandomGetAlg"
+    r"|NonDeterministicInts|Timestamp"
+)
+"""Operations with a state that stay inside of the graph; no others are let through."""
 _CHECKPOINT = re.compile(r"(Save|Restore)(V2|Slices?)?|MergeV2Checkpoints|ShardedFilename")
 """Normal in a SavedModel folder, which holds its own checkpoint; out of place elsewhere."""
 PASS_ON = ("Identity", "IdentityN", "Squeeze", "ExpandDims", "Cast", "StopGradient")
 """Operations at the end of a graph that change nothing that matters here."""
+_KEEP_SCORES = (*PASS_ON, "ResizeBilinear", "ResizeNearestNeighbor", "Reshape", "Transpose")
+"""Operations that move or average scores and leave their kind as it is."""
 _TEST_SIZE = 256
 
 
@@ -43,12 +55,31 @@ def check_operations(path: Path, graphs: Iterable[Any], *, checkpoint: bool) -> 
     for graph in graphs:
         functions = (node for function in graph.library.function for node in function.node_def)
         for node in (*graph.node, *functions):
-            if _REFUSED.fullmatch(node.op) or (not checkpoint and _CHECKPOINT.fullmatch(node.op)):
+            saves = _CHECKPOINT.fullmatch(node.op) is not None
+            if reaches_out(node.op) if not saves else not checkpoint:
                 found.add(node.op)
-    if found:
-        raise ModelError(
-            f"model {path} reaches outside of itself ({', '.join(sorted(found))}); refused"
-        )
+    refuse(path, found)
+
+
+def reaches_out(operation: str) -> bool:
+    """Return whether an operation may touch something outside of its graph."""
+    from tensorflow.python.framework import op_def_registry
+
+    if _REFUSED.fullmatch(operation):
+        return True
+    known = op_def_registry.get(operation)
+    return known is not None and known.is_stateful and not _HARMLESS.fullmatch(operation)
+
+
+def refuse(path: Path, operations: Collection[str]) -> None:
+    """Refuse a model for operations that reach out; does nothing where there are none.
+
+    Raises:
+        ModelError: Names the operations.
+    """
+    if operations:
+        names = ", ".join(sorted(operations))
+        raise ModelError(f"model {path} reaches outside of itself ({names}); refused")
 
 
 def network_of(path: Path, call: Callable[[Any], Any], spec: Any, scores: Scores | None) -> Network:
@@ -67,21 +98,22 @@ def network_of(path: Path, call: Callable[[Any], Any], spec: Any, scores: Scores
         raise ModelError(f"model {path} takes {spec.shape}; expected (batch, height, width, bands)")
     tf = tensorflow()
     dtype = spec.dtype
-    _, height, width, bands = spec.shape
+    count, height, width, bands = spec.shape
+    ask = any_count(call, count)
 
     def forward(pixels: Any) -> Any:
-        return call(pixels if dtype == tf.float32 else tf.cast(pixels, dtype))
+        return ask(pixels if dtype == tf.float32 else tf.cast(pixels, dtype))
 
     sample = np.random.default_rng(5).random(
         (2, height or _TEST_SIZE, width or _TEST_SIZE, bands), np.float32
     )
-    traced = tf.function(forward).get_concrete_function(tf.TensorSpec(sample.shape, tf.float32))
-    given = traced(tf.constant(sample)).numpy()
+    frozen = _frozen(forward, tf.TensorSpec(sample.shape, tf.float32))
+    given = frozen(tf.constant(sample))[0].numpy()
     if given.ndim not in (3, 4):
         raise ModelError(
             f"model {path} gives {given.shape[1:]} for {sample.shape[1:]}, no score for each pixel"
         )
-    kind, reason = (scores, SAID) if scores is not None else _kind(traced, given)
+    kind, reason = (scores, SAID) if scores is not None else _kind(frozen, given)
     return Network(
         call=forward,
         twin=None,
@@ -94,14 +126,35 @@ def network_of(path: Path, call: Callable[[Any], Any], spec: Any, scores: Scores
     )
 
 
-def _kind(traced: Any, given: Any) -> tuple[Scores, str]:
+def any_count(call: Callable[[Any], Any], count: int | None) -> Callable[[Any], Any]:
+    """Return a function for any number of windows of a graph that takes ``count`` at a time."""
+    if count is None:
+        return call
+
+    def forward(pixels: Any) -> Any:
+        tf = tensorflow()
+        windows = tf.split(pixels, pixels.shape[0])
+        return tf.concat([call(tf.repeat(window, count, axis=0))[:1] for window in windows], axis=0)
+
+    return forward
+
+
+def _frozen(call: Callable[[Any], Any], spec: Any) -> Any:
+    """Return a function whose graph has its operations in one piece."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    traced = tensorflow().function(call).get_concrete_function(spec)
+    return convert_variables_to_constants_v2(traced)
+
+
+def _kind(frozen: Any, given: Any) -> tuple[Scores, str]:
     """Tell from the last operation of the graph, else from the numbers, what the output is."""
     if given.dtype.kind in "iu":
         return "classes", "whole numbers"
     if given.ndim == 3:
         return "classes", "no axis of channels"
-    operation = traced.graph.outputs[0].op
-    while operation.type in PASS_ON and operation.inputs:
+    operation = frozen.graph.outputs[0].op
+    while operation.type in _KEEP_SCORES and operation.inputs:
         operation = operation.inputs[0].op
     if operation.type in ("Softmax", "Sigmoid"):
         kind: Scores = "probabilities" if operation.type == "Softmax" else "sigmoid"

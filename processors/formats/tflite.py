@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from ...catalog.errors import ModelError
 from ..network import Network
 from ..tensorflow_setup import explain, tensorflow
-from .graph import network_of
+from .graph import network_of, reaches_out, refuse
 from .hints import chosen_output, output_scores
 
 NAME = "a TensorFlow Lite file"
+_FLEX = "Flex"
+"""How the name of an operation begins that TensorFlow Lite leaves to TensorFlow."""
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -30,6 +32,7 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
         ModelError: Damaged, or no pixel classifier.
     """
     tf = tensorflow()
+    _check_operations(path)
     try:
         interpreter = _Interpreter(path, properties.get("OutputName"))
     except (ValueError, RuntimeError) as error:  # of TensorFlow, or ours
@@ -43,6 +46,19 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
         return scores
 
     return network_of(path, call, spec, output_scores(properties))
+
+
+def _check_operations(path: Path) -> None:
+    """Refuse a model that runs operations of TensorFlow which reach outside of it."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    try:
+        codes = schema.ModelT.InitFromPackedBuf(path.read_bytes()).operatorCodes or []
+        custom = [(code.customCode or b"").decode() for code in codes]
+    except Exception as error:  # the reader of flat buffers raises anything for a damaged one
+        raise ModelError(f"model {path} is a damaged TensorFlow Lite file") from error
+    flex = [name.removeprefix(_FLEX) for name in custom if name.startswith(_FLEX)]
+    refuse(path, {name for name in flex if reaches_out(name)})
 
 
 class _Interpreter:

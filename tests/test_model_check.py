@@ -1,0 +1,159 @@
+"""What ``model check`` finds, and models that must not do what they want to."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pixelcat.catalog.errors import ModelError
+from pixelcat.processors.definition import ModelDefinition
+from pixelcat.processors.describe import check
+from pixelcat.processors.formats import model_format
+
+Function = Callable[..., Any]
+
+
+@pytest.fixture
+def scene(write_raster: Function, tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(6).integers(900, 9000, (3, 60, 70)).astype(np.uint16)
+    path: Path = write_raster(tmp_path / "scene.tif", pixels)
+    return path
+
+
+def per_pixel(path: Path, kernel: np.ndarray, activation: str | None = None) -> Path:
+    """Write a network of one 1 x 1 convolution."""
+    import keras
+
+    bands, channels = kernel.shape
+    inputs = keras.layers.Input((None, None, bands))
+    layer = keras.layers.Conv2D(channels, 1, use_bias=False, activation=activation)
+    model = keras.Model(inputs, layer(inputs))
+    layer.kernel.assign(kernel.reshape(1, 1, bands, channels))
+    model.save(path)
+    return path
+
+
+def report(model: Path, scene: Path | None, **arguments: str) -> dict[str, Any]:
+    return check(ModelDefinition.load(model), arguments, None if scene is None else str(scene))
+
+
+def test_counts_fed_to_a_network_as_they_are_are_pointed_out(
+    keras_net: Function, scene: Path, tmp_path: Path
+) -> None:
+    keras_net(poolings=0)
+    model = per_pixel(tmp_path / "net.keras", np.eye(3))
+    found = report(model, scene)
+    assert "fed values up to 8" in found["notes"]
+    assert found["output"] == "logits"
+    assert "activation linear" in found["told by"]
+    scaled = report(model, scene, scale="0.0001")
+    assert scaled["notes"] == "none"
+    assert scaled["fed to the network"].startswith("0.09")
+
+
+def test_channels_that_add_up_to_one_are_taken_for_fractions(
+    keras_net: Function, scene: Path, tmp_path: Path
+) -> None:
+    """Each channel is a band, the last one what is missing to 1."""
+    keras_net(poolings=0)
+    import keras
+
+    inputs = keras.layers.Input((None, None, 3))
+    total = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones")(inputs)
+    rest = keras.layers.Conv2D(1, 1, kernel_initializer="ones", bias_initializer="ones")
+    last = rest(keras.layers.Rescaling(-1)(total))
+    joined = keras.layers.Concatenate()([inputs, last])
+    model = keras.Model(inputs, keras.layers.Conv2D(4, 1, use_bias=False)(joined))
+    model.layers[-1].kernel.assign(np.eye(4).reshape(1, 1, 4, 4))
+    model.save(tmp_path / "net.keras")
+    found = report(tmp_path / "net.keras", scene, scale="0.00001")
+    assert found["channels add up to"] == "1 to 1"
+    assert "--arg scores=fractions" in found["notes"]
+    told = report(tmp_path / "net.keras", scene, scale="0.00001", scores="fractions")
+    assert told["notes"] == "none"
+    wrong = report(tmp_path / "net.keras", scene, scale="0.1", scores="fractions")
+    assert "wrong scaling" in wrong["notes"]
+
+
+def test_a_check_without_an_image_and_with_everything_asked(
+    keras_net: Function, tmp_path: Path
+) -> None:
+    keras_net().save(tmp_path / "net.keras")
+    found = report(
+        tmp_path / "net.keras", None, test_time_augmentation="t", blend="hann", tile_size="64"
+    )
+    assert found["classified on"] == "noise"
+    assert sum(row["share"] for row in found["classes"]) == pytest.approx(1, abs=1e-3)
+    json.dumps(found)
+
+
+# hostile files, of several makers
+
+
+REFUSED = {
+    **dict.fromkeys(["frozen_pyfunc.pb", "frozen_readfile.pb", "frozen_writefile.pb"], "outside"),
+    **dict.fromkeys(
+        ["savedmodel_pyfunc", "savedmodel_readfile", "savedmodel_writefile"], "outside"
+    ),
+    "truncated_frozen.pb": "damaged",
+    "garbage.h5": "unknown data",
+    "lfs_pointer.h5": "Git LFS pointer",
+    "lambda.h5": "is a Lambda",
+}
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("name", REFUSED)
+def test_hostile_graphs_are_refused_and_leave_nothing(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    source = shared_data / "bad/models" / name
+    copy = shutil.copytree if source.is_dir() else shutil.copy
+    path = Path(copy(source, tmp_path / name))
+    before = sorted(each.name for each in tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=REFUSED[name]):
+        model_format(path).load(path, {})
+    assert sorted(each.name for each in tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("operation", "refused"),
+    [
+        *((name, True) for name in ("WriteFile", "EagerPyFunc", "ImmutableConst", "LMDBDataset")),
+        *((name, True) for name in ("CSVDataset", "RecordInput", "Abort", "DecodeProtoV2")),
+        *((name, True) for name in ("FileSystemSetConfiguration", "CreateSummaryFileWriter")),
+        *((name, False) for name in ("Conv2D", "ReadVariableOp", "StatefulPartitionedCall")),
+        *((name, False) for name in ("While", "HashTableV2", "LookupTableFindV2", "Assert")),
+        *((name, False) for name in ("RandomUniform", "TensorArrayV3", "ResourceGather")),
+    ],
+)
+def test_what_an_operation_may_touch_is_known(operation: str, refused: bool) -> None:
+    from pixelcat.processors.formats.graph import reaches_out
+
+    assert reaches_out(operation) == refused
+
+
+def test_a_lite_model_that_calls_tensorflow_to_write_is_refused(tmp_path: Path) -> None:
+    from pixelcat.processors.tensorflow_setup import tensorflow
+
+    tf = tensorflow()
+    marker = tmp_path / "MARKER"
+
+    def hostile(image: Any) -> Any:
+        with tf.control_dependencies([tf.raw_ops.WriteFile(filename=str(marker), contents="x")]):
+            return tf.identity(image) * 2.0
+
+    traced = tf.function(hostile).get_concrete_function(tf.TensorSpec([1, 32, 32, 3], tf.float32))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced])
+    converter.target_spec.supported_ops = [
+        tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS,
+    ]  # fmt: skip
+    (tmp_path / "net.tflite").write_bytes(converter.convert())
+    with pytest.raises(ModelError, match="outside of itself \\(WriteFile\\)"):
+        model_format(tmp_path / "net.tflite").load(tmp_path / "net.tflite", {})
+    assert not marker.exists()
