@@ -37,14 +37,22 @@ def with_margin(network: Network, said: int | None = None) -> Network:
 
 def _lost(network: Network, size: int) -> int:
     """Return by how many pixels the answer is smaller at each side; 0 where that is no number."""
-    tf = tensorflow()
     height, width = network.height or size, network.width or size
-    given = tf.function(network.call)(tf.zeros([1, height, width, network.bands])).shape
+    given = answer_shape(network, height, width)
     if len(given) not in (3, 4):
         return 0
     lost = {height - given[1], width - given[2]}
     least = min(lost)
     return least // 2 if len(lost) == 1 and least > 0 and least % 2 == 0 else 0
+
+
+def answer_shape(network: Network, height: int, width: int) -> tuple[int, ...]:
+    """Return the shape of the answer for one window, as it is when the network runs."""
+    tf = tensorflow()
+    spec = tf.TensorSpec([1, height, width, network.bands], tf.float32)
+    # a concrete function: TensorFlow would complain about one that is traced for each size
+    run = tf.function(lambda pixels: network.call(pixels)).get_concrete_function(spec)
+    return tuple(run(tf.zeros(spec.shape)).shape)
 
 
 def _padded(call: Callable[[Any], Any], margin: int) -> Callable[[Any], Any]:

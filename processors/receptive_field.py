@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .margin import answer_shape
 from .network import Network
 from .tensorflow_setup import tensorflow
 
@@ -63,11 +64,10 @@ def measure(network: Network) -> ReceptiveField:
 
 
 def _check_shape(network: Network, height: int, width: int) -> None:
-    tf = tensorflow()
-    given = tf.function(network.call)(tf.zeros([1, height, width, network.bands])).shape
-    if len(given) not in (3, 4) or tuple(given[1:3]) != (height, width):
+    given = answer_shape(network, height, width)
+    if len(given) not in (3, 4) or given[1:3] != (height, width):
         raise ValueError(
-            f"gives {tuple(given[1:])} for an input of {height} x {width} pixels,"
+            f"gives {given[1:]} for an input of {height} x {width} pixels,"
             " not one score vector per pixel"
         )
 

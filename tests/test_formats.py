@@ -250,6 +250,27 @@ def test_an_hdf5_file_with_code_is_refused_before_it_is_loaded(
         model_format(tmp_path / "net.h5").load(tmp_path / "net.h5", {})
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("os", "system"), ("builtins", "function"), ("keras.utils", "get_file"), ("evil.layers", "X")],
+)
+def test_an_hdf5_file_that_names_foreign_modules_is_refused(
+    keras_net: Function, tmp_path: Path, module: str, name: str
+) -> None:
+    import h5py
+
+    keras_net(poolings=0).save(tmp_path / "net.h5")
+    with h5py.File(tmp_path / "net.h5", "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        config["config"]["layers"][-1]["config"]["activation"] = {
+            "module": module, "class_name": name, "config": {}, "registered_name": name,
+        }  # fmt: skip
+        file.attrs["model_config"] = json.dumps(config)
+    with pytest.raises(ModelError, match=f"{module}.{name}"):
+        model_format(tmp_path / "net.h5").load(tmp_path / "net.h5", {})
+
+
 def test_two_outputs_need_a_name(tf: Any, net: Any, tmp_path: Path) -> None:
     module = tf.Module()
     module.net = net

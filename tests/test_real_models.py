@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import rasterio
 
 from pixelcat import classify
 
@@ -75,8 +77,6 @@ def test_a_clear_scene_has_no_clouds(shared_data: Path, tmp_path: Path) -> None:
 
 
 def test_scene_with_a_collar_of_nodata(shared_data: Path, tmp_path: Path, model_emd: Path) -> None:
-    import rasterio
-
     image = shared_data / "imagery/rasterio/RGB.byte.tif"
     with rasterio.open(image) as dataset:
         valid = dataset.dataset_mask() != 0
@@ -86,3 +86,50 @@ def test_scene_with_a_collar_of_nodata(shared_data: Path, tmp_path: Path, model_
         classes = dataset.read(1)
         assert ((classes != dataset.nodata) == valid).all()
     assert row["valid_pixels"] == int(valid.sum())
+
+
+# the same weights in several containers
+
+
+def class_map(image: Path, model: Path, output: Path, **arguments: Any) -> np.ndarray:
+    run = classify(image, model=model, output=output, arguments=arguments)
+    (raster,) = run.rasters.glob("*.tif")
+    with rasterio.open(raster) as dataset:
+        return np.asarray(dataset.read(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold", "different"),
+    [
+        ("landsatbiomeRGBISWIR7.hdf5", 0.00005, 0),
+        ("rgbiswir_frozen.pb", 0.00005, 0),
+        ("rgbiswir_savedmodel", 0.00005, 10),
+        ("rgbiswir_savedmodel", 0.5, 0),
+    ],
+)
+def test_containers_of_one_cloud_model_agree(
+    shared_data: Path, tmp_path: Path, name: str, threshold: float, different: int
+) -> None:
+    """The SavedModel takes 32 x 32 pixels and no other size, and looks 22 pixels far."""
+    models = shared_data / "models/dl_l8s2_uv"
+    arguments = {"bands": "B2,B3,B4,B8,B11,B12", "threshold": threshold, **REFLECTANCE}
+    image = shared_data / "imagery/rstoolbox/sen2.tif"
+    wanted = class_map(image, models / "rgbiswir.keras", tmp_path / "a.gpkg", **arguments)
+    found = class_map(image, models / name, tmp_path / "b.gpkg", **arguments)
+    assert (wanted == 1).sum() == (30 if threshold < 0.5 else 0)
+    assert (found != wanted).sum() == different
+
+
+@pytest.mark.parametrize("layers", ["32x32x32", "64x64x64", "256x64x256", "256x128x256"])
+def test_containers_of_one_cover_model_agree(
+    shared_data: Path, tmp_path: Path, layers: str
+) -> None:
+    models = shared_data / "models/fractionalcover3"
+    image = shared_data / "imagery/rstoolbox/sen2.tif"
+    arguments = {"bands": "B3,B4,B8,B11,B12", **REFLECTANCE}
+    keras, lite = (
+        class_map(image, models / f"fcModel_{layers}{end}", tmp_path / f"{n}.gpkg", **arguments)
+        for n, end in enumerate(("_conv.keras", ".tflite"))
+    )
+    assert (keras == lite).all()
+    assert set(np.unique(keras)) == {0, 1, 2}

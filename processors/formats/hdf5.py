@@ -1,6 +1,7 @@
 """Keras 2 HDF5 files (``.h5``, ``.hdf5``)."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,11 @@ from .keras3 import network_of_model
 
 NAME = "an HDF5 file (.h5)"
 _UNSAFE = ("Lambda", "TFOpLambda", "SlicingOpLambda")
+_OWN = re.compile(
+    r"(tf_)?keras(\.src|\.engine)*(\.(layers|activations|initializers|regularizers|constraints"
+    r"|models|saving|optimizers|losses|metrics|mixed_precision|dtype_policies)(\.\w+)*)?"
+)
+"""Modules that a configuration may name; Keras would import any."""
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -76,6 +82,9 @@ def _refuse_code(path: Path) -> None:
         if name in _UNSAFE:
             label = (layer.get("config") or {}).get("name", name)
             raise ModelError(f"model {path} holds code (layer {label} is a {name}); refused")
+        module = layer.get("module")
+        if module is not None and not _OWN.fullmatch(str(module)):
+            raise ModelError(f"model {path} needs code of its own ({module}.{name}); refused")
 
 
 def _layers(config: object) -> Iterator[dict[str, Any]]:
