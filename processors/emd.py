@@ -16,6 +16,8 @@ _CLASS_VALUES = range(-(2**31), 2**32)
 """What fits a class raster."""
 _PRO = "[functions]"
 """How a path begins that lies in the installation of ArcGIS Pro."""
+_PRO_FILES = ("ImageClassifier.py", "ArcGISImageClassifier.py")
+"""Its raster functions for pixel classifiers, which definitions also name without a path."""
 
 
 class Emd:
@@ -64,13 +66,24 @@ class Emd:
     def raster_function(self) -> Path | None:
         """Return the Python raster function that comes with the model, None where there is none.
 
-        One that names a part of ArcGIS Pro does not come with the model.
+        One that is a part of ArcGIS Pro does not come with the model: it does what we do.
         """
         text = self._emd.get("InferenceFunction")
-        if not isinstance(text, str) or not text.strip() or text.lower().startswith(_PRO):
+        if text is None or text == "":
             return None
+        if not isinstance(text, str):
+            raise self.fail("InferenceFunction is no file name")
         path = self._resolved("InferenceFunction", text)
-        return path if path.is_relative_to(self.folder) and path.is_file() else None
+        if text.lower().startswith(_PRO) or (path.name in _PRO_FILES and not path.is_file()):
+            return None
+        if not path.is_relative_to(self.folder) or not path.is_file():
+            where = (
+                "is not there" if path.is_relative_to(self.folder) else "lies outside its folder"
+            )
+            raise self.fail(
+                f"InferenceFunction {text} {where}; --ignore-model-code runs the network without it"
+            )
+        return path
 
     @property
     def folder(self) -> Path:

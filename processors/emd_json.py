@@ -1,5 +1,6 @@
 """The JSON of a model definition, as messy as real files are."""
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -25,7 +26,9 @@ _KNOWN = {key.lower(): key for key in _KEYS}
 def read_json(path: Path) -> Mapping[str, Any]:
     """Read a definition file; see :func:`parse_json`."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if wide else "utf-8-sig")
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

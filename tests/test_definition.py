@@ -116,9 +116,9 @@ def test_a_byte_order_mark_is_fine(tmp_path: Path, write_emd: Write) -> None:
 
 
 def test_keys_that_we_do_not_know_are_kept(tmp_path: Path, write_emd: Write) -> None:
-    definition = ModelDefinition.load(write_emd(tmp_path, InferenceFunction="x.py", Foo={"a": [1]}))
+    definition = ModelDefinition.load(write_emd(tmp_path, ModelPythonFile="x.py", Foo={"a": [1]}))
     assert definition.properties["Foo"] == {"a": [1]}
-    assert definition.properties["InferenceFunction"] == "x.py"
+    assert definition.properties["ModelPythonFile"] == "x.py"
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,6 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path, write_emd: Write) -
         ('{"ModelFile": "net.keras", "ImageHeight": 1' + "0" * 5000 + "}", "net.emd"),
         ('{"ModelFile": "net.keras", "ModelName": "\\ud800"}', "net.emd"),
         (b'{"ModelName": "For\xeat"}', "byte 18"),
-        ('{"ModelFile": "net.keras"}'.encode("utf-16"), "UTF-8"),
     ],
 )
 def test_what_is_no_json_object_is_refused_with_the_place(
@@ -496,9 +495,8 @@ GOOD = {
     "trailing_comma",
     *("bands_dup", "bands_one_based", "bands_too_high", "bom", "class_value_300"),
     *("class_value_negative", "class_value_str", "color_hex", "color_out_of_range"),
-    *("empty_classes", "inference_function", "inference_list", "inference_traversal"),
-    *("name_csv_formula", "name_html", "name_sql", "no_classes", "size_huge", "size_str"),
-    "unknown_keys",
+    *("empty_classes", "name_csv_formula", "name_html", "name_sql", "no_classes", "size_huge"),
+    *("size_str", "unknown_keys", "utf16"),
 }
 
 
@@ -608,3 +606,44 @@ def test_the_very_name_of_a_band_goes_first() -> None:
     assert band_indexes(image, ("Infrared", "nir")) == (1, 0)
     with pytest.raises(ItemError, match="has no band Thermal; its bands are NIR, Infrared"):
         band_indexes(image, ("Thermal",))
+
+
+def test_text_of_windows_is_read(tmp_path: Path, write_emd: Write) -> None:
+    text = '{"ModelFile": "net.keras", "ModelName": "Forêt"}'
+    assert ModelDefinition.load(write_emd(tmp_path, text.encode("utf-16"))).name == "Forêt"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[Functions]System\\DeepLearning\\ArcGISLearn\\ArcGISImageClassifier.py",
+        ".\\ImageClassifier.py",
+        "",
+        None,
+    ],
+)
+def test_functions_of_arcgis_pro_do_not_come_with_the_model(
+    tmp_path: Path, write_emd: Write, text: str | None
+) -> None:
+    definition = ModelDefinition.load(write_emd(tmp_path, InferenceFunction=text))
+    assert definition.raster_function is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("mine.py", "is not there"), ("../mine.py", "lies outside"), (["x.py"], "no file name")],
+)
+def test_a_function_that_is_missing_is_not_passed_over(
+    tmp_path: Path, write_emd: Write, text: object, reason: str
+) -> None:
+    path = write_emd(tmp_path, InferenceFunction=text)
+    assert reason in refusal(path)
+    assert ModelDefinition.load(path, ignore_code=True).raster_function is None
+
+
+def test_a_function_beside_the_model_comes_with_it(tmp_path: Path, write_emd: Write) -> None:
+    (tmp_path / "ImageClassifier.py").write_text("raise SystemExit")
+    path = write_emd(tmp_path, InferenceFunction=".\\ImageClassifier.py", Framework="Templates")
+    definition = ModelDefinition.load(path)
+    assert definition.raster_function == tmp_path / "ImageClassifier.py"
+    assert definition.framework == "Templates"
