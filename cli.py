@@ -12,7 +12,15 @@ from . import __version__
 from .catalog.errors import PixelcatError
 from .catalog.query import query
 from .cli_model import model
-from .cli_output import as_rows, format_option, pairs, print_rows
+from .cli_output import (
+    as_rows,
+    classes_option,
+    code_options,
+    format_option,
+    model_code,
+    pairs,
+    print_rows,
+)
 
 if TYPE_CHECKING:
     from .processors.results import Run
@@ -62,15 +70,13 @@ cli.add_command(model)
     "--arguments", "text", metavar="TEXT", default="",
     help='The same as ArcGIS writes it, "padding 56;batch_size 16", or as a JSON object.',
 )  # fmt: skip
-@click.option(
-    "--classes", type=click.Path(), metavar="FILE",
-    help="CSV or JSON with value, name and color of each class.",
-)  # fmt: skip
+@classes_option
 @click.option(
     "--out-features", metavar="NAME",
     help="Name of the output feature class.  [default: <layer>_classified]",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Classify again what is done already.")
+@code_options
 @format_option
 def classify(
     inputs: Sequence[str],
@@ -82,6 +88,8 @@ def classify(
     classes: str | None,
     out_features: str | None,
     force: bool,
+    trust_model_code: bool,
+    ignore_model_code: bool,
     format_: str,
 ) -> None:
     """Classify images, or the photos attached to features.
@@ -108,6 +116,7 @@ def classify(
             classes=classes,
             out_features=out_features,
             force=force,
+            model_code=model_code(trust_model_code, ignore_model_code),
             progress=progress.show,
         )
     _report(run, format_)

@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from .cli_output import as_rows, format_option, pairs, print_rows
+from .cli_output import (
+    as_rows,
+    classes_option,
+    code_options,
+    format_option,
+    model_code,
+    pairs,
+    print_rows,
+)
 
 
 @click.group()
@@ -16,18 +24,29 @@ def model() -> None:
 
 @model.command()
 @click.argument("definition", metavar="MODEL")
+@classes_option
+@code_options
 @format_option
-def info(definition: str, format_: str) -> None:
+def info(
+    definition: str,
+    classes: str | None,
+    trust_model_code: bool,
+    ignore_model_code: bool,
+    format_: str,
+) -> None:
     """Say what a model definition says: classes, bands, tile, arguments; loads no network.
+
+    A Python raster function lists its arguments only where its code may run.
 
     \b
     Example:
       pixelcat model info land.dlpk
     """
-    from .processors.definition import ModelDefinition
     from .processors.describe import info as info_
+    from .processors.trust import read_model
 
-    _print_report(info_(ModelDefinition.load(definition)), format_)
+    code = model_code(trust_model_code, ignore_model_code)
+    _print_report(info_(read_model(definition, code, classes), run_code=code == "run"), format_)
 
 
 @model.command()
@@ -37,18 +56,29 @@ def info(definition: str, format_: str) -> None:
     "--arg", "arguments", multiple=True, callback=pairs, metavar="NAME=VALUE",
     help="A model argument, as for classify; repeatable.",
 )  # fmt: skip
+@classes_option
+@code_options
 @format_option
-def check(definition: str, image: str | None, arguments: Mapping[str, str], format_: str) -> None:
+def check(
+    definition: str,
+    image: str | None,
+    arguments: Mapping[str, str],
+    classes: str | None,
+    trust_model_code: bool,
+    ignore_model_code: bool,
+    format_: str,
+) -> None:
     """Load a model, measure how far it looks, and run one batch.
 
     \b
     Example:
       pixelcat model check land.dlpk --on scene.tif
     """
-    from .processors.definition import ModelDefinition
     from .processors.describe import check as check_
+    from .processors.trust import load_model
 
-    _print_report(check_(ModelDefinition.load(definition), arguments, image), format_)
+    loaded = load_model(definition, model_code(trust_model_code, ignore_model_code), classes)
+    _print_report(check_(loaded, arguments, image), format_)
 
 
 @model.command()
@@ -56,10 +86,7 @@ def check(definition: str, image: str | None, arguments: Mapping[str, str], form
 @click.option(
     "--output", "-o", required=True, type=click.Path(dir_okay=False), help="The package, a .dlpk."
 )
-@click.option(
-    "--classes", type=click.Path(), metavar="FILE",
-    help="CSV or JSON with value, name and color of each class.",
-)  # fmt: skip
+@classes_option
 @click.option("--bands", help="0-based indexes or names of the bands, in order: 3,2,1.")
 @click.option("--tile", type=click.IntRange(min=1), help="Side of a model input in pixels.")
 def pack(

@@ -6,12 +6,18 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from tabulate import tabulate
 
+from .catalog.errors import UsageError
 from .catalog.query import Rows
+
+if TYPE_CHECKING:
+    from .processors.trust import ModelCode
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 format_option = click.option(
     "--format",
@@ -21,6 +27,39 @@ format_option = click.option(
     show_default=True,
     help="How rows are printed on standard output.",
 )
+
+
+classes_option = click.option(
+    "--classes", type=click.Path(), metavar="FILE",
+    help="CSV or JSON with value, name and color of each class.",
+)  # fmt: skip
+
+
+def code_options(command: Command) -> Command:
+    """Add the options about a Python raster function that comes with a model."""
+    for option in (
+        click.option(
+            "--ignore-model-code", is_flag=True,
+            help="Leave a model's Python raster function alone and run its network.",
+        ),
+        click.option(
+            "--trust-model-code", is_flag=True,
+            help="Run a model's Python raster function, code that may do whatever you may do.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def model_code(trust: bool, ignore: bool) -> "ModelCode":
+    """Return what ``code_options`` say.
+
+    Raises:
+        UsageError: Both.
+    """
+    if trust and ignore:
+        raise UsageError("--trust-model-code and --ignore-model-code exclude each other")
+    return "run" if trust else "ignore" if ignore else "refuse"
 
 
 def pairs(context: click.Context, option: click.Parameter, values: Sequence[str]) -> Any:

@@ -151,17 +151,40 @@ ARGUMENTS: dict[str, Argument] = {
 }  # fmt: skip
 
 
-def parse_arguments(pairs: Mapping[str, str]) -> dict[str, Any]:
+def _seconds(text: str) -> float:
+    seconds = finite_number(text)
+    if seconds <= 0:
+        raise ValueError
+    return seconds
+
+
+FUNCTION_ARGUMENTS = {
+    "bands": ARGUMENTS["bands"],
+    "source_range": ARGUMENTS["source_range"],
+    "timeout": Argument(
+        _seconds, "number", "more than 0", "seconds that a raster function may take for a call"
+    ),
+}
+"""Those that we understand beside the ones that a raster function lists."""
+
+
+def parse_arguments(
+    pairs: Mapping[str, str], known: Mapping[str, Argument] = ARGUMENTS
+) -> dict[str, Any]:
     """Parse arguments given as text.
+
+    Args:
+        pairs: Texts by name.
+        known: The arguments there are.
 
     Raises:
         UsageError: An unknown name or a value that does not fit.
     """
     values = {}
     for name, text in pairs.items():
-        argument = ARGUMENTS.get(name)
+        argument = known.get(name)
         if argument is None:
-            raise unknown(name, ARGUMENTS)
+            raise unknown(name, known)
         try:
             values[name] = argument.parse(text)
         except ValueError:

@@ -14,6 +14,9 @@ _PALETTE = (
     (227, 119, 194), (127, 127, 127), (188, 189, 34), (23, 190, 207),
 )  # fmt: skip
 
+CLASS_VALUES = range(-(2**31), 2**32)
+"""What fits a class raster."""
+
 
 def numbered_classes(count: int) -> tuple[ClassDefinition, ...]:
     """Return classes 0, 1, ... for a model that comes without names."""

@@ -36,7 +36,7 @@ class Classifier(Protocol):
     gives_confidence: bool
     """False for a model that gives class values and no scores; confidence is then 1."""
     bands: int
-    """Bands that the model takes."""
+    """Bands that the model takes; 0 for all of an image."""
     tiling: Tiling
     batch_size: int
 
@@ -54,7 +54,10 @@ class Classifier(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of what the model holds."""
+        """Let go of what the model holds.
+
+        Another thread may be waiting for :meth:`classify`; it gets an answer or an error soon.
+        """
         ...
 
 
@@ -69,3 +72,7 @@ class Prepared:
     """What ``model check`` reports."""
     notes: tuple[str, ...]
     """What the user should know, a line each."""
+    device: str
+    """What it computes on: ``CPU``, or the name of a GPU."""
+    bands: tuple[int | str, ...] | None
+    """0-based indexes or names of the bands it takes, in order; None for the first ones."""

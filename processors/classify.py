@@ -16,15 +16,15 @@ from ..io.image import decoder
 from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
 from ..io.sources.filegdb import is_file_geodatabase
-from .arguments import as_text, parse_arguments
-from .class_list import read_classes
+from .arguments import as_text
 from .classifier import Prepared
 from .definition import ModelDefinition
 from .messages import Task
-from .options import RunOptions, resolve
+from .options import RunOptions, options_of
 from .prepare import prepare
 from .results import Failure, Run
-from .tensorflow_setup import device_name, software
+from .tensorflow_setup import software
+from .trust import ModelCode, load_model
 from .worker import Worker
 
 Progress = Callable[[int, int], None]
@@ -54,6 +54,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     classes: str | os.PathLike[str] | None = None,
     out_features: str | None = None,
     force: bool = False,
+    model_code: ModelCode = "refuse",
     progress: Progress | None = None,
 ) -> Run:
     """Classify images and keep the results in a catalog.
@@ -73,6 +74,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             does not name them.
         out_features: Name of the output feature class; default ``<layer>_classified``.
         force: Start a new run even where an earlier one can go on.
+        model_code: What to do with the Python raster function of a model that has one:
+            ``refuse`` the model, ``run`` the code, which may do whatever you may do, or
+            ``ignore`` the code and take the network alone.
         progress: Called after each item.
 
     Returns:
@@ -87,14 +91,13 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     """
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     _check_paths(paths, Path(output))
-    definition = ModelDefinition.load(model if isinstance(model, str) else Path(model))
-    if classes is not None:
-        definition = definition.with_keys(Classes=read_classes(Path(classes)))
+    named = None if classes is None else Path(classes)
+    definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
     given = {name: as_text(value) for name, value in (arguments or {}).items()}
     request = _Request(
         definition=definition,
         hashes=(definition.sha256, definition.weights_sha256()),
-        options=resolve(definition, parse_arguments(given)),
+        options=options_of(definition, given),
         layer=layer,
         out_features=out_features,
         force=force,
@@ -219,7 +222,7 @@ class _Driver:
             model_id,
             options=self._request.options.as_json(),
             software=software(),
-            device=device_name(),
+            device=prepared.device,
             decoder=decoder(),
             force=self._request.force,
         )
@@ -230,9 +233,7 @@ class _Driver:
         make_folder(folder)
         sweep(folder)
         pending = self._pending(run_id)
-        worker = Worker(
-            prepared.classifier, bands=self._request.options.bands, tags=self._tags(run_id)
-        )
+        worker = Worker(prepared.classifier, bands=prepared.bands, tags=self._tags(run_id))
         done = 0
         try:
             with closing(worker.run(self._tasks(pending, folder))) as outputs:

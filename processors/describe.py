@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,50 +14,95 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from ..catalog.errors import ItemError, SourceError
+from ..catalog.errors import ItemError, ModelError, SourceError
 from ..io.image import Window, open_image
-from .arguments import ARGUMENTS, parse_arguments
+from .arguments import ARGUMENTS, FUNCTION_ARGUMENTS, Argument, parse_arguments
 from .bands import band_indexes
 from .batch import ClassBatch, Place, WindowBatch
 from .class_list import read_classes
 from .classifier import Classifier, Prepared
 from .definition import ModelDefinition
 from .formats import model_format
-from .options import RunOptions, resolve
+from .options import RunOptions, options_of
 from .package_out import write_package
 from .prepare import prepare
 from .ranges import ranges
+from .raster_function.parameters import Parameter
+from .raster_function.prepare import function_parameters
+from .read_window import read_whole_window
 from .scaling import Scaling
 
 _ROUNDS = 3
 
 
-def info(definition: ModelDefinition) -> dict[str, Any]:
-    """Return what a definition says, by name; lists hold a dictionary per row."""
-    options = resolve(definition, {})
+def info(definition: ModelDefinition, *, run_code: bool = False) -> dict[str, Any]:
+    """Return what a definition says, by name; lists hold a dictionary per row.
+
+    Args:
+        definition: The model.
+        run_code: Whether its raster function, if it has one, may run to list its arguments.
+
+    Raises:
+        ModelError: The raster function does not run.
+    """
+    options = options_of(definition, {})
+    network = definition.raster_function is None
+    known = ARGUMENTS if network else FUNCTION_ARGUMENTS
+    listed: list[Parameter] = []
+    if run_code and not network:
+        listed = function_parameters(definition, options)
     return {
         "name": definition.name,
         "framework": definition.framework,
-        "format": model_format(definition.model_file).NAME,
+        "format": _format(definition),
         "model file": str(definition.model_file),
+        **_code(definition, run_code),
         "definition sha256": definition.sha256,
         "weights sha256": definition.weights_sha256(),
-        "bands": _listed(definition.bands, "the first ones"),
+        "bands": _listed(definition.bands, "the first ones" if network else "what it asks for"),
         "tile": _listed(definition.tile_size, "chosen by what the model looks at"),
         "classes": [
             {"value": c.value, "name": c.name, "color": "#{:02x}{:02x}{:02x}".format(*c.color)}
             for c in definition.classes
         ],
         "arguments": [
-            {
-                "name": name,
-                "type": argument.type,
-                "default": _listed(_default(options, name), ""),
-                "domain": argument.domain,
-                "meaning": argument.meaning,
-            }
-            for name, argument in ARGUMENTS.items()
+            *map(_parameter, listed),
+            *(_argument(name, argument, options) for name, argument in known.items()),
         ],
+    }
+
+
+def _format(definition: ModelDefinition) -> str:
+    if definition.raster_function is not None:
+        return "a Python raster function"
+    return model_format(definition.model_file).NAME
+
+
+def _code(definition: ModelDefinition, run_code: bool) -> dict[str, str]:
+    """Return a line about foreign code, if there is any."""
+    if definition.raster_function is None:
+        return {}
+    said = "" if run_code else " (runs only with --trust-model-code)"
+    return {"raster function": f"{definition.raster_function}{said}"}
+
+
+def _argument(name: str, argument: Argument, options: RunOptions) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": argument.type,
+        "default": _listed(_default(options, name), ""),
+        "domain": argument.domain,
+        "meaning": argument.meaning,
+    }
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "type": parameter.type,
+        "default": _listed(parameter.value, ""),
+        "domain": ", ".join(parameter.domain),
+        "meaning": parameter.meaning,
     }
 
 
@@ -94,27 +140,34 @@ def check(
         ModelError: The model cannot be used.
         SourceError: The image cannot be read.
     """
-    options = resolve(definition, parse_arguments(arguments))
+    options = options_of(definition, arguments)
     prepared = prepare(definition, options)
     with closing(prepared.classifier) as classifier:
-        pixels, place = (
-            _noise(classifier) if image is None else _window(Path(image), classifier, options)
+        pixels, valid, place = (
+            _noise(classifier)
+            if image is None
+            else _window(Path(image), classifier, prepared.bands)
         )
         batch = WindowBatch(
             pixels=np.repeat(pixels[np.newaxis], classifier.batch_size, axis=0),
-            valid=np.ones((classifier.batch_size, *pixels.shape[:2]), np.bool_),
+            valid=np.repeat(valid[np.newaxis], classifier.batch_size, axis=0),
             places=(place,) * classifier.batch_size,
         )
-        answer, seconds = _timed(classifier, batch)
+        try:
+            answer, seconds = _timed(classifier, batch)
+        except ItemError as error:
+            raise ModelError(f"model {definition.name}: {error}") from error
         numbers, warnings = _numbers(prepared, options, pixels)
-    share = np.bincount(answer.classes[0].ravel(), minlength=len(classifier.classes))
+    known = ... if answer.valid is None else answer.valid[0]
+    classes = answer.classes[0][known].ravel()
+    share = np.bincount(classes, minlength=len(classifier.classes))
     tiling = classifier.tiling
     return {
         "name": definition.name,
-        "format": model_format(definition.model_file).NAME,
+        "format": _format(definition),
         **prepared.found,
         **numbers,
-        "bands": classifier.bands,
+        "bands": classifier.bands or "all",
         "tile": f"{tiling.height} x {tiling.width}",
         "fixed size": tiling.fixed,
         "padding": tiling.padding,
@@ -127,7 +180,7 @@ def check(
             {
                 "value": each.value,
                 "name": each.name,
-                "share": round(int(count) / answer.classes[0].size, 4),
+                "share": round(int(count) / max(classes.size, 1), 4),
             }
             for each, count in zip(classifier.classes, share, strict=True)
         ],
@@ -168,42 +221,37 @@ def _answer(classifier: Classifier, batch: WindowBatch) -> ClassBatch:
     )
 
 
-def _noise(classifier: Classifier) -> tuple[NDArray[Any], Place]:
+def _noise(classifier: Classifier) -> tuple[NDArray[Any], NDArray[np.bool_], Place]:
     tiling = classifier.tiling
-    shape = (tiling.height, tiling.width, classifier.bands)
+    shape = (tiling.height, tiling.width, classifier.bands or 3)
     place = Place(
         item_id=0,
         window=Window(0, 0, *shape[:2]),
         width=shape[1],
         height=shape[0],
-        bands=classifier.bands,
+        bands=shape[2],
         dtype="uint8",
         transform=Affine.identity(),
         crs=None,
     )
-    return np.random.default_rng(1).integers(0, 256, shape, np.uint8), place
+    noise = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    return noise, np.ones(shape[:2], np.bool_), place
 
 
-def _window(path: Path, classifier: Classifier, options: RunOptions) -> tuple[NDArray[Any], Place]:
-    """Return the middle of an image as far as one window reaches."""
+def _window(
+    path: Path, classifier: Classifier, named: tuple[int | str, ...] | None
+) -> tuple[NDArray[Any], NDArray[np.bool_], Place]:
+    """Return the window in the middle of an image, which of its pixels are valid, and its place."""
     tiling = classifier.tiling
     try:
         with open_image(path) as image:
-            height, width = tiling.padded(image.height, image.width)
-            height, width = min(height, tiling.height), min(width, tiling.width)
-            inside = Window(
-                max(0, (image.height - height) // 2),
-                max(0, (image.width - width) // 2),
-                min(height, image.height),
-                min(width, image.width),
-            )
-            bands = band_indexes(image, options.bands or tuple(range(classifier.bands)))
-            pixels = np.moveaxis(image.read(inside, bands).data, 0, -1)
-            place = Place.of(0, image, inside)
+            count = tiling.count(image.height, image.width)
+            windows = tiling.windows(image.height, image.width)
+            area = next(islice(windows, count // 2, None)).window
+            bands = band_indexes(image, named or tuple(range(classifier.bands or image.bands)))
+            return *read_whole_window(image, area, bands, tiling), Place.of(0, image, area)
     except ItemError as error:
         raise SourceError(f"{path}: {error}") from error
-    short = ((0, height - inside.height), (0, width - inside.width), (0, 0))
-    return np.pad(pixels, short, mode="reflect"), place
 
 
 def _peak_memory_mib() -> int:

@@ -7,13 +7,11 @@ from typing import Any
 from ..catalog.errors import ModelError
 from ..catalog.records import ClassDefinition
 from .arguments import boolean
-from .class_list import color_of
+from .class_list import CLASS_VALUES, color_of
 from .numbers import finite_number, whole_number
 from .scaling import Scaling
 
 _FRAMEWORKS = ("keras", "tensorflow", "onnx")
-_CLASS_VALUES = range(-(2**31), 2**32)
-"""What fits a class raster."""
 _PRO = "[functions]"
 """How a path begins that lies in the installation of ArcGIS Pro."""
 _PRO_FILES = ("ImageClassifier.py", "ArcGISImageClassifier.py")
@@ -123,7 +121,7 @@ class Emd:
             value = whole_number(fields["value"])
         except (KeyError, ValueError):
             raise self.fail(f"Classes[{index}] has no integer Value") from None
-        if value not in _CLASS_VALUES:
+        if value not in CLASS_VALUES:
             raise self.fail(f"Classes[{index}] has the Value {value}, beyond 32 bits")
         name = str(fields.get("name", f"class {value}")).strip() or f"class {value}"
         color = fields.get("color", fields.get("ccolor"))

@@ -1,14 +1,16 @@
 """What a run was asked: the arguments of the model over its defaults, stored with the run."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from .arguments import FUNCTION_ARGUMENTS, parse_arguments
 from .definition import ModelDefinition
 from .scaling import Scaling
 
 DEFAULT_TILE = 512
 DEFAULT_BATCH = 4
+DEFAULT_TIMEOUT = 600.0
 LARGEST_TILE = 1024
 """Largest window chosen unasked; beyond it less halo gains nothing."""
 
@@ -36,6 +38,10 @@ class RunOptions:
     output: str | None = None
     bands: tuple[int | str, ...] | None = None
     scaling: Scaling = Scaling()  # noqa: RUF009  frozen
+    function_arguments: Mapping[str, str] = field(default_factory=dict)
+    """What was given for a Python raster function, as text; it knows what that means."""
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds that a raster function may take for a call."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what the catalog stores."""
@@ -46,6 +52,26 @@ class RunOptions:
         said = {"Scores": self.scores, "OutputName": self.output}
         known = {key: value for key, value in said.items() if value is not None}
         return {**definition.properties, **known}
+
+
+def options_of(definition: ModelDefinition, texts: Mapping[str, str]) -> RunOptions:
+    """Return the options of a run with arguments given as text.
+
+    Those that a Python raster function lists are known once it runs; they are checked then.
+
+    Raises:
+        UsageError: An unknown name or a value that does not fit.
+    """
+    if definition.raster_function is None:
+        return resolve(definition, parse_arguments(texts))
+    ours = {name: text for name, text in texts.items() if name in FUNCTION_ARGUMENTS}
+    given = parse_arguments(ours, FUNCTION_ARGUMENTS)
+    return RunOptions(
+        bands=given.get("bands"),
+        scaling=Scaling(source_range=given.get("source_range")),
+        timeout=given.get("timeout", DEFAULT_TIMEOUT),
+        function_arguments={name: texts[name] for name in texts if name not in ours},
+    )
 
 
 def resolve(definition: ModelDefinition, arguments: Mapping[str, Any]) -> RunOptions:

@@ -1,7 +1,7 @@
 """Running one stage of a pipeline in a thread of its own."""
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from queue import Full, Queue
 from typing import Generic, TypeVar
 
@@ -21,7 +21,9 @@ class _End:
     """Follows the last item."""
 
 
-def in_background(items: Iterator[T], depth: int) -> Generator[T, None, None]:
+def in_background(
+    items: Iterator[T], depth: int, stop: Callable[[], None] | None = None
+) -> Generator[T, None, None]:
     """Yield from an iterator that a thread runs ahead of the consumer.
 
     The thread ends when the consumer does, however the consumer ends.
@@ -29,6 +31,8 @@ def in_background(items: Iterator[T], depth: int) -> Generator[T, None, None]:
     Args:
         items: What to run; an exception of it is raised here.
         depth: How many items may wait for the consumer: the bound on memory.
+        stop: Called where the consumer ends before the items do, to free the thread of what
+            it waits for.
     """
     stage = _Stage(items, depth)
     stage.start()
@@ -37,6 +41,11 @@ def in_background(items: Iterator[T], depth: int) -> Generator[T, None, None]:
             if isinstance(item, _Failed):
                 raise item.error
             yield item
+    except BaseException:
+        stage.stopped.set()
+        if stop is not None:
+            stop()
+        raise
     finally:
         stage.stopped.set()
         stage.join()

@@ -11,18 +11,21 @@ from .margin import with_margin
 from .network import Network
 from .options import RunOptions
 from .output_classes import excluded_class, output_classes
+from .raster_function.prepare import prepare_function
 from .receptive_field import ReceptiveField, measure
-from .tensorflow_setup import explain
+from .tensorflow_setup import device_name, explain
 from .tile import tiling_for
 
 
 def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
-    """Load the network of a definition and compile it for a run.
+    """Load the network of a definition and compile it, or start its raster function.
 
     Raises:
         ModelError: The model cannot be used.
         UsageError: An argument does not fit the model.
     """
+    if definition.raster_function is not None:
+        return prepare_function(definition, options)
     path = definition.model_file
     loaded = model_format(path).load(path, options.properties(definition))
     _check_bands(definition, options, loaded)
@@ -54,6 +57,8 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
         network=network,
         found=_found(network, field),
         notes=notes + more,
+        device=device_name(),
+        bands=options.bands,
     )
 
 

@@ -10,6 +10,9 @@ from .batch import Place
 from .messages import Pixels, Task
 from .windows import TileWindow, Tiling
 
+_Beyond = tuple[tuple[int, int], tuple[int, int]]
+"""Pixels beyond the image: above and below, left and right."""
+
 
 def read_window(
     task: Task, image: Image, window: TileWindow, bands: tuple[int, ...], tiling: Tiling
@@ -24,9 +27,7 @@ def read_window(
         tiling: Says what stands for pixels beyond the image.
     """
     area, core = window
-    inside, beyond = _inside(area, image)
-    raster = image.read(inside, bands)
-    valid = np.pad(raster.valid, beyond)
+    raster, valid, beyond = _read(image, area, bands)
     top, left = core.row - area.row, core.column - area.column
     inner = (slice(top, top + core.height), slice(left, left + core.width))
     return Pixels(
@@ -39,7 +40,23 @@ def read_window(
     )
 
 
-def _inside(area: Window, image: Image) -> tuple[Window, tuple[tuple[int, int], tuple[int, int]]]:
+def read_whole_window(
+    image: Image, area: Window, bands: tuple[int, ...], tiling: Tiling
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return the pixels of a window, (height, width, bands), and which of them are valid."""
+    raster, valid, beyond = _read(image, area, bands)
+    return _filled(raster, beyond, tiling), valid
+
+
+def _read(
+    image: Image, area: Window, bands: tuple[int, ...]
+) -> tuple[RasterArray, NDArray[np.bool_], _Beyond]:
+    inside, beyond = _inside(area, image)
+    raster = image.read(inside, bands)
+    return raster, np.pad(raster.valid, beyond), beyond
+
+
+def _inside(area: Window, image: Image) -> tuple[Window, _Beyond]:
     """Return the part of a window inside the image, and how many pixels lie beyond each side."""
     top, left = max(0, area.row), max(0, area.column)
     bottom = min(area.row + area.height, image.height)
@@ -49,9 +66,7 @@ def _inside(area: Window, image: Image) -> tuple[Window, tuple[tuple[int, int], 
     return Window(top, left, bottom - top, right - left), (rows, columns)
 
 
-def _filled(
-    raster: RasterArray, beyond: tuple[tuple[int, int], tuple[int, int]], tiling: Tiling
-) -> NDArray[Any]:
+def _filled(raster: RasterArray, beyond: _Beyond, tiling: Tiling) -> NDArray[Any]:
     pixels = np.empty((*raster.valid.shape, len(raster.data)), raster.data.dtype)
     for band, values in enumerate(raster.data):
         pixels[..., band] = values

@@ -49,6 +49,7 @@ class Worker:
         """
         self._classifier = classifier
         self._bands = bands or tuple(range(classifier.bands))
+        """Empty for all of an image."""
         self._tags = tags or {}
 
     def run(self, tasks: Iterable[Task]) -> Generator[Output, None, None]:
@@ -59,7 +60,8 @@ class Worker:
         """
         depth = 2 * self._classifier.batch_size
         windows = in_background(self._read(tasks), depth=depth)
-        return self._write(in_background(self._classes(windows), depth=depth))
+        classes = in_background(self._classes(windows), depth=depth, stop=self._classifier.close)
+        return self._write(classes)
 
     def _classes(
         self, windows: Iterator[Begun | Failed | Pixels]
@@ -80,7 +82,7 @@ class Worker:
     def _read_task(self, task: Task, fetch: Fetch) -> Iterator[Begun | Failed | Pixels]:
         try:
             with open_image(fetch(task.item)) as image:
-                bands = band_indexes(image, self._bands)
+                bands = band_indexes(image, self._bands or tuple(range(image.bands)))
                 tags = {**self._tags, **task.tags}
                 yield Begun(
                     task=task, class_map=ClassMap(image, self._classifier, task.raster, tags)

@@ -1,0 +1,1 @@
+"""Modules that raster functions expect to find in ArcGIS, for where there are none."""
