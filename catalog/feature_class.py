@@ -230,7 +230,9 @@ def _image_rows(connection: sqlite3.Connection, source: _Source) -> Iterator[lis
     images = _images(connection, source)
     for fid, source_fid, values in _feature_rows(connection, source):
         for item_id, key, *rest in images.get(fid, ()):
-            yield [*values, source_fid, item_id, int(key.rpartition("/")[2]), *rest]
+            number = key.rpartition("/")[2]
+            attachment_id = int(number) if number.isdecimal() else None
+            yield [*values, source_fid, item_id, attachment_id, *rest]
         if fid not in images:
             blank = [None] * 4
             yield [*values, source_fid, *blank, "skipped", NO_IMAGE, None, None, None]

@@ -45,6 +45,7 @@ def _add_dataset(connection: sqlite3.Connection, dataset: Dataset) -> Dataset:
         "geometry_type": dataset.geometry_type,
         "has_z": dataset.has_z,
         "columns": json.dumps([asdict(column) for column in dataset.columns]),
+        "options": json.dumps(dict(dataset.options), sort_keys=True),
         "added_at": now(),
     }
     names = ", ".join(values)

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-ItemStatus = Literal["ready", "skipped", "missing", "unreadable"]
+ItemStatus = Literal["ready", "skipped", "missing", "unreadable", "unsupported"]
 """``skipped``: not an image and never claimed to be one; ``missing``: the image or the
-feature it belongs to is gone; ``unreadable``: claims to be an image, cannot be used."""
+feature it belongs to is gone; ``unreadable``: claims to be an image, cannot be used;
+``unsupported``: an image of a format that needs something installed."""
 
 OutputStatus = Literal["done", "failed", "skipped"]
 
@@ -56,6 +57,10 @@ class Dataset:
     has_z: bool = False
     columns: tuple[Column, ...] = ()
     """The source's own attribute columns, in their order."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What the source needs to know when it fetches images: folders, columns."""
+    fingerprint: str | None = None
+    """Changes whenever the source may have changed; None where that cannot be told cheaply."""
     id: int | None = None
 
     @property

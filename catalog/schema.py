@@ -140,6 +140,25 @@ def _initial(db: Database) -> None:
     geopackage.register_relation(connection, ("features", "fid"), ("items", "id"), "features_items")
 
 
+@MIGRATIONS(name="0002_sources")
+def _sources(db: Database) -> None:
+    """Datasets know their options and whether they changed; images may be unsupported."""
+    connection: sqlite3.Connection = db.conn
+    geopackage.run_script(
+        connection,
+        "ALTER TABLE datasets ADD COLUMN options TEXT NOT NULL DEFAULT '{}';\n"
+        "ALTER TABLE datasets ADD COLUMN fingerprint TEXT;",
+    )
+    (version,) = connection.execute("PRAGMA schema_version").fetchone()
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(
+        "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'items'",
+        ("'unreadable')", "'unreadable','unsupported')"),
+    )  # as https://sqlite.org/lang_altertable.html section 7 has it for constraints
+    connection.execute(f"PRAGMA schema_version = {version + 1}")
+    connection.execute("PRAGMA writable_schema = OFF")
+
+
 def upgrade(db: Database, path: str) -> None:
     """Bring a catalog to the present schema.
 

@@ -5,6 +5,7 @@ A new kind is one module with the functions of :class:`Source` and one line in `
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from ...catalog.errors import SourceError
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from . import file, filegdb, folder, geopackage
+from .options import ScanOptions
 
 Fetch = Callable[[Item], Path | bytes]
 """Item → where its image is: a path, or the encoded image itself."""
@@ -26,12 +28,12 @@ class Source(Protocol):
         """Return whether this existing path is an input of this kind, told by content."""
         ...
 
-    def scan(self, path: Path, layer: str | None) -> Iterator[Scan]:
+    def scan(self, path: Path, options: ScanOptions) -> Iterator[Scan]:
         """Yield one scan per dataset in the input; features and items in it are read later.
 
         Args:
             path: The input.
-            layer: Only this feature class; None for all.
+            options: What the user says about it.
 
         Raises:
             SourceError: Unreadable, or nothing to classify in it.
@@ -48,8 +50,15 @@ SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
 """In the order in which they are asked whether an input is theirs."""
 
 
-def scan(path: Path, layer: str | None = None) -> Iterator[Scan]:
+def scan(
+    path: Path, layer: str | None = None, options: ScanOptions | None = None
+) -> Iterator[Scan]:
     """Find out what an input is and yield its datasets.
+
+    Args:
+        path: The input.
+        layer: Only this feature class; goes over the options.
+        options: What the user says about the input.
 
     Raises:
         SourceError: No such file, not readable, or nothing to classify in it.
@@ -59,7 +68,8 @@ def scan(path: Path, layer: str | None = None) -> Iterator[Scan]:
     path = path.resolve()
     assert_not_live(path)
     source = next(source for source in SOURCES.values() if source.matches(path))
-    yield from source.scan(path, layer)
+    options = options or ScanOptions()
+    yield from source.scan(path, replace(options, layer=layer) if layer else options)
 
 
 def reader(dataset: Dataset) -> AbstractContextManager[Fetch]:

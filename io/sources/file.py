@@ -7,6 +7,7 @@ from pathlib import Path
 from ...catalog.errors import ItemError, SourceError
 from ...catalog.records import Dataset, Item, Scan
 from ..probe import probe
+from .options import ScanOptions
 
 KIND = "file"
 
@@ -16,9 +17,9 @@ def matches(path: Path) -> bool:
     return True
 
 
-def scan(path: Path, layer: str | None) -> Iterator[Scan]:
+def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield the file as a dataset of one item."""
-    if layer is not None:
+    if options.layer is not None:
         raise SourceError(f"{path} is an image and has no layers; leave out --layer")
     item = probe(Item(kind="file", source_key=path.name, name=path.name), path, claimed=True)
     yield Scan(dataset=Dataset(kind=KIND, uri=str(path)), items=[item])

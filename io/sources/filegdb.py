@@ -21,6 +21,7 @@ from ...catalog.records import Dataset, Feature, Item, Scan
 from .. import srs
 from ..ogr import LayerInfo, layer_info, normalise_guid, read_features
 from ..probe import probe
+from .options import ScanOptions
 
 KIND = "filegdb"
 
@@ -46,14 +47,14 @@ def is_file_geodatabase(path: Path) -> bool:
 matches = is_file_geodatabase
 
 
-def scan(path: Path, layer: str | None) -> Iterator[Scan]:
+def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield one dataset per feature class (or table) that has attachments."""
     try:
         layers = {name: kind for name, kind in pyogrio.list_layers(path)}
         relations = list(_relations(path, layers))
     except (DataSourceError, DataLayerError) as error:
         raise SourceError(f"{path}: not a readable file geodatabase: {error}") from error
-    for relation in _chosen(path, layer, layers, relations):
+    for relation in _chosen(path, options.layer, layers, relations):
         yield _scan_relation(path, relation, exists=relation.layer in layers)
 
 

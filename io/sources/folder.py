@@ -10,6 +10,7 @@ from ...catalog.lock import belongs_to_live
 from ...catalog.records import Dataset, Item, Scan
 from ..probe import probe
 from .filegdb import is_file_geodatabase
+from .options import ScanOptions
 
 KIND = "folder"
 
@@ -22,13 +23,13 @@ def matches(path: Path) -> bool:
     return path.is_dir()
 
 
-def scan(path: Path, layer: str | None) -> Iterator[Scan]:
+def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield the folder as one dataset with an item per file.
 
     Hidden files and folders and the class rasters of a catalog are left out; every other
     file becomes an item, whatever it holds.
     """
-    if layer is not None:
+    if options.layer is not None:
         raise SourceError(f"{path} is a folder and has no layers; leave out --layer")
     if not any(path.iterdir()):
         raise SourceError(f"{path} is empty")

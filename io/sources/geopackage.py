@@ -26,6 +26,7 @@ from ..related_tables import (
     read_layer,
     read_links,
 )
+from .options import ScanOptions
 
 KIND = "geopackage"
 
@@ -41,12 +42,12 @@ def matches(path: Path) -> bool:
         return file.read(16) == b"SQLite format 3\x00"
 
 
-def scan(path: Path, layer: str | None) -> Iterator[Scan]:
+def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield one dataset per layer that has related media."""
     with _opened(path) as connection:
         layers = layer_names(path, connection)
         relations = media_relations(connection)
-        names = _chosen(path, layer, layers, relations)
+        names = _chosen(path, options.layer, layers, relations)
     for name in names:
         yield _scan_layer(path, name, relations)
 
