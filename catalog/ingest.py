@@ -26,7 +26,16 @@ def now() -> str:
 
 
 def add(connection: sqlite3.Connection, scan: Scan) -> Dataset:
-    """Write a scan; rows that exist are updated and keep their ids."""
+    """Write a scan; rows that exist are updated and keep their ids.
+
+    Nothing is read of a source that has not changed since it was scanned.
+    """
+    known = connection.execute(
+        "SELECT id, fingerprint FROM datasets WHERE uri = ? AND layer = ?",
+        (scan.dataset.uri, scan.dataset.layer),
+    ).fetchone()
+    if known and known[1] is not None and known[1] == scan.dataset.fingerprint:
+        return replace(scan.dataset, id=known[0])
     dataset = _add_dataset(connection, scan.dataset)
     _add_features(connection, dataset, scan.features)
     _add_items(connection, dataset, scan)
@@ -46,6 +55,7 @@ def _add_dataset(connection: sqlite3.Connection, dataset: Dataset) -> Dataset:
         "has_z": dataset.has_z,
         "columns": json.dumps([asdict(column) for column in dataset.columns]),
         "options": json.dumps(dict(dataset.options), sort_keys=True),
+        "fingerprint": dataset.fingerprint,
         "added_at": now(),
     }
     names = ", ".join(values)

@@ -167,6 +167,11 @@ class Catalog:
         with self._transaction() as connection:
             runs.settle_unusable(connection, run_id, dataset_ids)
 
+    def share_outputs(self, run_id: int, dataset_ids: Sequence[int]) -> None:
+        """Give every photo without an output that of a photo with the same bytes."""
+        with self._transaction() as connection:
+            runs.share_outputs(connection, run_id, dataset_ids)
+
     def forget_lost_outputs(self, run_id: int) -> int:
         """Return items to pending whose class raster is gone; the number of them."""
         with self._transaction() as connection:

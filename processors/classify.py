@@ -194,6 +194,7 @@ class _Driver:
             run_id = self._start(prepared)
             self._catalog.settle_unusable(run_id, ids)
             classified, status = self._classify(run_id, prepared)
+            self._catalog.share_outputs(run_id, ids)
         else:
             self._catalog.settle_unusable(run_id, ids)
         self._catalog.finish_run(run_id, status)
@@ -203,6 +204,7 @@ class _Driver:
         run_id = self._catalog.find_run(*self._request.hashes, self._request.options.as_json())
         if run_id is not None:
             self._catalog.forget_lost_outputs(run_id)
+            self._catalog.share_outputs(run_id, list(self._datasets))
         return run_id
 
     def _pending(self, run_id: int) -> list[Item]:

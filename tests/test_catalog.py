@@ -1,14 +1,18 @@
 """What a catalog keeps: datasets, items, runs, outputs, and the output feature class."""
 
 import hashlib
+import os
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import geopandas
 import pytest
 import shapely
 from sqlite_utils import Database, Migrations
 
+from pixelcat.catalog import schema
 from pixelcat.catalog.errors import CatalogError, SourceError
 from pixelcat.catalog.query import query
 from pixelcat.catalog.records import (
@@ -22,7 +26,9 @@ from pixelcat.catalog.records import (
     Scan,
 )
 from pixelcat.catalog.store import Catalog
+from pixelcat.io import fingerprint
 from pixelcat.io.sources import scan
+from pixelcat.io.sources.options import ScanOptions
 
 
 @pytest.fixture
@@ -359,11 +365,48 @@ def test_a_finished_run_says_when(catalog, start_run):
 def test_ready_items_are_pending_in_order_until_recorded(catalog, photos, start_run, done):
     add(catalog, photos)
     run = start_run(catalog)
-    first, second, third = pending(catalog, run)
-    assert [each.name for each in (first, second, third)] == ["a.jpg", "b.jpg", "c.jpg"]
+    first, second = pending(catalog, run)
+    assert [each.name for each in (first, second)] == ["a.jpg", "b.jpg"]
     assert (second.width, second.height, second.content_type) == (61, 47, "image/jpeg")
     catalog.record(run, done(second, {1: 10}))
-    assert pending(catalog, run) == [first, third]
+    assert pending(catalog, run) == [first]
+
+
+def test_photos_with_the_same_bytes_share_one_output(catalog, photos, survey, start_run, done):
+    """c.jpg is a copy of a photo of the folder; the survey has other photos."""
+    add(catalog, photos)
+    add(catalog, survey)
+    run = start_run(catalog)
+    items = pending(catalog, run)
+    assert [item.name for item in items].count("c.jpg") == 0
+    for item in items:
+        catalog.record(run, done(item, {1: 10, 2: 5}))
+    assert pending(catalog, run) == []
+    catalog.share_outputs(run, all_datasets(catalog))
+    copies = catalog.query(
+        "SELECT i.name, i.duplicate_of, o.raster_path, o.is_current, count(s.id) AS classes,"
+        " (SELECT p.raster_path FROM outputs p WHERE p.item_id = i.duplicate_of) AS original"
+        " FROM items i JOIN outputs o ON o.item_id = i.id LEFT JOIN class_stats s"
+        " ON s.output_id = o.id WHERE i.duplicate_of IS NOT NULL AND i.status = 'ready'"
+        " GROUP BY i.id"
+    )
+    assert "c.jpg" in [copy["name"] for copy in copies]
+    for copy in copies:
+        assert copy["raster_path"] == copy["original"]
+        assert (copy["is_current"], copy["classes"]) == (1, 2)
+    before = column(catalog, "SELECT count(*) FROM outputs")
+    catalog.share_outputs(run, all_datasets(catalog))
+    assert column(catalog, "SELECT count(*) FROM outputs") == before
+
+
+def test_a_copy_of_a_failed_photo_fails_as_well(catalog, photos, start_run):
+    add(catalog, photos)
+    run = start_run(catalog)
+    for item in pending(catalog, run):
+        failed = Output(item_id=item.id, status="failed", reason="no", item_sha256=item.sha256)
+        catalog.record(run, failed)
+    catalog.share_outputs(run, all_datasets(catalog))
+    assert column(catalog, "SELECT status FROM outputs") == ["failed"] * 3
 
 
 def test_only_the_given_datasets_are_pending(catalog, photos, survey, start_run):
@@ -529,13 +572,13 @@ def test_a_settled_item_has_one_current_output_per_model(catalog, survey, start_
 def test_an_output_whose_raster_is_gone_is_forgotten(catalog, photos, start_run, done):
     add(catalog, photos)
     run = start_run(catalog)
-    kept, lost, _ = pending(catalog, run)
+    kept, lost = pending(catalog, run)
     for item in (kept, lost):
         catalog.record(run, done(item, {1: 10}))
     catalog.rasters.mkdir()
     (catalog.rasters / f"{kept.id}.tif").touch()
     assert catalog.forget_lost_outputs(run) == 1
-    assert [item.name for item in pending(catalog, run)] == ["b.jpg", "c.jpg"]
+    assert [item.name for item in pending(catalog, run)] == ["b.jpg"]
     assert column(catalog, "SELECT count(*) FROM class_stats") == [1]
 
 
@@ -821,3 +864,99 @@ def test_class_names_that_differ_in_case_only_give_two_columns(catalog, survey):
     _, summary = catalog.write_feature_class(plots.id, run)
     (row, *_) = catalog.query(f"SELECT * FROM {summary}")
     assert len([name for name in row if name.startswith("share_")]) == 3
+
+
+# --- scanning again ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Trust files at once, so that a test need not wait."""
+    monkeypatch.setattr(fingerprint, "_SETTLED_S", -1.0)
+
+
+class Unread:
+    """Items that nobody may ask for."""
+
+    def __iter__(self):
+        raise AssertionError("an unchanged source was read")
+
+
+def unread(scanned: Scan) -> Scan:
+    return replace(scanned, features=Unread(), items=Unread())
+
+
+@pytest.mark.parametrize("kind", ["photos", "survey"])
+def test_an_unchanged_source_is_not_read_again(catalog, photos, survey, settled, kind):
+    path = {"photos": photos, "survey": survey}[kind]
+    first = add(catalog, path)
+    before = items(catalog)
+    again = [catalog.add(unread(each)) for each in scan(path)]
+    assert [each.id for each in again] == [each.id for each in first]
+    assert items(catalog) == before
+
+
+def changes(photos: Path, photo_bytes) -> dict[str, Any]:
+    def rename():
+        (photos / "a.jpg").rename(photos / "z.jpg")
+
+    def swap():  # the size stays, and so does the time that can be set
+        old = (photos / "b.jpg").stat()
+        content = bytearray((photos / "b.jpg").read_bytes())
+        content[-10] ^= 1
+        (photos / "b.jpg").write_bytes(content)
+        os.utime(photos / "b.jpg", ns=(old.st_atime_ns, old.st_mtime_ns))
+
+    return {
+        "new": lambda: (photos / "d.jpg").write_bytes(photo_bytes(4)),
+        "gone": lambda: (photos / "a.jpg").unlink(),
+        "renamed": rename,
+        "changed": swap,
+    }
+
+
+@pytest.mark.parametrize("change", ["new", "gone", "renamed", "changed"])
+def test_any_change_of_a_source_is_noticed(catalog, photos, photo_bytes, settled, change):
+    add(catalog, photos)
+    before = items(catalog, "name, status, sha256")
+    changes(photos, photo_bytes)[change]()
+    add(catalog, photos)
+    assert items(catalog, "name, status, sha256") != before
+
+
+def test_a_file_that_was_just_written_is_not_trusted(photos):
+    (scanned,) = scan(photos)
+    assert scanned.dataset.fingerprint is None
+
+
+def test_the_options_of_a_scan_are_part_of_it(photos, settled):
+    one, two = (
+        next(scan(photos, options=ScanOptions(media=media))).dataset.fingerprint
+        for media in (None, photos)
+    )
+    assert one != two
+
+
+# --- catalogs of earlier versions --------------------------------------------------------
+
+
+def test_a_catalog_of_the_first_schema_is_brought_up_to_date(tmp_path, photos):
+    path = tmp_path / "old.gpkg"
+    connection = sqlite3.connect(path, isolation_level=None)
+    old = Migrations("pixelcat")
+    old(name="0001_initial")(schema._initial)
+    old.apply(Database(connection, execute_plugins=False))
+    connection.execute(
+        "INSERT INTO datasets (id, kind, uri, added_at) VALUES (7, 'folder', '/x', '2026')"
+    )
+    connection.close()
+    with Catalog(path) as catalog:
+        add(catalog, photos)
+        assert catalog.query("SELECT options, fingerprint FROM datasets WHERE id = 7") == [
+            {"options": "{}", "fingerprint": None}
+        ]
+        with pytest.raises(CatalogError, match="CHECK"), catalog._transaction() as inner:
+            inner.execute("UPDATE items SET status = 'odd', reason = 'x'")
+        with catalog._transaction() as inner:
+            inner.execute("UPDATE items SET status = 'unsupported', reason = 'x'")
+        assert catalog.query("PRAGMA integrity_check") == [{"integrity_check": "ok"}]

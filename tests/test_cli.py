@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from pixelcat import Catalog, __version__, classify, open_catalog
 from pixelcat.cli import EXIT_CODES, cli, main
@@ -226,7 +227,7 @@ def test_a_signal_stops_a_run_that_leaves_no_half_made_file(
     photos = tmp_path / "photos"
     photos.mkdir()
     for each in range(200):
-        (photos / f"{each}.png").write_bytes((survey / "photos" / "a.png").read_bytes())
+        Image.new("RGB", (64, 48), (each, 0, 0)).save(photos / f"{each}.png")
     process = subprocess.Popen(
         [*PIXELCAT, "classify", photos, "-m", survey / "net.keras", "-o", tmp_path / "r.gpkg"],
         stdout=subprocess.PIPE,

@@ -12,8 +12,12 @@ from typing import Protocol
 from ...catalog.errors import SourceError
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
+from ..fingerprint import fingerprint
 from . import file, filegdb, folder, geopackage
 from .options import ScanOptions
+
+_VERSION = "1"
+"""Of what a scan finds; another one makes every input be scanned anew."""
 
 Fetch = Callable[[Item], Path | bytes]
 """Item → where its image is: a path, or the encoded image itself."""
@@ -23,6 +27,8 @@ class Source(Protocol):
     """What a module of this package provides."""
 
     KIND: str
+    IS_WHOLE: bool
+    """Whether everything that a scan looks at lies in the input itself."""
 
     def matches(self, path: Path) -> bool:
         """Return whether this existing path is an input of this kind, told by content."""
@@ -69,7 +75,11 @@ def scan(
     assert_not_live(path)
     source = next(source for source in SOURCES.values() if source.matches(path))
     options = options or ScanOptions()
-    yield from source.scan(path, replace(options, layer=layer) if layer else options)
+    if layer:
+        options = replace(options, layer=layer)
+    known = fingerprint(path, f"{_VERSION} {options}") if source.IS_WHOLE else None
+    for found in source.scan(path, options):
+        yield replace(found, dataset=replace(found.dataset, fingerprint=known))
 
 
 def reader(dataset: Dataset) -> AbstractContextManager[Fetch]:

@@ -10,6 +10,7 @@ from ..probe import probe
 from .options import ScanOptions
 
 KIND = "file"
+IS_WHOLE = True
 
 
 def matches(path: Path) -> bool:

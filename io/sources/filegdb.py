@@ -24,6 +24,7 @@ from ..probe import probe
 from .options import ScanOptions
 
 KIND = "filegdb"
+IS_WHOLE = True
 
 _SUFFIX = "__ATTACH"
 

@@ -13,6 +13,7 @@ from .filegdb import is_file_geodatabase
 from .options import ScanOptions
 
 KIND = "folder"
+IS_WHOLE = True
 
 _SIDECARS = (".ovr", ".msk", ".aux.xml")
 """Companions of a raster that GDAL reads with it; the first two are TIFFs themselves."""

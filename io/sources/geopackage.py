@@ -29,6 +29,7 @@ from ..related_tables import (
 from .options import ScanOptions
 
 KIND = "geopackage"
+IS_WHOLE = True
 
 _CHUNK = 2_000
 _NAME_COLUMNS = ("name", "filename", "file_name", "title")
