@@ -10,6 +10,7 @@
     ├── CatalogError                 74   the catalog file cannot be used
     │   └── CatalogBusyError         75   another run holds the catalog
     └── ItemError                     -   one image is unusable: becomes a row, never an exit
+        └── UnsupportedError          -   its format needs something installed
 
 Every message is one line that says what is wrong, with which item, and what to do.
 """
@@ -63,6 +64,10 @@ class CatalogBusyError(CatalogError):
 
 class ItemError(PixelcatError):
     """One image cannot be used. Recorded as the reason of its row; never stops a run."""
+
+
+class UnsupportedError(ItemError):
+    """One image is of a format that needs something installed; says what."""
 
 
 def first_line(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """Images as arrays: the one pixel type that travels, and opening whatever an item is.
 
-Decoders: Pillow for JPEG, PNG, GIF, BMP and WEBP; GDAL (rasterio) for every other format
+Decoders: Pillow for JPEG, PNG, GIF, BMP, WEBP, AVIF and HEIC; GDAL (rasterio) for every other format
 and for PNG with 16 bits per band. GDAL decodes JPEG to other values than everybody else,
 and neither applies the EXIF orientation: we do.
 """
@@ -93,6 +93,7 @@ def open_image(where: Path | bytes) -> Image:
     Raises:
         ItemError: No image, damaged, too large, or of a format that we do not read.
     """
+    from .heif import pillow_formats
     from .photo import Photo
     from .raster import Raster
 
@@ -101,8 +102,7 @@ def open_image(where: Path | bytes) -> Image:
     if media_type in PILLOW_FORMATS and not _has_16_bit_png_bands(head):
         return Photo(where, PILLOW_FORMATS[media_type])
     if media_type in ("image/heic", "image/avif"):
-        name = media_type.removeprefix("image/").upper()
-        raise ItemError(f"{name} images are not supported; convert it to JPEG")
+        return Photo(where, pillow_formats(media_type))
     driver = "PNG" if media_type == "image/png" else GDAL_DRIVERS.get(media_type or "")
     return Raster(where, driver or _driver_of_other(where, head))
 

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from ..catalog.errors import ItemError
+from ..catalog.errors import ItemError, UnsupportedError
 from ..catalog.lock import assert_not_live
 from ..catalog.records import Item
 from . import srs
@@ -59,6 +59,8 @@ def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> I
             return replace(item, status="skipped", reason=f"not an image but {describe(head)}")
         with open_image(where) as image:
             return _with_header(item, image)
+    except UnsupportedError as error:
+        return replace(item, status="unsupported", reason=str(error))
     except ItemError as error:
         return replace(item, status="unreadable", reason=_reason(item, where, error))
 

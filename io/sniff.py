@@ -58,9 +58,6 @@ _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heim", b"heis"}
 def content_type(head: bytes) -> str | None:
     """Return the media type of an image, or None where it is no image that we know.
 
-    ``image/heic`` and ``image/avif`` are recognised, so that the reason can name them,
-    though nothing here decodes them.
-
     Args:
         head: The first bytes, at least 32 where the file has them.
     """

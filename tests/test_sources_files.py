@@ -96,7 +96,8 @@ def test_a_relative_path_is_stored_absolute(photos, photo_bytes, monkeypatch):
         (b"version https://git-lfs.github.com/spec/v1\n", "not an image but a Git LFS pointer"),
         (b"PK\x03\x04" + b"\0" * 40, "not an image but a ZIP archive"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0" + b"\0" * 40, "not an image but a video"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0" + b"\0" * 40, "HEIC images are not supported"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0" + b"\0" * 40, "damaged HEIF header"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0" + b"\0" * 40, "damaged AVIF header"),
         (b"\x89HDF\r\n\x1a\n" + b"\0" * 60, "not an image but an HDF5 file"),
     ],
 )
