@@ -10,15 +10,18 @@ if TYPE_CHECKING:
     from .processors.classify import classify
     from .processors.definition import ModelDefinition
     from .processors.results import Run, open_catalog
+    from .processors.survey import Survey, scan
 
 __all__ = [
     "Catalog",
     "ModelDefinition",
     "PixelcatError",
     "Run",
+    "Survey",
     "__version__",
     "classify",
     "open_catalog",
+    "scan",
 ]
 
 __version__ = "0.1.0"
@@ -28,8 +31,10 @@ _HOME = {
     "ModelDefinition": ".processors.definition",
     "PixelcatError": ".catalog.errors",
     "Run": ".processors.results",
+    "Survey": ".processors.survey",
     "classify": ".processors.classify",
     "open_catalog": ".processors.results",
+    "scan": ".processors.survey",
 }
 
 

@@ -21,6 +21,7 @@ from .cli_output import (
     pairs,
     print_rows,
 )
+from .cli_survey import scan
 
 if TYPE_CHECKING:
     from .processors.results import Run
@@ -49,6 +50,7 @@ def cli() -> None:
 
 
 cli.add_command(model)
+cli.add_command(scan)
 
 
 @cli.command(epilog=EXIT_CODES)

@@ -9,6 +9,7 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from . import geometry, geopackage
@@ -165,10 +166,10 @@ def _claim_names(
 
 
 def _default_name(connection: sqlite3.Connection, dataset_id: int) -> str:
-    (layer,) = connection.execute(
-        "SELECT layer FROM datasets WHERE id = ?", (dataset_id,)
+    layer, uri = connection.execute(
+        "SELECT layer, uri FROM datasets WHERE id = ?", (dataset_id,)
     ).fetchone()
-    return f"{layer}_classified"
+    return f"{layer or PurePath(uri).name}_classified"
 
 
 def _free_name(connection: sqlite3.Connection, wanted: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from . import geometry, geopackage
+from .positions import add_points
 from .records import Column, Dataset, Feature, Item, Scan, SqlValue
 
 GONE = "no longer in the source"
@@ -17,6 +18,7 @@ _BYTES = "base64"
 _ITEM_COLUMNS = (
     *("kind", "name", "status", "reason", "declared_type", "content_type", "byte_size", "sha256"),
     *("width", "height", "bands", "dtype", "orientation", "taken_at", "lon", "lat"),
+    "direction",
 )
 
 
@@ -30,17 +32,29 @@ def add(connection: sqlite3.Connection, scan: Scan) -> Dataset:
 
     Nothing is read of a source that has not changed since it was scanned.
     """
-    known = connection.execute(
-        "SELECT id, fingerprint FROM datasets WHERE uri = ? AND layer = ?",
-        (scan.dataset.uri, scan.dataset.layer),
-    ).fetchone()
-    if known and known[1] is not None and known[1] == scan.dataset.fingerprint:
-        return replace(scan.dataset, id=known[0])
+    known = _unchanged(connection, scan.dataset)
+    if known is not None:
+        return known
     dataset = _add_dataset(connection, scan.dataset)
     _add_features(connection, dataset, scan.features)
     _add_items(connection, dataset, scan)
+    if scan.points:
+        dataset = add_points(connection, dataset)
     geopackage.refresh_contents(connection, ("features", "footprints"))
     return dataset
+
+
+def _unchanged(connection: sqlite3.Connection, dataset: Dataset) -> Dataset | None:
+    """Return the dataset as the catalog has it, None where it is new or may have changed."""
+    row = connection.execute(
+        "SELECT id, geometry_type, columns FROM datasets WHERE uri = ? AND layer = ?"
+        " AND fingerprint = ?",
+        (dataset.uri, dataset.layer, dataset.fingerprint),
+    ).fetchone()
+    if row is None:
+        return None
+    columns = tuple(Column(**column) for column in json.loads(row[2]))
+    return replace(dataset, id=row[0], geometry_type=row[1], columns=columns)
 
 
 def _add_dataset(connection: sqlite3.Connection, dataset: Dataset) -> Dataset:

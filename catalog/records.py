@@ -66,7 +66,7 @@ class Dataset:
     @property
     def is_feature_class(self) -> bool:
         """Whether images of this dataset belong to features."""
-        return bool(self.layer)
+        return bool(self.layer) or self.geometry_type is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +111,8 @@ class Item:
     taken_at: str | None = None
     lon: float | None = None
     lat: float | None = None
+    direction: float | None = None
+    """Where the camera looked, degrees clockwise from north."""
     srs: Srs | None = None
     transform: tuple[float, float, float, float, float, float] | None = None
     """Affine coefficients a, b, c, d, e, f of pixel (column, row) to map (x, y)."""
@@ -131,6 +133,8 @@ class Scan:
     items: Iterable[Item] = ()
     links_by: Literal["source_fid", "global_id"] = "source_fid"
     """What ``Item.feature_keys`` holds."""
+    points: bool = False
+    """Whether images with a position of their own become point features."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

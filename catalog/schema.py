@@ -147,7 +147,8 @@ def _sources(db: Database) -> None:
     geopackage.run_script(
         connection,
         "ALTER TABLE datasets ADD COLUMN options TEXT NOT NULL DEFAULT '{}';\n"
-        "ALTER TABLE datasets ADD COLUMN fingerprint TEXT;",
+        "ALTER TABLE datasets ADD COLUMN fingerprint TEXT;\n"
+        "ALTER TABLE items ADD COLUMN direction DOUBLE;",
     )
     (version,) = connection.execute("PRAGMA schema_version").fetchone()
     connection.execute("PRAGMA writable_schema = ON")

@@ -68,6 +68,8 @@ class Image(Protocol):
     taken_at: str | None
     position: tuple[float, float] | None
     """Longitude and latitude of the camera in degrees."""
+    direction: float | None
+    """Where the camera looked, degrees clockwise from north."""
     transform: Affine | None
     crs: str | None
 

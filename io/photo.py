@@ -61,6 +61,7 @@ class Photo:
             self.orientation = None
         self.taken_at = _taken_at(exif)
         self.position = _position(exif)
+        self.direction = _direction(exif)
         turned = self.orientation in (5, 6, 7, 8)
         self.width, self.height = (height, width) if turned else (width, height)
         self.bands = _MODE_BANDS.get(self._image.mode, 3)
@@ -165,6 +166,15 @@ def _position(exif: dict[int, Any]) -> tuple[float, float] | None:
         return None
     inside = abs(latitude) <= 90 and abs(longitude) <= 180
     return (longitude, latitude) if inside and (latitude, longitude) != (0.0, 0.0) else None
+
+
+def _direction(exif: dict[int, Any]) -> float | None:
+    """Return EXIF GPSImgDirection (tag 17), degrees from true or magnetic north."""
+    try:
+        degrees = float(exif[_GPS_IFD][17])
+    except Exception:  # noqa: BLE001  not said, or no number
+        return None
+    return degrees if 0 <= degrees <= 360 else None
 
 
 def _degrees(parts: Any, negative: bool) -> float:

@@ -125,6 +125,7 @@ def _with_header(item: Item, image: Image) -> Item:
         taken_at=image.taken_at,
         lon=lon,
         lat=lat,
+        direction=image.direction,
         srs=system,
         transform=tuple(image.transform)[:6] if image.transform else None,
         footprint=outline,

@@ -99,6 +99,7 @@ class Raster:
         self.orientation: int | None = None
         self.taken_at: str | None = None
         self.position: tuple[float, float] | None = None
+        self.direction: float | None = None
 
     def __enter__(self) -> Self:
         """Return the raster itself."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ..catalog.errors import SourceError, UsageError
 from ..catalog.ingest import GONE
 from ..catalog.records import Dataset, Item
 from ..catalog.store import Catalog
@@ -15,10 +14,10 @@ from ..io import sources
 from ..io.image import decoder
 from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
-from ..io.sources.filegdb import is_file_geodatabase
 from .arguments import as_text
 from .classifier import Prepared
 from .definition import ModelDefinition
+from .inputs import check_name, check_paths
 from .messages import Task
 from .options import RunOptions, options_of
 from .prepare import prepare
@@ -90,7 +89,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         OutputError: The disk refused.
     """
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
-    _check_paths(paths, Path(output))
+    check_paths(paths, Path(output))
     named = None if classes is None else Path(classes)
     definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
     given = {name: as_text(value) for name, value in (arguments or {}).items()}
@@ -103,7 +102,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         force=force,
     )
     scans = [scan for path in paths for scan in sources.scan(path, layer)]
-    _check_name(out_features, [scan.dataset for scan in scans])
+    check_name(out_features, [scan.dataset for scan in scans])
     with _Model(definition, request.options) as loaded:
         if not Path(output).exists():
             loaded.prepared()  # a model that cannot be used leaves no catalog behind
@@ -131,38 +130,6 @@ class _Model:
     def __exit__(self, *_: object) -> None:
         if self._prepared is not None:
             self._prepared.classifier.close()
-
-
-def _check_paths(inputs: Sequence[Path], output: Path) -> None:
-    """Refuse places that cannot be meant, before anything is made on disk."""
-    if not inputs:
-        raise UsageError("nothing to classify: give a file, a folder or a geodatabase")
-    if output.suffix.lower() != ".gpkg":
-        raise UsageError(
-            f"{output}: the catalog is a GeoPackage; give it a name that ends in .gpkg"
-        )
-    for folder in output.absolute().parents:
-        if is_file_geodatabase(folder):
-            raise UsageError(f"{output} lies inside a geodatabase; choose another -o")
-    for path in inputs:
-        if not path.exists():
-            raise SourceError(f"{path}: no such file or folder")
-        if output.exists() and path.samefile(output):
-            raise UsageError(f"{path} is both input and output; choose another -o")
-
-
-def _check_name(name: str | None, datasets: Sequence[Dataset]) -> None:
-    """Refuse a name of the output feature class that cannot be one."""
-    if name is None:
-        return
-    count = sum(dataset.is_feature_class for dataset in datasets)
-    if count != 1:
-        raise UsageError(
-            f"--out-features names one output feature class, the inputs have {count}"
-            " feature classes; choose one with --layer"
-        )
-    if not name.strip() or name.lower().startswith(("sqlite_", "gpkg_", "rtree_")):
-        raise UsageError(f"--out-features {name!r} is no name for a table; choose another")
 
 
 class _Driver:
@@ -286,6 +253,9 @@ class _Driver:
             (run_id, *self._datasets, GONE),
         )
         states = [row["status"] for row in rows]
+        if self._request.out_features and not layers:
+            notes += ("no photo says where it was taken: there is no output feature class",)
+        notes += tuple(d.options["note"] for d in self._datasets.values() if "note" in d.options)
         return Run(
             catalog=self._catalog.path,
             id=run_id,

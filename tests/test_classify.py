@@ -430,8 +430,56 @@ def test_a_mistake_leaves_no_catalog_behind(
     tmp_path: Path, land: Path, photos: Path, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises((UsageError, ModelError)):
-        classify(photos, model=land, output=tmp_path / "r.gpkg", **wrong)
+        classify(photos / "0.jpg", model=land, output=tmp_path / "r.gpkg", **wrong)
     assert not list(tmp_path.glob("r.gpkg*"))
+
+
+def located(path: Path, seed: int, place: tuple[float, float] | None) -> Path:
+    """Write a photo that says where it was taken, and that it looks east."""
+    exif = Image.Exif()
+    if place is not None:
+        lon, lat = place
+        exif[0x8825] = {
+            1: "S" if lat < 0 else "N", 2: (int(abs(lat)), round(abs(lat) % 1 * 60, 4), 0.0),
+            3: "W" if lon < 0 else "E", 4: (int(abs(lon)), round(abs(lon) % 1 * 60, 4), 0.0),
+            17: 90.0,
+        }  # fmt: skip
+        exif[0x8769] = {0x9003: "2026:11:28 09:30:00"}
+    noise = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), np.uint8)
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(noise).save(path, exif=exif)
+    return path
+
+
+def test_photos_that_say_where_they_were_taken_become_points(tmp_path: Path, land: Path) -> None:
+    located(tmp_path / "DCIM/a.jpg", 1, (-60.5, -3.25))
+    located(tmp_path / "DCIM/b.jpg", 2, None)
+    located(tmp_path / "DCIM/c.jpg", 3, (5.125, 52.0))
+    for _ in range(2):
+        run = classify(tmp_path / "DCIM", model=land, output=tmp_path / "r.gpkg")
+        assert run.layers == ("DCIM_classified", "DCIM_classified_summary")
+        assert run.done == 3
+        frame = run.features()
+        assert list(frame["path"]) == ["a.jpg", "c.jpg"]
+        assert list(frame["taken_at"]) == ["2026-11-28T09:30:00"] * 2
+        assert list(frame["direction"]) == [90.0, 90.0]
+        assert frame.crs == "EPSG:4326"
+        places = [(point.x, point.y) for point in frame.geometry]
+        np.testing.assert_allclose(places, [(-60.5, -3.25), (5.125, 52.0)], atol=1e-6)
+        assert set(frame["status"]) == {"done"}
+    (tmp_path / "DCIM/a.jpg").unlink()
+    run = classify(tmp_path / "DCIM", model=land, output=tmp_path / "r.gpkg")
+    assert list(run.features()["path"]) == ["c.jpg"]
+
+
+def test_points_may_have_a_name_and_plain_folders_have_no_layer(tmp_path: Path, land: Path) -> None:
+    located(tmp_path / "DCIM/a.jpg", 1, (5, 52))
+    run = classify(tmp_path / "DCIM", model=land, output=tmp_path / "r.gpkg", out_features="stops")
+    assert run.layers == ("stops", "stops_summary")
+    located(tmp_path / "plain/a.jpg", 1, None)
+    run = classify(tmp_path / "plain", model=land, output=tmp_path / "p.gpkg", out_features="stops")
+    assert run.layers == ()
+    assert "no photo says where it was taken" in run.notes[0]
 
 
 def test_class_rasters_of_another_catalog_are_no_input(

@@ -27,6 +27,7 @@ def matches(path: Path) -> bool:
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield the folder as one dataset with an item per file.
 
+    Photos that say where they were taken become points.
     Hidden files and folders and the class rasters of a catalog are left out; every other
     file becomes an item, whatever it holds.
     """
@@ -35,7 +36,7 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     if not any(path.iterdir()):
         raise SourceError(f"{path} is empty")
     items = (_item(path, name) for name in _walk(path))
-    yield Scan(dataset=Dataset(kind=KIND, uri=str(path)), items=items)
+    yield Scan(dataset=Dataset(kind=KIND, uri=str(path)), items=items, points=True)
 
 
 @contextmanager

@@ -1,0 +1,54 @@
+"""The commands about what is in an input."""
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from .cli_output import as_rows, format_option, print_rows
+
+TITLES = {
+    "layers": "Layers",
+    "types": "Photos by type",
+    "reasons": "Not usable, by reason",
+}
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False),
+    help="A catalog that records it; without one nothing is recorded.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Record nothing, whatever -o says.")
+@click.option("--layer", "-l", help="Only this feature class of the inputs.")
+@format_option
+def scan(
+    inputs: Sequence[str], output: str | None, dry_run: bool, layer: str | None, format_: str
+) -> None:
+    """Say what is in an input: layers, photos, and which of them cannot be used and why.
+
+    INPUTS are those of classify. No model is needed and nothing is classified.
+
+    \b
+    Example:
+      pixelcat scan survey.gdb
+      pixelcat scan survey.gdb -o survey.gpkg
+    """
+    from .io.sources.options import ScanOptions
+    from .processors.survey import scan as scan_
+
+    survey = scan_(inputs, output=None if dry_run else output, options=ScanOptions(layer=layer))
+    tables = {name: getattr(survey, name) for name in TITLES}
+    if format_ == "json":
+        click.echo(json.dumps(tables, indent=1, ensure_ascii=False))
+        return
+    if format_ != "table":
+        print_rows(as_rows(survey.layers), format_)
+        return
+    for name, rows in tables.items():
+        if rows:
+            click.echo(f"{'' if name == 'layers' else chr(10)}{TITLES[name]}")
+            print_rows(as_rows(rows), format_)
+    if survey.catalog is not None:
+        click.echo(f"recorded in {survey.catalog}", err=True)

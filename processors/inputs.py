@@ -1,0 +1,55 @@
+"""Checking what a command is given, before anything is made on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..catalog.errors import SourceError, UsageError
+from ..catalog.records import Dataset
+from ..io.sources.filegdb import is_file_geodatabase
+
+
+def check_paths(inputs: Sequence[Path], output: Path | None) -> None:
+    """Refuse places that cannot be meant, before anything is made on disk.
+
+    Raises:
+        UsageError: No input, or a place where no catalog can be.
+        SourceError: An input is not there.
+    """
+    if not inputs:
+        raise UsageError("nothing to do: give a file, a folder or a geodatabase")
+    if output is not None:
+        _check_output(inputs, output)
+    for path in inputs:
+        if not path.exists():
+            raise SourceError(f"{path}: no such file or folder")
+
+
+def _check_output(inputs: Sequence[Path], output: Path) -> None:
+    if output.suffix.lower() != ".gpkg":
+        raise UsageError(
+            f"{output}: the catalog is a GeoPackage; give it a name that ends in .gpkg"
+        )
+    for folder in output.absolute().parents:
+        if is_file_geodatabase(folder):
+            raise UsageError(f"{output} lies inside a geodatabase; choose another -o")
+    for path in inputs:
+        if path.exists() and output.exists() and path.samefile(output):
+            raise UsageError(f"{path} is both input and output; choose another -o")
+
+
+def check_name(name: str | None, datasets: Sequence[Dataset]) -> None:
+    """Refuse a name of the output feature class that cannot be one.
+
+    Raises:
+        UsageError: It is none, or there are several feature classes to be named.
+    """
+    if name is None:
+        return
+    count = sum(dataset.is_feature_class or dataset.kind == "folder" for dataset in datasets)
+    if count != 1:
+        raise UsageError(
+            f"--out-features names one output feature class, the inputs have {count}"
+            " feature classes; choose one with --layer"
+        )
+    if not name.strip() or name.lower().startswith(("sqlite_", "gpkg_", "rtree_")):
+        raise UsageError(f"--out-features {name!r} is no name for a table; choose another")

@@ -1,0 +1,127 @@
+"""What is in an input: layers, photos, types, and what cannot be used and why."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from ..catalog.ingest import GONE
+from ..catalog.store import Catalog
+from ..io import sources
+from ..io.sources.options import ScanOptions
+from .inputs import check_paths
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """What a scan found, a dictionary per row."""
+
+    catalog: Path | None
+    """Where it was recorded; None after a dry run."""
+    layers: Rows
+    """Per layer (or folder, or file): features, with and without photos, photos, usable."""
+    types: Rows
+    """Per layer and type of image: how many, megabytes, usable."""
+    reasons: Rows
+    """Per layer and reason: how many images cannot be used, and one of them."""
+
+
+def scan(
+    inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    output: str | os.PathLike[str] | None = None,
+    options: ScanOptions | None = None,
+) -> Survey:
+    """Find out what is in inputs; nothing is classified and no model is needed.
+
+    Args:
+        inputs: As for :func:`pixelcat.classify`.
+        output: The catalog that records it, made where it does not exist; None records
+            nothing.
+        options: What the user says about the inputs.
+
+    Raises:
+        UsageError: The output cannot be one.
+        SourceError: An input is missing or unreadable.
+        CatalogError: The catalog cannot be used.
+    """
+    paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
+    check_paths(paths, None if output is None else Path(output))
+    scans = [each for path in paths for each in sources.scan(path, options=options)]
+    with _catalog(output) as catalog:
+        ids = [catalog.add(each).id for each in scans]
+        chosen = ", ".join("?" for _ in ids)
+        layers, types, reasons = (
+            [_named(row) for row in catalog.query(sql.format(chosen=chosen), [*ids, GONE])]
+            for sql in _QUERIES
+        )
+    return Survey(
+        catalog=None if output is None else Path(output).resolve(),
+        layers=layers,
+        types=types,
+        reasons=reasons,
+    )
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """Call what has no layers by the name of its file or folder."""
+    uri = row.pop("uri")
+    return {"layer": row.pop("layer") or PurePath(uri).name, **row}
+
+
+@contextmanager
+def _catalog(output: str | os.PathLike[str] | None) -> Iterator[Catalog]:
+    """Open the catalog, or one that is gone afterwards."""
+    if output is not None:
+        with Catalog(output, create=True) as catalog:
+            yield catalog
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="pixelcat-scan-") as folder,
+        Catalog(Path(folder) / "scan.gpkg", create=True) as catalog,
+    ):
+        yield catalog
+
+
+_SHOWN = """
+WITH shown AS (SELECT d.id AS dataset, d.layer, d.uri, i.*,
+    (i.status = 'ready') AS usable
+  FROM datasets d LEFT JOIN items i ON i.dataset_id = d.id
+  WHERE d.id IN ({chosen}) AND i.reason IS NOT ?)
+"""
+_LAYERS = (
+    _SHOWN
+    + """
+SELECT s.layer, s.uri,
+  (SELECT count(*) FROM features f WHERE f.dataset_id = s.dataset) AS features,
+  (SELECT count(DISTINCT l.base_id) FROM features_items l JOIN features f ON f.fid = l.base_id
+    WHERE f.dataset_id = s.dataset) AS with_photos,
+  (SELECT count(*) FROM features f WHERE f.dataset_id = s.dataset
+    AND NOT EXISTS (SELECT 1 FROM features_items l WHERE l.base_id = f.fid)) AS without,
+  count(s.id) AS photos, coalesce(sum(s.usable), 0) AS usable,
+  count(s.id) - coalesce(sum(s.usable), 0) AS not_usable,
+  count(s.id) FILTER (WHERE s.duplicate_of IS NOT NULL) AS copies
+FROM shown s GROUP BY s.dataset ORDER BY s.dataset
+"""
+)
+_TYPES = (
+    _SHOWN
+    + """
+SELECT layer, uri, coalesce(content_type, 'no image') AS type, count(*) AS photos,
+  round(total(byte_size) / 1e6, 2) AS megabytes, sum(usable) AS usable
+FROM shown WHERE id IS NOT NULL GROUP BY dataset, type ORDER BY dataset, photos DESC
+"""
+)
+_REASONS = (
+    _SHOWN
+    + """
+SELECT layer, uri, status, reason, count(*) AS photos, min(name) AS for_example
+FROM shown WHERE NOT usable GROUP BY dataset, status, reason ORDER BY dataset, photos DESC
+"""
+)
+_QUERIES = (_LAYERS, _TYPES, _REASONS)

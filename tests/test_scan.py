@@ -1,0 +1,93 @@
+"""What ``pixelcat scan`` finds, counted by hand."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import pixelcat
+from pixelcat.cli import cli
+
+Function = Callable[..., Any]
+
+
+@pytest.fixture
+def survey(make_gdb: Function, photo_bytes: Function) -> Path:
+    """Feature 1 has three photos, one a copy; 2 has a torn one; 3 none; one has no feature."""
+    path: Path = make_gdb(
+        [
+            (1, "north.jpg", "image/jpeg", photo_bytes(1)),
+            (1, "south.jpg", "image/jpeg", photo_bytes(2)),
+            (1, "again.jpg", "image/jpeg", photo_bytes(1)),
+            (2, "torn.jpg", "image/jpeg", b"no photo at all"),
+            (2, "notes.pdf", "application/pdf", b"%PDF-1.4"),
+            (99, "stray.jpg", "image/jpeg", photo_bytes(3)),
+        ]
+    )
+    return path
+
+
+def run(*args: object) -> Any:
+    answer = CliRunner().invoke(cli, [str(arg) for arg in args])
+    assert answer.exit_code == 0, answer.output
+    return answer
+
+
+def test_a_survey_is_counted(survey: Path) -> None:
+    found = pixelcat.scan(survey)
+    assert found.catalog is None
+    assert found.layers == [
+        {
+            "layer": "plots", "features": 3, "with_photos": 2, "without": 1, "photos": 6,
+            "usable": 3, "not_usable": 3, "copies": 1,
+        }
+    ]  # fmt: skip
+    types = {row["type"]: (row["photos"], row["usable"]) for row in found.types}
+    assert types == {"image/jpeg": (4, 3), "no image": (2, 0)}
+    reasons = {row["for_example"]: (row["status"], row["photos"]) for row in found.reasons}
+    assert reasons == {
+        "torn.jpg": ("unreadable", 1), "notes.pdf": ("skipped", 1), "stray.jpg": ("missing", 1),
+    }  # fmt: skip
+
+
+def test_a_dry_run_leaves_nothing(survey: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    answer = run("scan", survey, "-o", tmp_path / "s.gpkg", "--dry-run")
+    assert sorted(tmp_path.rglob("*")) == before
+    for words in ("Layers", "Photos by type", "Not usable, by reason", "plots", "torn.jpg"):
+        assert words in answer.output
+
+
+def test_a_recorded_scan_is_what_classify_goes_on_with(survey: Path, tmp_path: Path) -> None:
+    answer = run("scan", survey, "-o", tmp_path / "s.gpkg", "--format", "json")
+    assert json.loads(answer.stdout)["layers"][0]["usable"] == 3
+    with sqlite3.connect(tmp_path / "s.gpkg") as connection:
+        assert connection.execute("SELECT count(*) FROM items").fetchone() == (6,)
+    connection.close()
+
+
+def test_folders_and_files_go_by_their_names(tmp_path: Path, photo_bytes: Function) -> None:
+    folder = tmp_path / "day 1"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(photo_bytes(1))
+    (tmp_path / "b.jpg").write_bytes(photo_bytes(2))
+    found = pixelcat.scan([folder, tmp_path / "b.jpg"])
+    assert [(row["layer"], row["photos"], row["features"]) for row in found.layers] == [
+        ("day 1", 1, 0), ("b.jpg", 1, 0),
+    ]  # fmt: skip
+    assert found.reasons == []
+
+
+def test_one_layer_is_chosen(survey: Path) -> None:
+    assert "plots" in run("scan", survey, "--layer", "PLOTS", "--format", "csv").output
+    answer = CliRunner().invoke(cli, ["scan", str(survey), "--layer", "lakes"])
+    assert "no layer lakes" in str(answer.exception)
+
+
+def test_a_place_where_no_catalog_can_be_is_refused(survey: Path, tmp_path: Path) -> None:
+    answer = CliRunner().invoke(cli, ["scan", str(survey), "-o", str(tmp_path / "x.txt")])
+    assert "ends in .gpkg" in str(answer.exception)
