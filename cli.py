@@ -21,7 +21,7 @@ from .cli_output import (
     pairs,
     print_rows,
 )
-from .cli_survey import scan
+from .cli_survey import export, scan
 
 if TYPE_CHECKING:
     from .processors.results import Run
@@ -51,6 +51,7 @@ def cli() -> None:
 
 cli.add_command(model)
 cli.add_command(scan)
+cli.add_command(export)
 
 
 @cli.command(epilog=EXIT_CODES)

@@ -1,6 +1,7 @@
 """The commands about what is in an input."""
 
 import json
+import sys
 from collections.abc import Sequence
 
 import click
@@ -52,3 +53,33 @@ def scan(
             print_rows(as_rows(rows), format_)
     if survey.catalog is not None:
         click.echo(f"recorded in {survey.catalog}", err=True)
+
+
+@click.command()
+@click.argument("catalog", type=click.Path())
+@click.option(
+    "--photos", type=click.Path(file_okay=False), required=True, metavar="FOLDER",
+    help="Copy photos and class maps into this new folder, one folder per feature.",
+)  # fmt: skip
+@click.option(
+    "--name", default="{image_name}", show_default=True,
+    help="Of the files: columns of the layer in braces, and {taken_at}.",
+)  # fmt: skip
+@click.option(
+    "--folder-name", default="{source_fid}", show_default=True, help="Of a feature's folder."
+)
+@click.option("--layer", "-l", help="Only this output feature class.")
+def export(catalog: str, photos: str, name: str, folder_name: str, layer: str | None) -> None:
+    """Carry results on: photos and class maps with names that people can read.
+
+    \b
+    Example:
+      pixelcat export results.gpkg --photos out/ --name "{plot_id}_{taken_at}_{image_name}"
+    """
+    from .processors.export_photos import export_photos
+
+    done = export_photos(catalog, photos, layer=layer, name=name, folder_name=folder_name)
+    for line in done.missing:
+        click.echo(f"missing: {line}", err=True)
+    click.echo(f"wrote {done.photos} photos and {done.class_maps} class maps to {photos}", err=True)
+    sys.exit(3 if done.missing else 0)

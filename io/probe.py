@@ -1,6 +1,5 @@
 """Describing one image for the catalog: hash, size, type, place, and whether it is usable."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -8,6 +7,7 @@ from ..catalog.errors import ItemError, UnsupportedError
 from ..catalog.lock import assert_not_live
 from ..catalog.records import Item
 from . import srs
+from .content import measured
 from .image import Image, open_image, read_head
 from .sniff import content_type, describe
 
@@ -30,7 +30,6 @@ _IMAGE_SUFFIXES = frozenset(
         ".avif",
     ]
 )
-_CHUNK = 1 << 20
 
 
 def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> Item:
@@ -81,30 +80,8 @@ def _reason(item: Item, where: Path | bytes, error: ItemError) -> str:
 
 
 def _with_content(item: Item, where: Path | bytes) -> Item:
-    digest = hashlib.sha256()
-    if isinstance(where, bytes):
-        digest.update(where)
-        size = len(where)
-    else:
-        size = _hash_file(where, digest)
-    return replace(
-        item,
-        byte_size=size,
-        sha256=digest.hexdigest(),
-        content_type=content_type(read_head(where)),
-    )
-
-
-def _hash_file(path: Path, digest: "hashlib._Hash") -> int:
-    size = 0
-    try:
-        with open(path, "rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-    except OSError as error:
-        raise ItemError(f"cannot be read: {error.strerror}") from error
-    return size
+    size, sha256 = measured(where)
+    return replace(item, byte_size=size, sha256=sha256, content_type=content_type(read_head(where)))
 
 
 def _with_header(item: Item, image: Image) -> Item:

@@ -1,0 +1,32 @@
+"""The hash of an image's bytes, wherever they are."""
+
+import hashlib
+from pathlib import Path
+
+from ..catalog.errors import ItemError
+
+_CHUNK = 1 << 20
+
+
+def digest(where: Path | bytes) -> str:
+    """Return the SHA-256 of a file or of bytes, in lower-case hex.
+
+    Raises:
+        ItemError: The file cannot be read.
+    """
+    return measured(where)[1]
+
+
+def measured(where: Path | bytes) -> tuple[int, str]:
+    """Return size and SHA-256 of a file or of bytes; see :func:`digest`."""
+    if isinstance(where, bytes):
+        return len(where), hashlib.sha256(where).hexdigest()
+    found, size = hashlib.sha256(), 0
+    try:
+        with open(where, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+                size += len(chunk)
+    except OSError as error:
+        raise ItemError(f"cannot be read: {error.strerror}") from error
+    return size, found.hexdigest()
