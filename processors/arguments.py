@@ -12,6 +12,7 @@ from .numbers import finite_number
 LARGEST_BATCH = 4096
 MERGE_POLICIES = ("mean", "max", "min")
 BLENDS = ("crop", "hann")
+CLASS_MAPS = ("photo", "model")
 _TRUE = ("true", "1", "t", "y", "yes")
 _FALSE = ("false", "0", "f", "n", "no")
 
@@ -55,6 +56,13 @@ def _one_of(*choices: str) -> Callable[[str], str]:
         return word
 
     return parse
+
+
+def _factor(text: str) -> float:
+    number = finite_number(text)
+    if not 0 < number <= 16:
+        raise ValueError
+    return number
 
 
 def _fraction(text: str) -> float:
@@ -139,6 +147,18 @@ ARGUMENTS: dict[str, Argument] = {
         _one_of(*get_args(Scores)), "text", ", ".join(get_args(Scores)), "what the output is"
     ),
     "output": Argument(_name, "text", "a name or a number from 0", "which output of the network"),
+    "image_scale": Argument(
+        _factor, "number", "more than 0, at most 16",
+        "photos are fed to the model so much larger; 0.5 halves width and height",
+    ),
+    "image_size": Argument(
+        _whole(1), "integer", "1 or more",
+        "photos are fed with so many pixels on the longer side; goes over image_scale",
+    ),
+    "class_map": Argument(
+        _one_of(*CLASS_MAPS), "text", ", ".join(CLASS_MAPS),
+        "size of a photo's class map: of the photo, or of what was fed to the model",
+    ),
     "bands": Argument(
         bands, "list", "0-based indexes or names", "bands that the model takes, in order"
     ),
@@ -159,8 +179,8 @@ def _seconds(text: str) -> float:
 
 
 FUNCTION_ARGUMENTS = {
-    "bands": ARGUMENTS["bands"],
-    "source_range": ARGUMENTS["source_range"],
+    **{name: ARGUMENTS[name] for name in ("bands", "source_range")},
+    **{name: ARGUMENTS[name] for name in ("image_scale", "image_size", "class_map")},
     "timeout": Argument(
         _seconds, "number", "more than 0", "seconds that a raster function may take for a call"
     ),

@@ -23,14 +23,37 @@ class ClassMap:
     """
 
     def __init__(
-        self, image: Image, classifier: Classifier, path: Path, tags: dict[str, str]
+        self,
+        image: Image,
+        classifier: Classifier,
+        path: Path,
+        tags: dict[str, str],
+        *,
+        shown_as: tuple[int, int] | None = None,
     ) -> None:
-        """Start the map of an open image."""
+        """Start the map of an open image.
+
+        Args:
+            image: What the model is fed.
+            classifier: The model.
+            path: Of the class raster.
+            tags: Written into it.
+            shown_as: Height and width of the class raster; default those of the image. Its
+                pixels take the nearest class.
+        """
         self._classes = classifier.classes
         self._gives_confidence = classifier.gives_confidence
+        self.size = (image.height, image.width)
+        """Height and width of the image in pixels."""
+        height, width = shown_as or self.size
+        self._enlarge = (
+            None
+            if (height, width) == self.size
+            else (_nearest(image.height, height), _nearest(image.width, width))
+        )
         self._spec = ClassRasterSpec(
-            width=image.width,
-            height=image.height,
+            width=width,
+            height=height,
             classes=classifier.classes,
             transform=image.transform,
             crs=image.crs,
@@ -47,11 +70,6 @@ class ClassMap:
         self._confidence = np.zeros(len(self._classes), np.float64)
         self._areas = np.zeros(len(self._classes), np.float64)
         self._pixel_area = pixel_area(image.transform, image.crs)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self._spec.height, self._spec.width
 
     @property
     def is_complete(self) -> bool:
@@ -77,6 +95,12 @@ class ClassMap:
             ItemError: The network gave scores that are not finite.
             OutputError: The disk refused.
         """
+        if self._enlarge is not None:
+            core, (valid, index, confidence) = _enlarged(
+                core, self._enlarge, (valid, index, confidence)
+            )
+        if not core.height or not core.width:
+            return  # a core that no pixel of a smaller class raster falls into
         strip = self._strip(core)
         if index is not None and confidence is not None:
             self._count(core, valid, index[valid], confidence[valid])
@@ -179,3 +203,22 @@ class ClassMap:
         """Remove what was written so far."""
         if self._writer is not None:
             self._writer.abandon()
+
+
+def _nearest(length: int, shown: int) -> NDArray[np.int64]:
+    """Return which of ``length`` pixels each of ``shown`` pixels falls into, by its middle."""
+    return ((2 * np.arange(shown) + 1) * length) // (2 * shown)
+
+
+def _enlarged(
+    core: Window,
+    places: tuple[NDArray[np.int64], NDArray[np.int64]],
+    arrays: tuple[NDArray[np.bool_], NDArray[Any] | None, NDArray[np.float32] | None],
+) -> tuple[Window, Any]:
+    """Return a core and its arrays (height, width) in the pixels of the class raster."""
+    rows, columns = places
+    top, bottom = np.searchsorted(rows, (core.row, core.row + core.height))
+    left, right = np.searchsorted(columns, (core.column, core.column + core.width))
+    taken = np.ix_(rows[top:bottom] - core.row, columns[left:right] - core.column)
+    larger = tuple(None if array is None else array[taken] for array in arrays)
+    return Window(int(top), int(left), int(bottom - top), int(right - left)), larger

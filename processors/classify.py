@@ -202,7 +202,12 @@ class _Driver:
         make_folder(folder)
         sweep(folder)
         pending = self._pending(run_id)
-        worker = Worker(prepared.classifier, bands=prepared.bands, tags=self._tags(run_id))
+        worker = Worker(
+            prepared.classifier,
+            bands=prepared.bands,
+            scale=self._request.options.photo_scale,
+            tags=self._tags(run_id),
+        )
         done = 0
         try:
             with closing(worker.run(self._tasks(pending, folder))) as outputs:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ..io.resized import PhotoScale
 from .arguments import FUNCTION_ARGUMENTS, parse_arguments
 from .definition import ModelDefinition
 from .scaling import Scaling
@@ -36,6 +37,9 @@ class RunOptions:
     scores: str | None = None
     """None leaves it to the definition and the model file."""
     output: str | None = None
+    image_scale: float | None = None
+    image_size: int | None = None
+    class_map: str = "photo"
     bands: tuple[int | str, ...] | None = None
     scaling: Scaling = Scaling()  # noqa: RUF009  frozen
     function_arguments: Mapping[str, str] = field(default_factory=dict)
@@ -46,6 +50,13 @@ class RunOptions:
     def as_json(self) -> dict[str, Any]:
         """Return what the catalog stores."""
         return asdict(self)
+
+    @property
+    def photo_scale(self) -> PhotoScale:
+        """How large photos are fed to the model."""
+        return PhotoScale(
+            factor=self.image_scale, longest=self.image_size, keep_size=self.class_map == "photo"
+        )
 
     def properties(self, definition: ModelDefinition) -> dict[str, Any]:
         """Return the definition's properties with what the arguments say of the model file."""
@@ -66,11 +77,11 @@ def options_of(definition: ModelDefinition, texts: Mapping[str, str]) -> RunOpti
         return resolve(definition, parse_arguments(texts))
     ours = {name: text for name, text in texts.items() if name in FUNCTION_ARGUMENTS}
     given = parse_arguments(ours, FUNCTION_ARGUMENTS)
+    source_range = given.pop("source_range", None)
     return RunOptions(
-        bands=given.get("bands"),
-        scaling=Scaling(source_range=given.get("source_range")),
-        timeout=given.get("timeout", DEFAULT_TIMEOUT),
+        scaling=Scaling(source_range=source_range),
         function_arguments={name: texts[name] for name in texts if name not in ours},
+        **given,
     )
 
 

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from ..catalog.errors import ItemError
 from ..catalog.records import Output
-from ..io.image import open_image
+from ..io.image import Image, open_image
+from ..io.resized import PhotoScale
 from ..io.sources import Fetch, reader
 from .answers import AskClasses, Asking, AskScores
 from .bands import band_indexes
@@ -38,6 +39,7 @@ class Worker:
         classifier: Classifier,
         *,
         bands: tuple[int | str, ...] | None = None,
+        scale: PhotoScale | None = None,
         tags: dict[str, str] | None = None,
     ) -> None:
         """Set a worker up.
@@ -45,11 +47,13 @@ class Worker:
         Args:
             classifier: The model.
             bands: Bands to feed it, by 0-based index or name; None for the first ones.
+            scale: How large photos are fed to it; None for their own size.
             tags: Written into every class raster.
         """
         self._classifier = classifier
         self._bands = bands or tuple(range(classifier.bands))
         """Empty for all of an image."""
+        self._scale = scale or PhotoScale()
         self._tags = tags or {}
 
     def run(self, tasks: Iterable[Task]) -> Generator[Output, None, None]:
@@ -81,12 +85,10 @@ class Worker:
 
     def _read_task(self, task: Task, fetch: Fetch) -> Iterator[Begun | Failed | Pixels]:
         try:
-            with open_image(fetch(task.item)) as image:
+            with open_image(fetch(task.item)) as stored, self._scale.of(stored) as image:
                 bands = band_indexes(image, self._bands or tuple(range(image.bands)))
                 tags = {**self._tags, **task.tags}
-                yield Begun(
-                    task=task, class_map=ClassMap(image, self._classifier, task.raster, tags)
-                )
+                yield Begun(task=task, class_map=self._class_map(task, stored, image, tags))
                 tiling = self._classifier.tiling
                 for window in tiling.windows(image.height, image.width):
                     yield read_window(task, image, window, bands, tiling)
@@ -94,6 +96,12 @@ class Worker:
             yield Failed(task=task, reason=str(error))
         except MemoryError:
             yield Failed(task=task, reason=_TOO_LARGE)
+
+    def _class_map(self, task: Task, stored: Image, image: Image, tags: dict[str, str]) -> ClassMap:
+        shown = stored if self._scale.keep_size else image
+        return ClassMap(
+            image, self._classifier, task.raster, tags, shown_as=(shown.height, shown.width)
+        )
 
     def _in_batches(
         self, stream: Iterator[Begun | Failed | Pixels], asking: Asking[Answer]
@@ -128,12 +136,12 @@ class Worker:
 
     def _write(self, stream: Iterator[Begun | Failed | Classes]) -> Generator[Output, None, None]:
         open_maps: dict[int, tuple[ClassMap, float]] = {}
-        failed: set[int] = set()
+        settled: set[int] = set()
         try:
             for message in stream:
                 key = message.task.key
-                if key in failed:
-                    continue  # a window that was on its way when its image failed
+                if key in settled:
+                    continue  # a window that was on its way when its image was settled
                 if isinstance(message, Begun):
                     open_maps[key] = (message.class_map, time.monotonic())
                     continue
@@ -143,9 +151,8 @@ class Worker:
                     else self._add(open_maps, message)
                 )
                 if output is not None:
-                    if output.status == "failed":
-                        failed.add(key)
-                        self._abandon(open_maps, key)
+                    settled.add(key)
+                    self._abandon(open_maps, key)
                     yield output
         finally:
             close = getattr(stream, "close", None)
