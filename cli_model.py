@@ -74,7 +74,7 @@ def check(
     Example:
       pixelcat model check land.dlpk --on scene.tif
     """
-    from .processors.describe import check as check_
+    from .processors.model_check import check as check_
     from .processors.trust import load_model
 
     loaded = load_model(definition, model_code(trust_model_code, ignore_model_code), classes)

@@ -69,6 +69,8 @@ def pairs(context: click.Context, option: click.Parameter, values: Sequence[str]
         name, equals, text = value.partition("=")
         if not equals or not name.strip():
             raise click.BadParameter(f"{value!r} is not name=value", context, option)
+        if name.strip() in result:
+            raise click.BadParameter(f"{name.strip()} is given twice", context, option)
         result[name.strip()] = text.strip()
     return result
 

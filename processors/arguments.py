@@ -97,7 +97,7 @@ def bands(text: str) -> tuple[int | str, ...]:
         ValueError: It is empty.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
+    if not parts or any(part.startswith("-") and part[1:].isdigit() for part in parts):
         raise ValueError
     return tuple(int(part) if part.isdigit() else part for part in parts)
 
@@ -118,7 +118,7 @@ ARGUMENTS: dict[str, Argument] = {
         _whole(1), "integer", "1 or more", "side of a window in pixels, halo included"
     ),
     "padding": Argument(
-        _whole(0), "integer", "less than half the tile",
+        _whole(0), "integer", "0 or more, less than half the tile",
         "halo on each side in pixels; default: what the model sees",
     ),
     "tile_multiple": Argument(
@@ -245,7 +245,7 @@ def _of_json(text: str) -> dict[str, str]:
         parsed = json.loads(text)
     except ValueError as error:
         raise UsageError(f"--arguments is not valid JSON: {error}") from None
-    return {str(name): as_text(value) for name, value in parsed.items()}
+    return {str(name): as_text(value) for name, value in parsed.items() if value is not None}
 
 
 def as_text(value: object) -> str:

@@ -16,6 +16,13 @@ _SAME = (
 """Names of one band, as Esri, GDAL and sensors' handbooks spell them, letters and digits only."""
 
 
+def is_band(band: object) -> bool:
+    """Return whether a value of a definition names a band: an index from 0, or a name."""
+    if isinstance(band, str):
+        return bool(band.strip())
+    return isinstance(band, int) and not isinstance(band, bool) and band >= 0
+
+
 def band_indexes(image: Image, bands: tuple[int | str, ...]) -> tuple[int, ...]:
     """Return the 0-based indexes of the bands that a model takes of an image.
 

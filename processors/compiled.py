@@ -12,7 +12,7 @@ from .batch import ClassBatch, WindowBatch
 from .decision import Decision
 from .network import Network
 from .scaling import Scaling
-from .tensorflow_setup import explain, tensorflow
+from .tensorflow_setup import explain, frozen, tensorflow
 from .windows import Tiling
 
 _KEPT_FUNCTIONS = 16
@@ -127,10 +127,6 @@ class Compiled:
         return self._functions[kind]
 
     def _trace(self, kind: _Kind) -> Callable[[Any], Any]:
-        from tensorflow.python.framework.convert_to_constants import (
-            convert_variables_to_constants_v2,
-        )
-
         tf = tensorflow()
         factors = self._scaling.factors(self.bands, kind.dtype)
         network = self._networks[kind.is_map]
@@ -142,6 +138,5 @@ class Compiled:
             return self._finish(network.call(values))
 
         spec = tf.TensorSpec([self.batch_size, kind.height, kind.width, self.bands], kind.dtype)
-        traced = tf.function(forward).get_concrete_function(spec)
-        frozen: Callable[[Any], Any] = convert_variables_to_constants_v2(traced)
-        return frozen
+        function: Callable[[Any], Any] = frozen(forward, spec)
+        return function

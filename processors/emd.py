@@ -7,6 +7,7 @@ from typing import Any
 from ..catalog.errors import ModelError
 from ..catalog.records import ClassDefinition
 from .arguments import boolean
+from .bands import is_band
 from .class_list import CLASS_VALUES, color_of
 from .numbers import finite_number, whole_number
 from .scaling import Scaling
@@ -132,7 +133,7 @@ class Emd:
         listed = self._emd.get("ExtractBands")
         if listed is None:
             return None
-        if not isinstance(listed, list) or not listed or not all(map(_is_band, listed)):
+        if not isinstance(listed, list) or not listed or not all(map(is_band, listed)):
             raise self.fail("ExtractBands is not a list of band indexes (from 0) or names")
         return tuple(listed)
 
@@ -259,9 +260,3 @@ class Emd:
         if len(numbers) != 2 or numbers[0] >= numbers[1]:
             raise self.fail(f"{key} is {list(numbers)}, not [least, greatest]")
         return numbers[0], numbers[1]
-
-
-def _is_band(band: object) -> bool:
-    if isinstance(band, str):
-        return bool(band.strip())
-    return isinstance(band, int) and not isinstance(band, bool) and band >= 0

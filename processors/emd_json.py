@@ -47,7 +47,8 @@ def parse_json(text: str, name: str) -> Mapping[str, Any]:
         json.dumps(parsed, ensure_ascii=False).encode()  # refuses lone surrogates
     except (ValueError, RecursionError) as error:
         where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise ModelError(f"{name}: not valid JSON{where}") from error
+        hint = "; backslashes are written twice" if "escape" in str(error) else ""
+        raise ModelError(f"{name}: not valid JSON{where}{hint}") from error
     if not isinstance(parsed, dict):
         raise ModelError(f"{name}: not a model definition (a JSON object)")
     return {_KNOWN.get(str(key).lower(), str(key)): value for key, value in parsed.items()}

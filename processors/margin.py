@@ -6,11 +6,12 @@ from typing import Any
 
 from .network import Network
 from .tensorflow_setup import tensorflow
+from .windows import round_up
 
 _SIZES = (256, 320)
 
 
-def with_margin(network: Network, said: int | None = None) -> Network:
+def with_margin(network: Network, said: int | None = None, multiple: int = 1) -> Network:
     """Return a network whose answer has the size of its input, with zeros where it has none.
 
     A network that already gives one score vector per input pixel is returned as it is, and so
@@ -21,10 +22,12 @@ def with_margin(network: Network, said: int | None = None) -> Network:
             same number of pixels at every size.
         said: What the definition says; a network of fixed size is believed only then, as one
             that shrinks its input looks the same.
+        multiple: Of which sides the network takes.
     """
-    margin = _lost(network, _SIZES[0])
+    sizes = [round_up(size, multiple) for size in _SIZES]
+    margin = _lost(network, sizes[0])
     fixed = network.height is not None
-    if not margin or margin != (said if fixed else _lost(network, _SIZES[1])):
+    if not margin or margin != (said if fixed else _lost(network, sizes[1])):
         return network
     twin = network.twin
     return replace(

@@ -59,6 +59,8 @@ def excluded_class(
     """
     values = [each.value for each in classes]
     unlisted = len(listed) > 1 and all(each.value != 0 for each in listed)
+    if wanted is False and 0 not in values:
+        return None, ("no class has the value 0: predict_background changes nothing",)
     if 0 not in values or (wanted is None and not unlisted) or wanted:
         return None, ()
     if network.scores == "classes" or len(classes) < 3:

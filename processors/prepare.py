@@ -1,5 +1,7 @@
 """From a model definition to a classifier that is ready to run."""
 
+import math
+
 from ..catalog.errors import ModelError, UsageError
 from .augment import MAP_TURNS, PHOTO_TURNS, Turn, augmented, likely
 from .classifier import Prepared
@@ -7,14 +9,18 @@ from .compiled import Compiled
 from .decision import Decision
 from .definition import ModelDefinition
 from .formats import model_format
+from .formats.hints import NoSuchOutputError
 from .margin import with_margin
 from .network import Network
 from .options import RunOptions
-from .output_classes import excluded_class, output_classes
+from .output_classes import Classes, excluded_class, output_classes
 from .raster_function.prepare import prepare_function
 from .receptive_field import ReceptiveField, measure
 from .tensorflow_setup import device_name, explain
 from .tile import tiling_for
+
+_THREES = 96
+"""Sides that suit networks that divide them by 3 and by 2."""
 
 
 def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
@@ -26,13 +32,11 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
     """
     if definition.raster_function is not None:
         return prepare_function(definition, options)
-    path = definition.model_file
-    loaded = model_format(path).load(path, options.properties(definition))
-    _check_bands(definition, options, loaded)
-    options.scaling.check(loaded.bands)
-    network, field = _measured(definition, loaded)
+    loaded = _loaded(definition, options)
+    _check_asked(definition, options, loaded)
+    network, field = _measured(definition, options, loaded)
     tiling, notes = tiling_for(network, options, field)
-    classes = output_classes(definition.classes, network)
+    classes = _classes(definition, options, network)
     excluded, more = excluded_class(
         options.predict_background, definition.classes, classes, network
     )
@@ -62,19 +66,55 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
     )
 
 
-def _measured(definition: ModelDefinition, loaded: Network) -> tuple[Network, ReceptiveField]:
+def _measured(
+    definition: ModelDefinition, options: RunOptions, loaded: Network
+) -> tuple[Network, ReceptiveField]:
+    """Measure a network at sizes that most take, else at multiples of 3 and powers of 2."""
+    errors = []
+    for multiple in (options.tile_multiple, math.lcm(options.tile_multiple, _THREES)):
+        try:
+            network = with_margin(loaded, definition.model_padding, multiple)
+            return network, measure(network, multiple)
+        except Exception as error:  # noqa: BLE001  TensorFlow raises many kinds
+            errors.append(error)
+    raise ModelError(
+        f"model {definition.model_file} does not run: {explain(errors[0])}"
+        " (does it take sides that are multiples of something? --arg tile_multiple=N)"
+    ) from errors[0]
+
+
+def _check_asked(definition: ModelDefinition, options: RunOptions, network: Network) -> None:
+    """Check bands and scaling against the network.
+
+    Raises:
+        UsageError: The arguments do not fit it.
+        ModelError: The definition does not.
+    """
     try:
-        network = with_margin(loaded, definition.model_padding)
-        return network, measure(network)
-    except Exception as error:  # TensorFlow raises many kinds for a network that does not fit
-        raise ModelError(f"model {definition.model_file} does not run: {explain(error)}") from error
+        options.scaling.check(network.bands)
+        if options.bands is not None and len(options.bands) != network.bands:
+            raise ModelError(
+                f"model {definition.name} takes {network.bands} bands,"
+                f" {len(options.bands)} are named"
+            )
+    except ModelError as error:
+        own = options.scaling == definition.scaling and options.bands == definition.bands
+        raise error if own else UsageError(str(error)) from error
 
 
-def _check_bands(definition: ModelDefinition, options: RunOptions, network: Network) -> None:
-    if options.bands is not None and len(options.bands) != network.bands:
-        raise ModelError(
-            f"model {definition.name} takes {network.bands} bands, {len(options.bands)} are named"
-        )
+def _loaded(definition: ModelDefinition, options: RunOptions) -> Network:
+    path = definition.model_file
+    try:
+        return model_format(path).load(path, options.properties(definition))
+    except NoSuchOutputError as error:
+        raise error if options.output is None else UsageError(str(error)) from error
+
+
+def _classes(definition: ModelDefinition, options: RunOptions, network: Network) -> Classes:
+    try:
+        return output_classes(definition.classes, network)
+    except ModelError as error:
+        raise error if options.scores is None else UsageError(str(error)) from error
 
 
 def _asked(network: Network, decision: Decision, options: RunOptions) -> tuple[Network, Network]:

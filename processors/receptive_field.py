@@ -9,7 +9,8 @@ Measured on a twin that hides nothing (:mod:`.formats.twin`) where there is one;
 itself, with noise in the ranges that pixels have.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from .margin import answer_shape
 from .network import Network
 from .tensorflow_setup import tensorflow
+from .windows import round_up
 
 STRIDES = (1, 2, 4, 8, 16, 32, 64)
 SIZES = (256, 512, 1024)
@@ -43,24 +45,28 @@ class ReceptiveField:
     tested)."""
 
 
-def measure(network: Network) -> ReceptiveField:
+def measure(network: Network, multiple: int = 1) -> ReceptiveField:
     """Measure stride and radius of a network.
 
     Args:
         network: Any network; one of fixed size is tested at that size.
+        multiple: Of which sides the network takes; tried as a stride as well.
 
     Raises:
         ValueError: The network does not return one score vector per input pixel.
     """
-    sizes = [(network.height or side, network.width or side) for side in SIZES]
+    divisors = (each for each in range(1, multiple + 1) if multiple % each == 0)
+    strides = sorted({*STRIDES, *divisors})
+    free = [round_up(side, multiple) for side in SIZES]
+    sizes = [(network.height or side, network.width or side) for side in free]
     for height, width in dict.fromkeys(sizes):
         _check_shape(network, height, width)
-        field = _Probe(network, height, width).measure()
+        field = _Probe(network, height, width, strides).measure()
         if field is not None and network.twin is not None and network.twin.is_global:
             return ReceptiveField(stride=field.stride, radius=None)
         if field is not None:
             return field
-    return ReceptiveField(stride=FALLBACK_STRIDE, radius=None)
+    return ReceptiveField(stride=math.lcm(FALLBACK_STRIDE, multiple), radius=None)
 
 
 def _check_shape(network: Network, height: int, width: int) -> None:
@@ -75,11 +81,14 @@ def _check_shape(network: Network, height: int, width: int) -> None:
 class _Probe:
     """A network (or its twin) and noise images of one size."""
 
-    def __init__(self, network: Network, height: int, width: int) -> None:
+    def __init__(self, network: Network, height: int, width: int, strides: Sequence[int]) -> None:
         self.height, self.width = height, width
+        self._strides = strides
         self._is_twin = network.twin is not None and network.twin.is_structural
         call = _comparable(network) if network.twin is None else network.twin.call
         self._noise = self._make_noise(network.bands)
+        self._dense = np.random.default_rng(8).uniform(0.5, 1.5, [height, width, network.bands])
+        self._dense = self._dense.astype(np.float32)
         self._amplitudes: tuple[float, ...] = (1.0,) if self._is_twin else _AMPLITUDES
         self._unchanged: NDArray[Any] | None = None
         shape = [2, height, width, network.bands]
@@ -101,7 +110,7 @@ class _Probe:
         many pixels, as a twin takes them, then still differ from place to place.
         """
         rng = np.random.default_rng(20261128)
-        shape = (self.height + STRIDES[-1], self.width + STRIDES[-1], bands)
+        shape = (self.height + self._strides[-1], self.width + self._strides[-1], bands)
         noise = rng.random(shape, np.float32)
         if self._is_twin:
             noise *= rng.choice(_SPARSE, shape[:2])[..., np.newaxis]
@@ -156,7 +165,7 @@ class _Probe:
         return int(max(distances))
 
     def _stride(self, reach: int) -> int | None:
-        for stride in STRIDES:
+        for stride in self._strides:
             known = [self._only_shifts(stride, reach, noise) for noise in self._amplitudes]
             if self._is_twin:
                 known.append(self._moves(stride))
@@ -183,7 +192,7 @@ class _Probe:
 
         Equal up to float32 rounding: on the right grid the scores are the same bits.
         """
-        margin = reach + shift
+        margin = reach + 2 * shift  # other phases of the grid look up to a shift further
         rows, columns = slice(margin, self.height - margin), slice(margin, self.width - margin)
         noise = self._noise * np.float32(amplitude)
         still, moved = self._run(
@@ -209,8 +218,13 @@ class _Probe:
         return np.asarray((self._run(base, changed)[1] != self._unchanged).any(axis=-1))
 
     def _depends_on(self, pixel: NDArray[np.int64], amplitude: float) -> NDArray[np.bool_]:
-        """Return which inputs one output pixel depends on, shape (height, width)."""
+        """Return which inputs one output pixel depends on, shape (height, width).
+
+        A twin is asked with no pixel at 0, which would hide the other factor of a product.
+        """
         noise = self._noise[: self.height, : self.width] * np.float32(amplitude)
+        if self._is_twin:
+            noise = self._dense
         row, column = (int(place) for place in pixel)
         gradient = self._gradient(noise[np.newaxis], row, column).numpy()[0]
         return np.asarray((gradient != 0).any(axis=-1))

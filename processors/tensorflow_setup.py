@@ -3,11 +3,12 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from types import ModuleType
+from typing import Any
 
 from ..io import native
 
@@ -59,6 +60,19 @@ def explain(error: BaseException) -> str:
     told = [line for line in lines if line and not line.startswith(_FRAMES)]
     named = [line for line in told if re.match(r"\w*(Error|Exception): ", line)]
     return (named[-1:] or told[:1] or [type(error).__name__])[0][:300]
+
+
+def frozen(call: Callable[[Any], Any], spec: Any) -> Any:
+    """Return a function with its variables as constants and its graph in one piece.
+
+    Args:
+        call: Input tensor → output tensor or tensors.
+        spec: ``TensorSpec`` of the input.
+    """
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    traced = tensorflow().function(call).get_concrete_function(spec)
+    return convert_variables_to_constants_v2(traced)
 
 
 def device_name() -> str:

@@ -11,8 +11,8 @@ import pytest
 
 from pixelcat.catalog.errors import ModelError
 from pixelcat.processors.definition import ModelDefinition
-from pixelcat.processors.describe import check
 from pixelcat.processors.formats import model_format
+from pixelcat.processors.model_check import check
 
 Function = Callable[..., Any]
 
@@ -157,3 +157,125 @@ def test_a_lite_model_that_calls_tensorflow_to_write_is_refused(tmp_path: Path) 
     with pytest.raises(ModelError, match="outside of itself \\(WriteFile\\)"):
         model_format(tmp_path / "net.tflite").load(tmp_path / "net.tflite", {})
     assert not marker.exists()
+
+
+# what strangers found: Keras 2 calls whatever TensorFlow exports
+
+
+def with_layer(path: Path, layer: dict[str, Any], feeds: bool = True) -> Path:
+    """Write a Keras 2 file whose configuration holds a layer that no Keras would save."""
+    import h5py
+
+    tf_keras = pytest.importorskip("tf_keras")
+    inputs = tf_keras.layers.Input((None, None, 3), name="image")
+    model = tf_keras.Model(inputs, tf_keras.layers.Conv2D(3, 1, name="scores")(inputs))
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        config["config"]["layers"].append(layer)
+        if feeds:
+            config["config"]["output_layers"] = [[layer["name"], 0, 0]]
+        file.attrs["model_config"] = json.dumps(config)
+    return path
+
+
+def class_method(marker: Path) -> dict[str, Any]:
+    return {
+        "class_name": "ClassMethod", "name": "spy",
+        "config": {
+            "name": "spy", "trainable": True, "dtype": "float32",
+            "cls_symbol": "io.TFRecordWriter", "method_name": "__call__",
+        },
+        "inbound_nodes": [[["_CONSTANT_VALUE", -1, str(marker), {"kwargs": {}}]]],
+    }  # fmt: skip
+
+
+def operation_layer(marker: Path) -> dict[str, Any]:
+    node = {"name": "w", "op": "ReadFile", "input": ["x"]}
+    return {
+        "class_name": "TensorFlowOpLayer", "name": "spy",
+        "config": {"name": "spy", "node_def": node, "constants": {}, "dtype": "float32"},
+        "inbound_nodes": [[["scores", 0, 0, {}]]],
+    }  # fmt: skip
+
+
+def lambda_operation(marker: Path) -> dict[str, Any]:
+    return {
+        "class_name": "TFOpLambda", "name": "spy",
+        "config": {"name": "spy", "function": "io.write_file"},
+        "inbound_nodes": [["_CONSTANT_VALUE", -1, str(marker), {"contents": "x"}]],
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", [class_method, operation_layer, lambda_operation])
+def test_a_keras_2_file_calls_no_function_that_touches_anything(
+    tmp_path: Path, make: Callable[[Path], dict[str, Any]]
+) -> None:
+    marker = tmp_path / "MARKER"
+    path = with_layer(tmp_path / "net.h5", make(marker), feeds=make is not class_method)
+    with pytest.raises(ModelError, match="spy"):
+        model_format(path).load(path, {})
+    assert not marker.exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_arithmetic_on_tensors_in_a_keras_2_file_is_no_code(tmp_path: Path) -> None:
+    tf_keras = pytest.importorskip("tf_keras")
+    inputs = tf_keras.layers.Input((None, None, 3))
+    scores = tf_keras.layers.Conv2D(3, 3, padding="same")(inputs * 2 - 1)
+    model = tf_keras.Model(inputs, scores[..., :2] / 3)
+    model.save(tmp_path / "net.h5")
+    network = model_format(tmp_path / "net.h5").load(tmp_path / "net.h5", {})
+    pixels = np.random.default_rng(1).random((1, 20, 20, 3)).astype(np.float32)
+    np.testing.assert_allclose(network.call(pixels), model(pixels), atol=1e-5)
+
+
+def saved_with(folder: Path, spy: Callable[[Any, Any], None]) -> Path:
+    """Write a SavedModel whose signature does something else as well."""
+    from pixelcat.processors.tensorflow_setup import tensorflow
+
+    tf = tensorflow()
+    module = tf.Module()
+    module.weight = tf.Variable([2.0])
+
+    def serve(image: Any) -> Any:
+        spy(tf, image)
+        return {"scores": tf.concat([image, image * module.weight], -1)}
+
+    spec = tf.TensorSpec([None, None, None, 3], tf.float32, name="image")
+    signature = tf.function(serve).get_concrete_function(spec)
+    tf.saved_model.save(module, str(folder), signatures=signature)
+    return folder
+
+
+@pytest.mark.parametrize("operation", ["Save", "SaveV2", "MergeV2Checkpoints", "RestoreV2"])
+def test_a_saved_model_saves_nothing_when_it_is_called(tmp_path: Path, operation: str) -> None:
+    marker = str(tmp_path / "MARKER")
+
+    def spy(tf: Any, image: Any) -> None:
+        if operation == "Save":
+            tf.raw_ops.Save(filename=marker, tensor_names=["a"], data=[image])
+        elif operation == "SaveV2":
+            tf.raw_ops.SaveV2(
+                prefix=marker, tensor_names=["a"], shape_and_slices=[""], tensors=[image]
+            )
+        elif operation == "RestoreV2":
+            tf.raw_ops.RestoreV2(
+                prefix=marker, tensor_names=["a"], shape_and_slices=[""], dtypes=[tf.float32]
+            )
+        else:
+            tf.raw_ops.MergeV2Checkpoints(checkpoint_prefixes=[marker], destination_prefix=marker)
+
+    path = saved_with(tmp_path / "saved", spy)
+    with pytest.raises(ModelError, match=rf"outside of itself \({operation}\)"):
+        model_format(path).load(path, {})
+    assert not list(tmp_path.glob("MARKER*"))
+
+
+def test_the_checkpoint_of_a_saved_model_is_its_own_affair(tmp_path: Path) -> None:
+    path = saved_with(tmp_path / "saved", lambda tf, image: None)
+    network = model_format(path).load(path, {})
+    assert network.call(np.ones((1, 4, 4, 3), np.float32)).numpy()[0, 0, 0].tolist() == [
+        1, 1, 1, 2, 2, 2,
+    ]  # fmt: skip

@@ -306,3 +306,70 @@ def test_wide_layers_do_not_drown_the_deep_path(
 
     found = measured(network)
     assert (found.stride, found.radius) == (4, 1 + 2 * 2 + 2 * 4 + 2 * 2)
+
+
+# what strangers found
+
+
+@pytest.mark.parametrize("gate", ["layer", "operator"])
+@pytest.mark.parametrize("dilation", [1, 5])
+def test_a_factor_does_not_hide_how_far_the_other_looks(
+    measured: Callable[..., ReceptiveField], gate: str, dilation: int
+) -> None:
+    def build(layers: Any, x: Any) -> Any:
+        near = layers.Conv2D(4, 1)(x)
+        far = conv(layers, dilation_rate=dilation, activation="sigmoid")(x)
+        product = layers.Multiply()([near, far]) if gate == "layer" else near * far
+        return layers.Conv2D(3, 1)(product)
+
+    assert measured(build) == ReceptiveField(stride=1, radius=dilation)
+
+
+@pytest.mark.parametrize(("axis", "kind"), [(1, "layer"), ((1, 2), "layer"), (2, "operation")])
+def test_a_soft_max_over_space_sees_the_whole_image(
+    measured: Callable[..., ReceptiveField], axis: Any, kind: str
+) -> None:
+    def build(layers: Any, x: Any) -> Any:
+        import keras
+
+        x = conv(layers)(x)
+        x = layers.Softmax(axis)(x) if kind == "layer" else keras.ops.softmax(x, axis=axis)
+        return layers.Conv2D(3, 1)(x)
+
+    assert measured(build).radius is None
+
+
+@pytest.mark.parametrize(("depth", "stem", "last"), [(1, 3, 1), (2, 0, 3), (2, 5, 5), (3, 5, 5)])
+def test_transposed_convolutions_of_three_pixels_are_measured(
+    measured: Callable[..., ReceptiveField], depth: int, stem: int, last: int
+) -> None:
+    def build(layers: Any, x: Any) -> Any:
+        if stem:
+            x = conv(layers, stem)(x)
+        skips = []
+        for _ in range(depth):
+            x = relu(layers)(x)
+            skips.append(x)
+            x = half(layers)(x)
+        for skip in reversed(skips):
+            x = layers.Conv2DTranspose(4, 3, strides=2, padding="same")(x)
+            x = conv(layers)(layers.Concatenate()([x, skip]))
+        return conv(layers, last)(x)
+
+    found = measured(build)
+    assert found.stride == 2**depth
+    assert found.radius is not None
+
+
+def test_a_network_that_divides_by_three_is_measured_at_such_sizes(
+    layers: Any, prepared: Callable[..., Any]
+) -> None:
+    import keras
+
+    inputs = layers.Input((None, None, 3))
+    x = layers.MaxPooling2D(3)(conv(layers)(inputs))
+    x = layers.Concatenate()([layers.UpSampling2D(3)(conv(layers)(x)), inputs])
+    ready = prepared(keras.Model(inputs, layers.Conv2D(3, 1)(x)))
+    assert ready.found["stride"] in (3, 6)
+    assert ready.classifier.tiling.stride % 3 == 0
+    assert ready.notes == ()

@@ -36,7 +36,7 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
         graph.ParseFromString(path.read_bytes())
     except Exception as error:  # protobuf's error has moved between packages
         raise ModelError(f"model {path} is no TensorFlow graph, or damaged") from error
-    check_operations(path, [graph], checkpoint=False)
+    check_operations(path, [graph])
     names = _tensors(path, graph, properties)
     try:
         wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])

@@ -1,7 +1,7 @@
 """TensorFlow graphs of any origin: is it safe to run, and what does it give?"""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ...catalog.errors import ModelError
 from ..network import Network, Scores
-from ..tensorflow_setup import tensorflow
+from ..tensorflow_setup import frozen, tensorflow
 from .hints import SAID
 
 _REFUSED = re.compile(
@@ -17,6 +17,7 @@ _REFUSED = re.compile(
     r"|InitializeTableFromTextFile.*|Print(V2)?|_?Send|_?Recv|_?Host.*|Collective.*|Rpc.*"
     r"|Debug.*|LoadLibrary|XlaLaunch.*|.*TPU.*|.*Summary(V2)?|GenerateVocabRemapping"
     r"|LoadAndRemapMatrix|ImmutableConst|(De|En)code(ProtoV2|Proto)|Abort|Remote.*|Nccl.*"
+    r"|Save(V2|Slices)?|MergeV2Checkpoints|DistributedSave"
 )
 """Operations without a state that touch files, the network, Python or other processes."""
 _HARMLESS = re.compile(
@@ -31,8 +32,8 @@ _HARMLESS = re.compile(
     r"|NonDeterministicInts|Timestamp"
 )
 """Operations with a state that stay inside of the graph; no others are let through."""
-_CHECKPOINT = re.compile(r"(Save|Restore)(V2|Slices?)?|MergeV2Checkpoints|ShardedFilename")
-"""Normal in a SavedModel folder, which holds its own checkpoint; out of place elsewhere."""
+_RESTORING = re.compile(r"Restore(V2|Slice)?|ShardedFilename")
+"""How a SavedModel reads its own checkpoint; out of place elsewhere."""
 PASS_ON = ("Identity", "IdentityN", "Squeeze", "ExpandDims", "Cast", "StopGradient")
 """Operations at the end of a graph that change nothing that matters here."""
 _KEEP_SCORES = (*PASS_ON, "ResizeBilinear", "ResizeNearestNeighbor", "Reshape", "Transpose")
@@ -40,35 +41,38 @@ _KEEP_SCORES = (*PASS_ON, "ResizeBilinear", "ResizeNearestNeighbor", "Reshape", 
 _TEST_SIZE = 256
 
 
-def check_operations(path: Path, graphs: Iterable[Any], *, checkpoint: bool) -> None:
+def check_operations(path: Path, graphs: Iterable[Any]) -> None:
     """Refuse graphs with operations that reach outside of themselves.
 
     Args:
         path: The model, for the message.
         graphs: ``GraphDef`` messages; nothing of them is run.
-        checkpoint: Whether saving and restoring variables is normal here.
 
     Raises:
         ModelError: Names the operations.
     """
-    found = set()
-    for graph in graphs:
-        functions = (node for function in graph.library.function for node in function.node_def)
-        for node in (*graph.node, *functions):
-            saves = _CHECKPOINT.fullmatch(node.op) is not None
-            if reaches_out(node.op) if not saves else not checkpoint:
-                found.add(node.op)
-    refuse(path, found)
+    refuse(path, {node.op for graph in graphs for node in _nodes(graph) if reaches_out(node.op)})
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
 
 
 def reaches_out(operation: str) -> bool:
     """Return whether an operation may touch something outside of its graph."""
     from tensorflow.python.framework import op_def_registry
 
-    if _REFUSED.fullmatch(operation):
+    if _REFUSED.fullmatch(operation) or restores(operation):
         return True
     known = op_def_registry.get(operation)
     return known is not None and known.is_stateful and not _HARMLESS.fullmatch(operation)
+
+
+def restores(operation: str) -> bool:
+    """Return whether an operation reads a checkpoint."""
+    return _RESTORING.fullmatch(operation) is not None
 
 
 def refuse(path: Path, operations: Collection[str]) -> None:
@@ -107,13 +111,13 @@ def network_of(path: Path, call: Callable[[Any], Any], spec: Any, scores: Scores
     sample = np.random.default_rng(5).random(
         (2, height or _TEST_SIZE, width or _TEST_SIZE, bands), np.float32
     )
-    frozen = _frozen(forward, tf.TensorSpec(sample.shape, tf.float32))
-    given = frozen(tf.constant(sample))[0].numpy()
+    whole = frozen(forward, tf.TensorSpec(sample.shape, tf.float32))
+    given = whole(tf.constant(sample))[0].numpy()
     if given.ndim not in (3, 4):
         raise ModelError(
             f"model {path} gives {given.shape[1:]} for {sample.shape[1:]}, no score for each pixel"
         )
-    kind, reason = (scores, SAID) if scores is not None else _kind(frozen, given)
+    kind, reason = (scores, SAID) if scores is not None else _kind(whole, given)
     return Network(
         call=forward,
         twin=None,
@@ -124,6 +128,27 @@ def network_of(path: Path, call: Callable[[Any], Any], spec: Any, scores: Scores
         scores=kind,
         reason=reason,
     )
+
+
+def outside_graph(
+    run: Callable[[Any], Any], channels: Sequence[int | None], *, integers: bool
+) -> Callable[[Any], Any]:
+    """Return a function on tensors of one on arrays, run by another library.
+
+    Args:
+        run: Windows (n, height, width, bands) → answers (n, height, width, *channels).
+        channels: One number or none.
+        integers: Whether the answers are whole numbers.
+    """
+
+    def call(pixels: Any) -> Any:
+        tf = tensorflow()
+        kind = tf.int32 if integers else tf.float32
+        scores = tf.numpy_function(run, [pixels], kind, stateful=False)
+        scores.set_shape([*pixels.shape[:3], *channels])
+        return scores
+
+    return call
 
 
 def any_count(call: Callable[[Any], Any], count: int | None) -> Callable[[Any], Any]:
@@ -139,21 +164,13 @@ def any_count(call: Callable[[Any], Any], count: int | None) -> Callable[[Any], 
     return forward
 
 
-def _frozen(call: Callable[[Any], Any], spec: Any) -> Any:
-    """Return a function whose graph has its operations in one piece."""
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    traced = tensorflow().function(call).get_concrete_function(spec)
-    return convert_variables_to_constants_v2(traced)
-
-
-def _kind(frozen: Any, given: Any) -> tuple[Scores, str]:
+def _kind(whole: Any, given: Any) -> tuple[Scores, str]:
     """Tell from the last operation of the graph, else from the numbers, what the output is."""
     if given.dtype.kind in "iu":
         return "classes", "whole numbers"
     if given.ndim == 3:
         return "classes", "no axis of channels"
-    operation = frozen.graph.outputs[0].op
+    operation = whole.graph.outputs[0].op
     while operation.type in _KEEP_SCORES and operation.inputs:
         operation = operation.inputs[0].op
     if operation.type in ("Softmax", "Sigmoid"):

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,7 +14,31 @@ from ..tensorflow_setup import explain, tensorflow
 from .keras3 import network_of_model
 
 NAME = "an HDF5 file (.h5)"
-_UNSAFE = ("Lambda", "TFOpLambda", "SlicingOpLambda")
+_ALSO = (
+    *("Functional", "Model", "Sequential", "InputLayer", "ThresholdedReLU", "LocallyConnected2D"),
+    *(
+        "LocallyConnected1D",
+        "CuDNNLSTM",
+        "CuDNNGRU",
+        "BatchNormalizationV1",
+        "BatchNormalizationV2",
+    ),
+    *("SyncBatchNormalization", "GlorotUniformV2", "Policy", "PolicyV1", "DTypePolicy"),
+    *("RandomUniform", "RandomNormal", "TruncatedNormal", "__tuple__", "TensorShape"),
+    *("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__"),
+)
+"""Classes of Keras 2 that Keras 3 has no longer, or keeps elsewhere."""
+_UNSAFE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+"""Layers of Keras that hold code or reach for files."""
+_OPERATION = "TFOpLambda"
+_SLICING = "SlicingOpLambda"
+_FUNCTIONS = re.compile(
+    r"(compat\.v1\.)?((math|nn|image|__operators__)\.\w+|cast|concat|clip_by_value|expand_dims"
+    r"|squeeze|reshape|transpose|stack|unstack|tile|pad|split|shape|identity|stop_gradient|where"
+    r"|zeros_like|ones_like|convert_to_tensor|reverse|reduce_\w+|abs|square|sqrt|pow|gather"
+    r"|ones|zeros|fill|strided_slice|broadcast_to|maximum|minimum|add|subtract|multiply|divide)"
+)
+"""TensorFlow functions that compute and nothing else."""
 _OWN = re.compile(
     r"(tf_)?keras(\.src|\.engine)*(\.(layers|activations|initializers|regularizers|constraints"
     r"|models|saving|optimizers|losses|metrics|mixed_precision|dtype_policies)(\.\w+)*)?"
@@ -78,13 +103,37 @@ def _refuse_code(path: Path) -> None:
     except ValueError as error:
         raise ModelError(f"model {path}: its configuration is damaged") from error
     for layer in _layers(config):
-        name = layer.get("class_name")
-        if name in _UNSAFE:
-            label = (layer.get("config") or {}).get("name", name)
-            raise ModelError(f"model {path} holds code (layer {label} is a {name}); refused")
-        module = layer.get("module")
-        if module is not None and not _OWN.fullmatch(str(module)):
-            raise ModelError(f"model {path} needs code of its own ({module}.{name}); refused")
+        _check_class(path, layer)
+
+
+def _check_class(path: Path, layer: Mapping[str, Any]) -> None:
+    """Refuse a class that is none of Keras' own, or one of those that run anything."""
+    kind, config = str(layer["class_name"]), layer.get("config")
+    label = (config.get("name") if isinstance(config, Mapping) else None) or kind
+    module = layer.get("module")
+    if module is not None and not _OWN.fullmatch(str(module)):
+        raise ModelError(f"model {path} needs code of its own ({module}.{kind}); refused")
+    if kind in (_OPERATION, _SLICING):
+        function = str(config.get("function")) if isinstance(config, Mapping) else ""
+        if not _FUNCTIONS.fullmatch(function):
+            raise ModelError(f"model {path} calls {function} (layer {label}); refused")
+    elif kind in _UNSAFE:
+        raise ModelError(f"model {path} holds code (layer {label} is a {kind}); refused")
+    elif kind not in _known_classes():
+        raise ModelError(f"model {path} needs code of its own (layer {label} is a {kind}); refused")
+
+
+@cache
+def _known_classes() -> frozenset[str]:
+    """Return the names of the classes that a configuration may hold."""
+    tensorflow()
+    import keras
+
+    own = (
+        keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.optimizers,
+        keras.losses, keras.metrics, keras.dtype_policies,
+    )  # fmt: skip
+    return frozenset(_ALSO).union(*map(dir, own))
 
 
 def _layers(config: object) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,10 @@ SAID = "the definition or the argument"
 """How the kind of scores was told where somebody said it."""
 
 
+class NoSuchOutputError(ModelError):
+    """A network has several outputs, or lacks the one that is named."""
+
+
 def output_scores(properties: Mapping[str, Any]) -> Scores | None:
     """Return the ``Scores`` of a definition: what the output channels are.
 
@@ -36,7 +40,7 @@ def chosen_output(path: Path, names: Sequence[str], wanted: object) -> int:
         wanted: ``OutputName`` of a definition: a name, or a position from 0.
 
     Raises:
-        ModelError: No such output, or several to choose from.
+        NoSuchOutputError: No such output, or several to choose from.
     """
     if wanted is None and len(names) == 1:
         return 0
@@ -45,7 +49,7 @@ def chosen_output(path: Path, names: Sequence[str], wanted: object) -> int:
     if str(wanted).isdigit() and int(str(wanted)) < len(names):
         return int(str(wanted))
     what = f"no output {wanted}" if wanted is not None else f"{len(names)} outputs"
-    raise ModelError(
+    raise NoSuchOutputError(
         f"model {path} has {what}; choose one of {', '.join(names)} with --arg output=..."
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...catalog.errors import ModelError
 from ..network import Network
 from ..tensorflow_setup import explain, tensorflow
-from .graph import network_of
+from .graph import network_of, outside_graph
 from .hints import chosen_output, output_scores
 
 NAME = "an ONNX file"
@@ -40,14 +40,8 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
     if len(session.get_inputs()) != 1:
         raise ModelError(f"model {path} has {len(session.get_inputs())} inputs; expected one")
     model = _Model(path, session, properties)
+    call = outside_graph(model.run, model.channels, integers=model.gives_integers)
     tf = tensorflow()
-
-    def call(pixels: Any) -> Any:
-        kind = tf.int32 if model.gives_integers else tf.float32
-        scores = tf.numpy_function(model.run, [pixels], kind, stateful=False)
-        scores.set_shape([*pixels.shape[:3], *model.channels])
-        return scores
-
     spec = tf.TensorSpec(model.input_shape, tf.float32)
     return network_of(path, call, spec, output_scores(properties))
 

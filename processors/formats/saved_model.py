@@ -7,8 +7,9 @@ from typing import Any
 from ...catalog.errors import ModelError
 from ..network import Network
 from ..tensorflow_setup import explain, tensorflow
-from .graph import check_operations, network_of
+from .graph import network_of, reaches_out, refuse, restores
 from .hints import chosen_output, output_scores
+from .reachable import restoring, running
 
 NAME = "a SavedModel folder"
 _DEFAULT_SIGNATURE = "serving_default"
@@ -56,8 +57,12 @@ def _check(path: Path) -> None:
         message.ParseFromString((path / "saved_model.pb").read_bytes())
     except Exception as error:  # protobuf's error has moved between packages
         raise ModelError(f"model {path}: saved_model.pb is damaged") from error
-    graphs = [meta.graph_def for meta in message.meta_graphs]
-    check_operations(path, graphs, checkpoint=True)
+    found = set()
+    for meta in message.meta_graphs:
+        found |= {node.op for node in running(meta) if reaches_out(node.op)}
+        restored = {node.op for node in restoring(meta)}
+        found |= {op for op in restored if reaches_out(op) and not restores(op)}
+    refuse(path, found)
 
 
 def _signature(path: Path, signatures: dict[str, Any], wanted: object) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...catalog.errors import ModelError
 from ..network import Network
 from ..tensorflow_setup import explain, tensorflow
-from .graph import network_of, reaches_out, refuse
+from .graph import network_of, outside_graph, reaches_out, refuse
 from .hints import chosen_output, output_scores
 
 NAME = "a TensorFlow Lite file"
@@ -38,13 +38,7 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
     except (ValueError, RuntimeError) as error:  # of TensorFlow, or ours
         raise ModelError(f"model {path} cannot be loaded: {explain(error)}") from error
     spec = tf.TensorSpec(interpreter.input_shape, tf.float32)
-
-    def call(pixels: Any) -> Any:
-        kind = tf.int32 if interpreter.gives_integers else tf.float32
-        scores = tf.numpy_function(interpreter.run, [pixels], kind, stateful=False)
-        scores.set_shape([*pixels.shape[:3], *interpreter.channels])
-        return scores
-
+    call = outside_graph(interpreter.run, interpreter.channels, integers=interpreter.gives_integers)
     return network_of(path, call, spec, output_scores(properties))
 
 

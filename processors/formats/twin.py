@@ -12,14 +12,14 @@ import numpy as np
 from ..network import Twin
 
 _IDENTITY = (
-    *("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Dropout", "SpatialDropout2D"),
+    *("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Dropout", "SpatialDropout2D"),
     *("GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization"),
     *("Normalization", "Rescaling", "BatchNormalization"),
 )
 _GLOBAL = ("GlobalAveragePooling2D", "GlobalMaxPooling2D", "GroupNormalization", "Attention")
 """Layers whose answer anywhere depends on the input everywhere."""
-_BY_PIXEL = ("LayerNormalization", "UnitNormalization")
-"""Normalisations over the channels of a pixel, unless told otherwise."""
+_BY_PIXEL = ("LayerNormalization", "UnitNormalization", "Softmax", "LogSoftmax")
+"""Layers and operations over the channels of a pixel, unless told otherwise."""
 
 
 def twin_of(library: Any, model: Any) -> Twin | None:
@@ -44,7 +44,18 @@ def twin_of(library: Any, model: Any) -> Twin | None:
                 layer.set_weights([_positive(rng, layer, variable) for variable in layer.weights])
     except Exception:  # noqa: BLE001  a layer of its own kind: measured as it is instead
         return None
+    seen += [type(each).__name__ for each in _operations(model) if _is_global(each)]
     return Twin(call=lambda pixels: twin(pixels, training=False), is_global=bool(seen))
+
+
+def _operations(model: Any) -> list[Any]:
+    """Return what a Keras 3 network does outside of layers, sub-networks included."""
+    inner = [layer for layer in model._flatten_layers() if hasattr(layer, "operations")]
+    return [each for network in inner for each in getattr(network, "operations", ())]
+
+
+def _is_global(operation: Any) -> bool:
+    return type(operation).__name__ in _BY_PIXEL and _over_space(operation)
 
 
 def _plain(library: Any, layer: Any, seen: list[str]) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...catalog.errors import ModelError
+from ..bands import is_band
 from ..definition import ModelDefinition
 from ..numbers import finite_number, whole_number
 from ..options import DEFAULT_TILE
@@ -127,22 +128,17 @@ def _whole(said: Mapping[str, Any], key: str, least: int | None = None) -> int |
     except ValueError:
         number = None
     if number is None or (least is not None and number < least):
-        raise ModelError(f"{key} of its configuration is {said[key]!r}, not a whole number")
+        what = "not a whole number" if number is None else f"less than {least}"
+        raise ModelError(f"{key} of its configuration is {said[key]!r}, {what}")
     return number
 
 
 def _bands(listed: Any) -> tuple[int | str, ...] | None:
     if listed is None or listed == []:
         return None
-    if isinstance(listed, list) and all(_is_band(band) for band in listed):
+    if isinstance(listed, list) and all(is_band(band) for band in listed):
         return tuple(listed)
     raise ModelError(f"extractBands of its configuration is {listed!r}, no list of bands")
-
-
-def _is_band(band: object) -> bool:
-    if isinstance(band, str):
-        return bool(band.strip())
-    return isinstance(band, int) and not isinstance(band, bool) and band >= 0
 
 
 def _range(value: Any) -> tuple[float, float] | None:
