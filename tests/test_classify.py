@@ -660,7 +660,7 @@ def test_results_beside_the_images_are_not_classified_with_them(
 @pytest.mark.parametrize(
     ("change", "error", "reason"),
     [
-        ({"inputs": []}, UsageError, "nothing to classify"),
+        ({"inputs": []}, UsageError, "nothing to do"),
         ({"inputs": "nowhere.tif"}, SourceError, r"nowhere\.tif"),
         ({"model": "nowhere.emd"}, ModelError, r"nowhere\.emd"),
         ({"arguments": {"tilesize": 3}}, UsageError, "did you mean tile_size"),

@@ -500,7 +500,7 @@ def test_info_lists_the_arguments_and_check_runs_a_block(tmp_path: Path, scene: 
     shown = json.loads(CliRunner().invoke(cli, call).stdout)
     rows = {row["name"]: row for row in shown["arguments"]}
     assert list(rows) == ["padding", "batch_size", "modulus", "masked",
-                          "bands", "source_range", "timeout"]  # fmt: skip
+                          "bands", "source_range", "image_scale", "image_size", "class_map", "timeout"]  # fmt: skip
     assert (rows["modulus"]["type"], rows["modulus"]["default"]) == ("string", "Three")
     assert rows["modulus"]["domain"] == "Two, Three"
     call = ["model", "check", str(path), "--trust-model-code", "--format", "json"]
