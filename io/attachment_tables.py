@@ -79,7 +79,7 @@ def choose(
 
 
 def attachments(
-    rows: Iterable[tuple[int, Mapping[str, object]]], foreign_key: str, *, by_row_key: bool
+    rows: Iterable[tuple[str, Mapping[str, object]]], foreign_key: str, *, by_row_key: bool
 ) -> Iterator[Item]:
     """Yield every row of an attachment table as an item.
 
@@ -93,7 +93,7 @@ def attachments(
         data, declared, name = (values.get(c) for c in ("data", "content_type", "att_name"))
         item = Item(
             kind="attachment",
-            source_key=str(row_id),
+            source_key=row_id,
             name=str(name) if name else f"attachment {row_id}",
             declared_type=str(declared) if declared else None,
             feature_keys=(key if by_row_key else normalise_guid(key),),

@@ -133,11 +133,11 @@ def _scan_relation(
     )
 
 
-def _rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _rows(path: Path, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
     try:
         with fiona.open(gdal_path(path), layer=name) as table:
             names = {column.lower(): column for column in table.schema["properties"]}
             for row in table:
-                yield int(row.id), {key: row.properties[name] for key, name in names.items()}
+                yield str(row.id), {key: row.properties[name] for key, name in names.items()}
     except FionaError as error:
         raise SourceError(f"{path}: {name}: {error}") from error
