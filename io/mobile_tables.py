@@ -161,10 +161,11 @@ def _row_key(
             (table,),
         ).fetchone()
     by_name = {column.name.lower(): column.name for column in columns}
-    for wanted in (declared, row[0] if row else None, "ATTACHMENTID", "OBJECTID"):
+    primary = next((c.name for c in columns if c.is_key and c.name.lower() not in _ARCHIVE), None)
+    for wanted in (declared, row[0] if row else None, primary, "OBJECTID"):
         if wanted and wanted.lower() in by_name:
             return by_name[wanted.lower()]
-    return next((column.name for column in columns if column.is_key), "rowid")
+    return "rowid"
 
 
 def _geometry(connection: sqlite3.Connection, table: str) -> tuple[str, int | None, int] | None:
