@@ -127,7 +127,7 @@ def _rows(
     """Read from a table of the extension; nothing where the file does not have it."""
     if not _exists(connection, table):
         return []
-    query = f"SELECT {columns} FROM {table} WHERE {where}"
+    query = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY rowid"
     try:
         return connection.execute(query, (parameter,)).fetchall()
     except sqlite3.OperationalError:  # a table that only has the name: no reason to stop

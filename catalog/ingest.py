@@ -45,7 +45,7 @@ def _add_dataset(connection: sqlite3.Connection, dataset: Dataset) -> Dataset:
         "geometry_type": dataset.geometry_type,
         "has_z": dataset.has_z,
         "columns": json.dumps([asdict(column) for column in dataset.columns]),
-        "options": json.dumps({**dataset.options, **_domains(dataset)}, sort_keys=True),
+        "options": json.dumps({**dataset.options, **_domains(dataset)}),
         "added_at": now(),
     }
     names = ", ".join(values)
