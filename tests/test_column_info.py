@@ -1,8 +1,11 @@
 """Aliases and coded domains, from the source to the output feature class."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import pyogrio
 import pytest
@@ -187,3 +190,11 @@ def test_a_table_that_only_has_the_name_is_passed_over(make_gpkg):
             Column(name="plot", sql_type="TEXT(10)")
         ]
     assert len(list(scan(path))) == 1
+
+
+def test_the_documented_question_is_answered(catalog, start_run):
+    text = (Path(__file__).parents[1] / "docs" / "catalog.md").read_text(encoding="utf-8")
+    (sql,) = re.findall(r"-- what the codes.*?;", text, flags=re.DOTALL)
+    dataset = add(catalog, layer="roads", columns=(replace(COLUMNS[1], name="surface"),))
+    catalog.write_feature_class(dataset.id, start_run(catalog))
+    assert rows(catalog, sql) == list(SOILS.items())

@@ -479,6 +479,17 @@ def test_an_archive_that_is_gone_says_so(make_gdb, photo):
         pass
 
 
+def test_in_a_folder_geodatabases_are_inputs_of_their_own(make_gdb, tmp_path):
+    archive = zipped(make_gdb([]), "survey.zip")
+    archive.with_name("mobile.geodatabase").write_bytes(b"SQLite format 3\x00")
+    (scanned,) = scan(tmp_path)
+    assert {item.name: item.reason for item in scanned.items} == {
+        "survey.gdb": "a file geodatabase; give it as an input of its own",
+        "survey.zip": "a zipped file geodatabase; give it as an input of its own",
+        "mobile.geodatabase": "a mobile geodatabase; give it as an input of its own",
+    }
+
+
 # --- features ----------------------------------------------------------------------------
 
 

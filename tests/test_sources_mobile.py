@@ -418,6 +418,20 @@ def test_an_unreadable_document_is_passed_over(make_geodatabase, photo, definiti
     assert scanned.dataset.key_field == "REL_OBJECTID"
 
 
+@pytest.mark.parametrize("geometry_type", [1, 5])
+def test_the_output_feature_class_is_a_valid_geopackage(
+    catalog, make_geodatabase, photo, start_run, gpkg_errors, geometry_type
+):
+    path = make_geodatabase([(1, "a.jpg", None, photo)], geometry_type=geometry_type)
+    (dataset,) = add(catalog, path)
+    table, _ = catalog.write_feature_class(dataset.id, start_run(catalog))
+    assert rows(catalog, f"SELECT plot_id, seen, trees FROM {table} WHERE fid = 3") == [
+        ("P3", None, 3)
+    ]
+    catalog.close()
+    assert gpkg_errors(catalog.path) == []
+
+
 # --- replicas ----------------------------------------------------------------------------
 
 REPLICA = f"""
