@@ -89,7 +89,8 @@ def attachments(
         by_row_key: Whether it does so by OBJECTID; otherwise by GlobalID.
     """
     for row_id, values in rows:
-        key = str(values.get(foreign_key.lower()) or "NULL")
+        key = values.get(foreign_key.lower())
+        key = "NULL" if key in (None, "") else str(key)
         data, declared, name = (values.get(c) for c in ("data", "content_type", "att_name"))
         item = Item(
             kind="attachment",

@@ -390,7 +390,9 @@ def test_other_geometries_are_their_boxes_and_a_note_says_so(make_geodatabase, g
     (scanned,) = scan(make_geodatabase([], geometry_type=geometry_type))
     dataset, features = scanned.dataset, list(scanned.features)
     assert (dataset.geometry_type, dataset.has_z) == ("POLYGON", False)
-    assert dataset.options["note"] == "lines and areas are shown as their bounding boxes"
+    assert dataset.options["note"] == (
+        "geometries other than points are shown as their bounding boxes"
+    )
     shape = shapely.from_wkb(features[0].geometry)
     assert shape.equals(shapely.box(500_009, 5_000_000, 500_011, 5_000_002))
     assert shape.is_valid

@@ -27,7 +27,7 @@ KIND = "mobile_geodatabase"
 
 _APPLICATION_ID = slice(68, 72)
 _COLUMNS = ("content_type", "att_name", "data")
-_BOXES = "lines and areas are shown as their bounding boxes"
+_BOXES = "geometries other than points are shown as their bounding boxes"
 
 
 def matches(path: Path) -> bool:
