@@ -9,13 +9,14 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from . import geometry, geopackage
 from .geopackage import FeatureTable, quote
 from .ingest import from_json
-from .records import Column, SqlValue
+from .records import CodedDomains, Column, SqlValue
 
 LINK_COLUMNS = (
     Column(name="source_fid", sql_type="INTEGER"),
@@ -71,6 +72,7 @@ class _Source(NamedTuple):
     dataset_id: int
     model_id: int
     columns: tuple[Column, ...]
+    domains: CodedDomains
     geometry_type: str | None
     srs_id: int
     has_z: bool
@@ -124,20 +126,24 @@ def output_columns(source: Sequence[Column], ours: Sequence[Column]) -> list[Col
         while name.lower() in taken:
             name += "_source"
         taken.add(name.lower())
-        result.append(Column(name=name, sql_type=column.sql_type))
+        result.append(replace(column, name=name))
     return [*result, *ours]
 
 
 def _source(connection: sqlite3.Connection, dataset_id: int, run_id: int) -> _Source:
     (model_id,) = connection.execute("SELECT model_id FROM runs WHERE id = ?", (run_id,)).fetchone()
-    columns, geometry_type, srs_id, has_z = connection.execute(
-        "SELECT columns, geometry_type, srs_id, has_z FROM datasets WHERE id = ?", (dataset_id,)
+    columns, options, geometry_type, srs_id, has_z = connection.execute(
+        "SELECT columns, options, geometry_type, srs_id, has_z FROM datasets WHERE id = ?",
+        (dataset_id,),
     ).fetchone()
     classes = connection.execute(
         "SELECT value, name FROM classes WHERE model_id = ? ORDER BY value", (model_id,)
     ).fetchall()
     parsed = tuple(Column(**column) for column in json.loads(columns))
-    return _Source(dataset_id, model_id, parsed, geometry_type, srs_id, bool(has_z), tuple(classes))
+    domains = json.loads(options).get("domains", {})
+    return _Source(
+        dataset_id, model_id, parsed, domains, geometry_type, srs_id, bool(has_z), tuple(classes)
+    )
 
 
 def _claim_names(
@@ -199,6 +205,7 @@ def _write_table(
             srs_id=source.srs_id,
             has_z=source.has_z,
             description="made by pixelcat",
+            domains=source.domains,
         ),
     )
     names = [quote(column.name) for column in columns]

@@ -7,10 +7,11 @@ SQLite in the same process would drop our POSIX locks (see ARCHITECTURE.md).
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from . import column_info
 from .geometry import Bounds
-from .records import Column, Srs
+from .records import CodedDomains, Column, Srs
 
 APPLICATION_ID = 0x47504B47
 USER_VERSION = 10300
@@ -97,6 +98,8 @@ class FeatureTable:
     srs_id: int = UNDEFINED_CARTESIAN
     has_z: bool = False
     description: str = ""
+    domains: CodedDomains = field(default_factory=dict)
+    """What the codes in its columns mean."""
 
 
 def quote(name: str) -> str:
@@ -202,12 +205,14 @@ def create_feature_table(connection: sqlite3.Connection, table: FeatureTable) ->
         register_attributes(connection, table.name)
     else:
         register_geometry(connection, table)
+    column_info.write(connection, table.name, table.columns, table.domains)
 
 
 def drop_table(connection: sqlite3.Connection, name: str) -> None:
     """Remove a table with its R-tree and every row that registers it."""
     for registry in ("gpkg_extensions", "gpkg_geometry_columns", "gpkg_contents"):
         connection.execute(f"DELETE FROM {registry} WHERE table_name = ?", (name,))
+    column_info.forget(connection, name)
     connection.execute(f"DROP TABLE IF EXISTS {quote(f'rtree_{name}_geom')}")
     connection.execute(f"DROP TABLE IF EXISTS {quote(name)}")
 

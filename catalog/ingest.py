@@ -68,7 +68,7 @@ def _add_dataset(connection: sqlite3.Connection, dataset: Dataset) -> Dataset:
         "geometry_type": dataset.geometry_type,
         "has_z": dataset.has_z,
         "columns": json.dumps([asdict(column) for column in dataset.columns]),
-        "options": json.dumps(dict(dataset.options), sort_keys=True),
+        "options": json.dumps({**dataset.options, **_domains(dataset)}),
         "fingerprint": dataset.fingerprint,
         "added_at": now(),
     }
@@ -80,6 +80,10 @@ def _add_dataset(connection: sqlite3.Connection, dataset: Dataset) -> Dataset:
         (dataset.uri, dataset.layer, *values.values()),
     ).fetchone()
     return replace(dataset, id=row[0])
+
+
+def _domains(dataset: Dataset) -> dict[str, object]:
+    return {"domains": {k: dict(v) for k, v in dataset.domains.items()}} if dataset.domains else {}
 
 
 def _add_features(

@@ -11,6 +11,9 @@ feature it belongs to is gone; ``unreadable``: claims to be an image, cannot be 
 
 OutputStatus = Literal["done", "failed", "skipped"]
 
+CodedDomains = Mapping[str, Mapping[str, str]]
+"""Name of a domain → code, as text → what it means."""
+
 SqlValue = str | int | float | bytes | None
 """What SQLite stores, and what a source attribute is turned into."""
 
@@ -35,6 +38,10 @@ class Column:
     name: str
     sql_type: str
     """A GeoPackage column type: ``TEXT(50)``, ``MEDIUMINT``, ``DOUBLE``, ``DATE``, ..."""
+    alias: str | None = None
+    """The name that people know the column by; None where it says nothing more."""
+    domain: str | None = None
+    """The domain of its values; :attr:`Dataset.domains` has the codes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +64,8 @@ class Dataset:
     has_z: bool = False
     columns: tuple[Column, ...] = ()
     """The source's own attribute columns, in their order."""
+    domains: CodedDomains = field(default_factory=dict)
+    """What the codes in these columns mean."""
     options: Mapping[str, str] = field(default_factory=dict)
     """What the source needs to know when it fetches images: folders, columns."""
     fingerprint: str | None = None

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import geopandas
@@ -53,7 +52,7 @@ class LayerInfo:
         return next((c.name for c in self.columns if c.name.lower() == name.lower()), None)
 
 
-def layer_info(path: Path, layer: str) -> LayerInfo:
+def layer_info(path: str, layer: str) -> LayerInfo:
     """Return what a layer is made of."""
     info = pyogrio.read_info(path, layer=layer)
     columns = [
@@ -76,12 +75,12 @@ def layer_info(path: Path, layer: str) -> LayerInfo:
 
 
 def read_features(
-    path: Path, layer: str, info: LayerInfo, *, global_id: str | None
+    path: str, layer: str, info: LayerInfo, *, global_id: str | None
 ) -> Iterator[Feature]:
     """Yield the features of a layer in chunks of bounded size.
 
     Args:
-        path: The data source.
+        path: The data source, as GDAL calls it.
         layer: The layer.
         info: Its columns.
         global_id: The column that holds a GUID by which attachments refer to features.
@@ -111,7 +110,7 @@ def read_features(
 
 
 def _restore_large_numbers(
-    path: Path,
+    path: str,
     layer: str,
     info: LayerInfo,
     meta: dict[str, Any],

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..catalog import column_info
 from ..catalog.errors import SourceError
 from ..catalog.geopackage import quote
-from ..catalog.records import Column, Srs
+from ..catalog.records import CodedDomains, Column, Srs
+from .sqlite_source import table_columns
 
 _ICONS = "nga_icon"
 _PREVIEWS_OF = "nga_contents_id"
@@ -31,6 +33,7 @@ class Layer(NamedTuple):
     row_key: str
     """Its integer primary key."""
     columns: tuple[Column, ...]
+    domains: CodedDomains
     geometry_column: str | None
     geometry_type: str | None
     has_z: bool
@@ -85,19 +88,21 @@ def read_layer(connection: sqlite3.Connection, relation: Relation) -> Layer:
         " WHERE lower(g.table_name) = lower(?)",
         (relation.layer,),
     ).fetchone()
-    info = connection.execute(f"PRAGMA table_xinfo({quote(relation.layer)})").fetchall()
-    row_key = next((row[1] for row in info if row[5] == 1), relation.layer_key)
-    columns = tuple(
-        Column(name=row[1], sql_type=row[2] or "TEXT")
-        for row in info
-        if not (shape and row[1] == shape[0])
-        and not (row[1] == row_key and row_key.lower() == "fid")
-    )
+    info = table_columns(connection, relation.layer)
+    row_key = next((column.name for column in info if column.is_key), relation.layer_key)
+    columns = [
+        Column(name=column.name, sql_type=column.declared or "TEXT")
+        for column in info
+        if not (shape and column.name == shape[0])
+        and not (column.name == row_key and row_key.lower() == "fid")
+    ]
+    columns = column_info.describe(connection, relation.layer, columns)
     known = shape is not None and shape[7] is not None and shape[7] > 0
     return Layer(
         name=relation.layer,
         row_key=row_key,
-        columns=columns,
+        columns=tuple(columns),
+        domains=column_info.coded_domains(connection, columns),
         geometry_column=shape[0] if shape else None,
         geometry_type=shape[1].upper() if shape else None,
         has_z=bool(shape and shape[2]),

@@ -2,7 +2,9 @@
 
 import hashlib
 import shutil
+import struct
 import tracemalloc
+import zipfile
 from dataclasses import replace
 
 import fiona
@@ -15,7 +17,7 @@ import shapely
 
 from pixelcat.catalog.errors import ItemError, SourceError
 from pixelcat.catalog.store import Catalog
-from pixelcat.io.sources import reader, scan
+from pixelcat.io.sources import filegdb, reader, scan
 
 GUIDS = [f"{{0A1B2C3D-0000-4000-8000-00000000000{n}}}" for n in range(3)]
 
@@ -63,6 +65,30 @@ def write(path, layer, properties, records, geometry="None", **options):
 
 
 ATTACHMENTS = {"REL_OBJECTID": "int32", "ATT_NAME": "str:250", "DATA": "bytes"}
+RELATION = """<typens:DERelationshipClassInfo
+ xmlns:typens="http://www.esri.com/schemas/ArcGIS/10.8"><Name>plots__ATTACHREL</Name>
+<IsAttachmentRelationship>true</IsAttachmentRelationship>
+<OriginClassNames><Name>{origin}</Name></OriginClassNames>
+<DestinationClassNames><Name>{table}</Name></DestinationClassNames>
+<OriginClassKeys><RelationshipClassKey><ObjectKeyName>{key}</ObjectKeyName>
+<KeyRole>esriRelKeyRoleOriginPrimary</KeyRole></RelationshipClassKey>
+<RelationshipClassKey><ObjectKeyName>{foreign}</ObjectKeyName>
+<KeyRole>esriRelKeyRoleOriginForeign</KeyRole></RelationshipClassKey></OriginClassKeys>
+</typens:DERelationshipClassInfo>"""
+
+
+def declare(path, *definitions):
+    """Append documents to GDB_Items."""
+    with fiona.open(path, "a", layer="GDB_Items") as items:
+        blank = dict.fromkeys(items.schema["properties"])
+        for number, definition in enumerate(definitions):
+            values = {
+                "UUID": f"{{0A1B2C3D-0000-4000-9000-00000000000{number}}}",
+                "Type": "{B606A7E1-FA5B-439C-849C-6E9C2481537B}",
+                "Name": f"item {number}",
+                "Definition": definition,
+            }
+            items.write({"geometry": None, "properties": blank | values})
 
 
 # --- relations ---------------------------------------------------------------------------
@@ -105,6 +131,100 @@ def test_attachments_belong_to_features_by_globalid(catalog, tmp_path, photo, sp
     ]
 
 
+def test_a_globalid_column_of_another_name_is_known_from_gdb_items(catalog, tmp_path, photo):
+    path = tmp_path / "survey.gdb"
+    features = [("their own", guid) for guid in GUIDS]
+    columns = {"GLOBALID": "str:38", "GlobalID_2": "str:38"}
+    write(path, "plots", columns, features, "Point", crs="EPSG:3857")
+    attachments = {"REL_GLOBALID": "str:38", "ATT_NAME": "str:50", "DATA": "bytes"}
+    write(path, "plots__ATTACH", attachments, [(GUIDS[1], "a.jpg", photo)])
+    declare(
+        path,
+        "<DEFeatureClassInfo><Name>plots</Name><GlobalIDFieldName>GlobalID_2</GlobalIDFieldName>"
+        "</DEFeatureClassInfo>",
+    )
+    add(catalog, path)
+    assert links(catalog) == [(2, "a.jpg")]
+
+
+@pytest.mark.parametrize("origin", ["plots", "main.plots", "\\fd\\plots"])
+def test_a_renamed_attachment_table_is_found_through_gdb_items(catalog, tmp_path, photo, origin):
+    path = tmp_path / "survey.gdb"
+    write(path, "plots", {"n": "int32"}, [(1,), (2,)], "Point", crs="EPSG:3857")
+    columns = {"PLOT": "int32", "ATT_NAME": "str:50", "DATA": "bytes"}
+    write(path, "Photos", columns, [(2, "a.jpg", photo)])
+    declare(path, RELATION.format(origin=origin, table="Photos", key="OBJECTID", foreign="PLOT"))
+    (dataset,) = add(catalog, path)
+    assert (dataset.attachment_table, dataset.key_field) == ("Photos", "PLOT")
+    assert links(catalog) == [(2, "a.jpg")]
+
+
+def test_a_feature_class_in_a_feature_dataset_has_its_photos(catalog, tmp_path, photo):
+    path = tmp_path / "survey.gdb"
+    write(path, "plots", {"n": "int32"}, [(1,)], "Point", crs="EPSG:3857", FEATURE_DATASET="fd")
+    write(path, "plots__ATTACH", ATTACHMENTS, [(1, "a.jpg", photo)])
+    (dataset,) = add(catalog, path, layer="plots")
+    assert (dataset.layer, dataset.srs.code) == ("plots", 3857)
+    assert links(catalog) == [(1, "a.jpg")]
+
+
+@pytest.mark.parametrize(
+    "definition", ["<a", "<!DOCTYPE a []><a/>", "<DERelationshipClassInfo/>", "no XML at all"]
+)
+def test_an_unreadable_document_is_passed_over(catalog, make_gdb, photo, definition):
+    path = make_gdb([(1, "a.jpg", None, photo)])
+    declare(path, definition)
+    add(catalog, path)
+    assert links(catalog) == [(1, "a.jpg")]
+
+
+def test_newer_columns_of_attachments_are_tolerated(catalog, tmp_path, photo):
+    path = tmp_path / "survey.gdb"
+    newer = ["KEYWORDS", "EXIFINFO", "ATT_TITLE", "ATT_ALT_TEXT", "ATT_CAPTION", "ATT_CREDIT"]
+    columns = {
+        "GLOBALID": "str:38",
+        "REL_OBJECTID": "int32",
+        "CONTENT_TYPE": "str",
+        "SIZE": "int32",
+        **dict.fromkeys(newer, "str"),
+        "ATT_NAME": "str:250",
+        "DATA": "bytes",
+        "UNHEARD_OF": "float",
+    }
+    write(path, "plots", {"n": "int32"}, [(1,)], "Point", crs="EPSG:3857")
+    values = (GUIDS[0], 1, "image/jpeg", 5, *["front view"] * 6, "a.jpg", photo, 0.5)
+    write(path, "plots__ATTACH", columns, [values, (*[None] * 11, photo, None)])
+    add(catalog, path)
+    assert items(catalog) == [
+        ("a.jpg", "ready", None),
+        ("attachment 2", "missing", "orphan attachment: no feature has REL_OBJECTID NULL"),
+    ]
+
+
+def test_aliases_and_coded_domains_are_read(make_gdb):
+    path = make_gdb([])
+    declare(
+        path,
+        "<DEFeatureClassInfo><Name>plots</Name><GPFieldInfoExs>"
+        "<GPFieldInfoEx><Name>TREES</Name><AliasName>Number of trees</AliasName></GPFieldInfoEx>"
+        "<GPFieldInfoEx><Name>plot_id</Name><AliasName>plot_id</AliasName>"
+        "<DomainName>Plots</DomainName></GPFieldInfoEx></GPFieldInfoExs></DEFeatureClassInfo>",
+        "<GPCodedValueDomain2><DomainName>Plots</DomainName>"
+        "<FieldType>esriFieldTypeString</FieldType><CodedValues><CodedValue>"
+        "<Name>By the gate</Name><Code>P1</Code></CodedValue></CodedValues></GPCodedValueDomain2>",
+        "<GPCodedValueDomain2><DomainName>Unused</DomainName>"
+        "<FieldType>esriFieldTypeString</FieldType></GPCodedValueDomain2>",
+    )
+    (scanned,) = scan(path)
+    assert [(c.name, c.alias, c.domain) for c in scanned.dataset.columns] == [
+        ("OBJECTID", None, None),
+        ("plot_id", None, "Plots"),
+        ("slope", None, None),
+        ("trees", "Number of trees", None),
+    ]
+    assert scanned.dataset.domains == {"Plots": {"P1": "By the gate"}}
+
+
 def test_column_and_table_names_are_found_in_any_case(catalog, tmp_path, photo):
     path = tmp_path / "survey.gdb"
     write(path, "Plots", {"n": "int32"}, [(1,)], "Point", crs="EPSG:3857")
@@ -114,6 +234,8 @@ def test_column_and_table_names_are_found_in_any_case(catalog, tmp_path, photo):
     assert dataset.layer == "Plots"
     assert links(catalog) == [(1, "a.jpg")]
     assert items(catalog) == [("a.jpg", "ready", None)]
+    with reader(dataset) as fetch:
+        assert fetch(next(iter(next(scan(path)).items))) == photo
 
 
 def test_a_table_without_geometry_has_attachments_too(catalog, tmp_path, photo):
@@ -241,6 +363,131 @@ def test_a_source_is_never_written(catalog, make_gdb, photo):
     with reader(dataset) as fetch:
         fetch(next(iter(next(scan(path)).items)))
     assert fingerprint() == before
+
+
+# --- zipped ------------------------------------------------------------------------------
+
+
+def zipped(path, name="survey.zip", inside="survey.gdb/", **options):
+    """Zip a geodatabase beside it."""
+    archive = path.with_name(name)
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED, **options) as file:
+        for each in sorted(path.iterdir()):
+            file.write(each, inside + each.name)
+    return archive
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [
+        ("survey.zip", "survey.gdb/"),
+        ("a b {c}.ZIP", "export of today/Größe 1.gdb/"),
+        ("survey.gdb.zip", ""),
+    ],
+)
+def test_a_zipped_geodatabase_gives_what_the_folder_gives(tmp_path, make_gdb, photo, name, inside):
+    path = make_gdb([(3, "a.jpg", None, photo), (1, "b.jpg", None, photo), (9, "c", None, b"")])
+    archive = zipped(path, name, inside)
+    (folder,), (packed,) = scan(path), scan(archive)
+    assert replace(packed.dataset, uri="") == replace(folder.dataset, uri="")
+    assert packed.dataset.uri == str(archive)
+    assert list(packed.features) == list(folder.features)
+    assert (found := list(packed.items)) == list(folder.items)
+    with reader(packed.dataset) as fetch:
+        assert [fetch(item) for item in found] == [photo, photo, b""]
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([path.name, name])
+
+
+def test_of_a_zipped_geodatabase_any_attachment_can_be_fetched(make_gdb, photo_bytes):
+    photos = [photo_bytes(n) for n in range(6)]
+    path = zipped(make_gdb([(1, "a.jpg", None, data) for data in photos]))
+    (scanned,) = scan(path)
+    found = list(scanned.items)
+    with reader(scanned.dataset) as fetch:
+        for number in (1, 1, 4, 2, 0, 5):
+            assert fetch(found[number]) == photos[number]
+        with pytest.raises(ItemError, match="gone from its geodatabase"):
+            fetch(replace(found[0], source_key="77"))
+        assert fetch(found[3]) == photos[3]
+
+
+def test_attachments_of_a_zipped_geodatabase_are_read_once_from_end_to_end(make_gdb, monkeypatch):
+    (scanned,) = scan(zipped(make_gdb([(1, "a.jpg", None, b"%d" % n) for n in range(50)])))
+    found = list(scanned.items)
+    monkeypatch.setattr(fiona.Collection, "__getitem__", None)  # random access
+    with reader(scanned.dataset) as fetch:
+        assert [fetch(item) for item in found[::7]] == [b"%d" % n for n in range(0, 50, 7)]
+
+
+def test_an_archive_of_anything_else_is_left_to_others(tmp_path, make_gdb):
+    assert not filegdb.matches(tmp_path / "none.zip")
+    archive = tmp_path / "form.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("media/a00000001.gdbtable.jpg", b"")
+    assert not filegdb.matches(archive)
+    archive.write_bytes(b"PK\x03\x04 cut off")
+    assert not filegdb.matches(archive)
+    assert filegdb.matches(zipped(make_gdb([])))
+
+
+def test_an_archive_of_two_geodatabases_is_refused(make_gdb):
+    path = make_gdb([])
+    zipped(path, inside="a.gdb/")
+    archive = zipped(path, inside="b.gdb/")
+    with pytest.raises(SourceError, match=r"several geodatabases \(a\.gdb, b\.gdb\); unzip it"):
+        list(scan(archive))
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "reason"),
+    [
+        ("survey.zip", "../survey.gdb/", "has no safe name"),
+        ("survey.dat", "survey.gdb/", r"rename it to \.zip"),
+        ("survey.zip", "survey/", r"name the archive survey\.gdb\.zip"),
+        ("survey.zip", "", r"name the archive survey\.gdb\.zip"),
+    ],
+)
+def test_an_archive_that_gdal_would_not_take_is_refused(make_gdb, name, inside, reason):
+    with pytest.raises(SourceError, match=reason):
+        list(scan(zipped(make_gdb([]), name, inside)))
+
+
+def test_a_zip_bomb_and_an_encrypted_archive_are_refused(make_gdb):
+    archive = zipped(make_gdb([]))
+    with zipfile.ZipFile(archive, "a") as file:
+        entry = file.infolist()[-1]
+        file.writestr("survey.gdb/last", b"")
+        entry.file_size = 1 << 32
+    with pytest.raises(SourceError, match="that is no geodatabase"):
+        list(scan(archive))
+    data = bytearray(archive.read_bytes())
+    directory = data.index(b"PK\x01\x02")
+    struct.pack_into("<H", data, directory + 8, 1)
+    archive.write_bytes(data)
+    with pytest.raises(SourceError, match="is encrypted; unzip it"):
+        list(scan(archive))
+
+
+def test_an_archive_that_is_gone_says_so(make_gdb, photo):
+    archive = zipped(make_gdb([(1, "a.jpg", None, photo)]))
+    (scanned,) = scan(archive)
+    archive.unlink()
+    with (
+        pytest.raises(SourceError, match=r"survey\.zip: not a readable ZIP"),
+        reader(scanned.dataset),
+    ):
+        pass
+
+
+def test_in_a_folder_geodatabases_are_inputs_of_their_own(make_gdb, tmp_path):
+    archive = zipped(make_gdb([]), "survey.zip")
+    archive.with_name("mobile.geodatabase").write_bytes(b"SQLite format 3\x00")
+    (scanned,) = scan(tmp_path)
+    assert {item.name: item.reason for item in scanned.items} == {
+        "survey.gdb": "a file geodatabase; give it as an input of its own",
+        "survey.zip": "a zipped file geodatabase; give it as an input of its own",
+        "mobile.geodatabase": "a mobile geodatabase; give it as an input of its own",
+    }
 
 
 # --- features ----------------------------------------------------------------------------
@@ -455,3 +702,29 @@ def test_declared_attachments_without_rows_are_no_error(catalog, shared_data):
 def test_a_geodatabase_without_attachments_lists_its_layers(shared_data):
     with pytest.raises(SourceError, match="fd1_lyr1, fd1_lyr2, standalone, fd2_lyr"):
         list(scan(shared_data / "attachments/filegdb/featuredataset.gdb"))
+
+
+@pytest.mark.shared_data
+def test_a_zipped_geodatabase_made_by_arcgis_gives_all_its_photos(catalog, shared_data, tmp_path):
+    path = shutil.copytree(
+        shared_data / "attachments/derived/esri_points_with_photos.gdb", tmp_path / "points.gdb"
+    )
+    add(catalog, zipped(path, inside="points.gdb/"))
+    assert rows(catalog, "SELECT status, count(*) FROM items GROUP BY 1") == [("ready", 8)]
+    assert len({feature for feature, _ in links(catalog)}) == 7
+
+
+@pytest.mark.shared_data
+def test_coded_domains_of_a_real_geodatabase_are_read(shared_data, tmp_path):
+    path = shutil.copytree(shared_data / "attachments/filegdb/Domains.gdb", tmp_path / "roads.gdb")
+    write(path, "Roads__ATTACH", ATTACHMENTS, [])
+    (scanned,) = scan(path)
+    assert {column.name: column.domain for column in scanned.dataset.columns if column.domain} == {
+        "MaxSpeed": "SpeedLimit",
+        "MedianType": "MedianType",
+        "SurfaceType": "RoadSurfaceType",
+    }
+    assert scanned.dataset.domains == {
+        "MedianType": {"0": "None", "1": "Cement"},
+        "RoadSurfaceType": {"1": "Asphalt", "2": "Gravel", "3": "Oiled Sand", "4": "Dirt"},
+    }

@@ -13,7 +13,7 @@ from ...catalog.errors import SourceError
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
-from . import file, filegdb, folder, geopackage
+from . import file, filegdb, folder, geopackage, mobile_geodatabase
 from .options import ScanOptions
 
 _VERSION = "1"
@@ -51,7 +51,7 @@ class Source(Protocol):
         ...
 
 
-_MODULES: tuple[Source, ...] = (filegdb, geopackage, folder, file)
+_MODULES: tuple[Source, ...] = (filegdb, mobile_geodatabase, geopackage, folder, file)
 SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
 """In the order in which they are asked whether an input is theirs."""
 

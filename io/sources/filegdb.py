@@ -1,15 +1,12 @@
-"""A file geodatabase: feature classes with an attachment table.
+"""A file geodatabase, a folder or zipped: feature classes with an attachment table.
 
-The relation is read from the XML in the system table GDB_Items, which survives renames;
-a table named ``<feature class>__ATTACH`` without a relation is taken by its name.
 pyogrio reads features, fiona streams attachments one BLOB at a time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
-from xml.etree import ElementTree
+from typing import Any
 
 import fiona
 import pyogrio
@@ -17,59 +14,54 @@ from fiona.errors import FionaError
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from ...catalog.errors import ItemError, SourceError
-from ...catalog.records import Dataset, Feature, Item, Scan
+from ...catalog.records import Dataset, Item, Scan
 from .. import srs
-from ..ogr import LayerInfo, layer_info, normalise_guid, read_features
-from ..probe import probe
+from ..attachment_tables import attachments, choose, find_relations
+from ..esri_items import GeodatabaseItems, Relation, read_items
+from ..ogr import LayerInfo, layer_info, read_features
+from ..zipped_geodatabase import MASTER_TABLE, gdal_path, holds_geodatabase
 from .options import ScanOptions
 
 KIND = "filegdb"
 IS_WHOLE = True
 
-_SUFFIX = "__ATTACH"
-
-
-class _Relation(NamedTuple):
-    """Which table holds the attachments of which feature class, and by which keys."""
-
-    layer: str
-    attachment_table: str
-    origin_key: str | None
-    """Column of the feature class; None for its row key (OBJECTID)."""
-    foreign_key: str
-    """Column of the attachment table."""
-
 
 def is_file_geodatabase(path: Path) -> bool:
     """Return whether a folder holds the tables of a file geodatabase."""
-    return path.is_dir() and (path / "a00000001.gdbtable").is_file()
+    return path.is_dir() and (path / MASTER_TABLE).is_file()
 
 
-matches = is_file_geodatabase
+def matches(path: Path) -> bool:
+    """Return whether this is a file geodatabase, a folder or zipped."""
+    return is_file_geodatabase(path) or holds_geodatabase(path)
 
 
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield one dataset per feature class (or table) that has attachments."""
+    uri = gdal_path(path)
     try:
-        layers = {name: kind for name, kind in pyogrio.list_layers(path)}
-        relations = list(_relations(path, layers))
+        tables = [str(name) for name, _ in pyogrio.list_layers(uri)]
+        items = read_items(_definitions(uri))
+        relations = find_relations(tables, items, lambda name: _columns(uri, name))
     except (DataSourceError, DataLayerError) as error:
         raise SourceError(f"{path}: not a readable file geodatabase: {error}") from error
-    for relation in _chosen(path, options.layer, layers, relations):
-        yield _scan_relation(path, relation, exists=relation.layer in layers)
+    for relation in choose(path, options.layer, tables, relations):
+        info = layer_info(uri, relation.layer) if relation.layer in tables else None
+        yield _scan_relation(path, relation, info, items)
 
 
 @contextmanager
 def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
     """Fetch attachments by their ATTACHMENTID."""
+    path = Path(dataset.uri)
     try:
-        with fiona.open(
-            dataset.uri, layer=dataset.attachment_table, include_fields=["DATA"]
-        ) as table:
+        with fiona.open(gdal_path(path), layer=dataset.attachment_table) as table:
+            column = next((n for n in table.schema["properties"] if n.lower() == "data"), "DATA")
+            row_of = table.__getitem__ if path.is_dir() else _InOrder(table)
 
             def fetch(item: Item) -> bytes:
                 try:
-                    data = table[int(item.source_key)].properties["DATA"]
+                    data = row_of(int(item.source_key)).properties[column]
                 except (FionaError, KeyError, IndexError, AttributeError, TypeError) as error:
                     raise ItemError("the attachment is gone from its geodatabase") from error
                 return bytes(data or b"")
@@ -79,102 +71,45 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
         raise SourceError(f"{dataset.uri}: cannot be read any more: {error}") from error
 
 
-def _relations(path: Path, layers: dict[str, str | None]) -> Iterator[_Relation]:
-    known = {name.lower(): name for name in layers}
-    declared = []
-    for relation in _declared_relations(path):
-        table = known.get(relation.attachment_table.lower())
-        origin = known.get(relation.layer.lower())
-        if table and origin:
-            declared.append(relation._replace(layer=origin, attachment_table=table))
-    yield from declared
-    taken = {relation.attachment_table for relation in declared}
-    for name in layers:
-        if name.upper().endswith(_SUFFIX) and name not in taken:
-            stem = name[: -len(_SUFFIX)]
-            yield _relation_by_name(path, known.get(stem.lower(), stem), name)
+class _InOrder:
+    """Rows by key, asked for in rising order: an archive is unpacked once, from end to end.
+
+    Asking for a row out of order is possible and slow.
+    """
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+        self._rows = iter(table)
+        self._row = next(self._rows, None)
+
+    def __call__(self, key: int) -> Any:
+        while self._row is not None and int(self._row.id) < key:
+            self._row = next(self._rows, None)
+        if self._row is not None and int(self._row.id) == key:
+            return self._row
+        return self._table[key]
 
 
-def _declared_relations(path: Path) -> Iterator[_Relation]:
+def _definitions(uri: str) -> Iterator[object]:
     try:
         _, _, _, columns = pyogrio.raw.read(
-            path, layer="GDB_Items", columns=["Definition"], read_geometry=False
+            uri, layer="GDB_Items", columns=["Definition"], read_geometry=False
         )
     except (DataSourceError, DataLayerError):
         return
-    for definition in columns[0] if len(columns) else ():
-        if definition and "IsAttachmentRelationship" in definition:
-            relation = _parse_relation(definition)
-            if relation is not None:
-                yield relation
+    yield from columns[0] if len(columns) else ()
 
 
-def _parse_relation(definition: str) -> _Relation | None:
-    """Read a relationship class as Esri writes it (schema typens 10.x)."""
-    if "<!DOCTYPE" in definition:  # no entities from strangers
-        return None
-    try:
-        root = ElementTree.fromstring(definition)  # noqa: S314
-    except ElementTree.ParseError:
-        return None
-    if root.findtext("IsAttachmentRelationship") != "true":
-        return None
-    origin = root.findtext("OriginClassNames/Name") or ""
-    table = root.findtext("DestinationClassNames/Name") or ""
-    keys = {
-        key.findtext("KeyRole"): key.findtext("ObjectKeyName") or ""
-        for key in root.iterfind("OriginClassKeys/RelationshipClassKey")
-    }
-    foreign = keys.get("esriRelKeyRoleOriginForeign")
-    if not (origin and table and foreign):
-        return None
-    return _Relation(
-        origin.rpartition("\\")[2],
-        table.rpartition("\\")[2],
-        keys.get("esriRelKeyRoleOriginPrimary"),
-        foreign,
-    )
+def _columns(uri: str, table: str) -> list[str]:
+    return [str(name) for name in pyogrio.read_info(uri, layer=table)["fields"]]
 
 
-def _relation_by_name(path: Path, layer: str, table: str) -> _Relation:
-    fields = [str(name) for name in pyogrio.read_info(path, layer=table)["fields"]]
-    for wanted in ("rel_globalid", "rel_objectid"):
-        for field in fields:
-            if field.lower() == wanted:
-                origin = "GLOBALID" if wanted == "rel_globalid" else None
-                return _Relation(layer, table, origin, field)
-    return _Relation(layer, table, None, "")
-
-
-def _chosen(
-    path: Path, layer: str | None, layers: dict[str, str | None], relations: list[_Relation]
-) -> list[_Relation]:
-    if layer is None:
-        if not relations:
-            raise SourceError(f"{path}: no attachments on any of {_listing(layers)}")
-        return relations
-    chosen = [relation for relation in relations if relation.layer.lower() == layer.lower()]
-    if chosen:
-        return chosen
-    if layer.lower() in (name.lower() for name in layers):
-        with_photos = _listing(relation.layer for relation in relations)
-        raise SourceError(
-            f"{path}: layer {layer} has no attachments (those that do: {with_photos})"
-        )
-    raise SourceError(f"{path}: no layer {layer}; there are {_listing(layers)}")
-
-
-def _listing(names: "Iterator[str] | dict[str, str | None]") -> str:
-    return ", ".join(name for name in names) or "none"
-
-
-def _scan_relation(path: Path, relation: _Relation, *, exists: bool) -> Scan:
-    if not relation.foreign_key:
-        table = relation.attachment_table
-        raise SourceError(f"{path}: table {table} has neither REL_GLOBALID nor REL_OBJECTID")
-    info = layer_info(path, relation.layer) if exists else LayerInfo()
+def _scan_relation(
+    path: Path, relation: Relation, info: LayerInfo | None, items: GeodatabaseItems
+) -> Scan:
+    exists, info = info is not None, info or LayerInfo()
     key = info.find(relation.origin_key)
-    by_row_key = key is None
+    columns = items.describe(relation.layer, info.columns)
     dataset = Dataset(
         kind=KIND,
         uri=str(path),
@@ -185,40 +120,25 @@ def _scan_relation(path: Path, relation: _Relation, *, exists: bool) -> Scan:
         srs=srs.describe(info.crs) if info.crs else None,
         geometry_type=info.geometry_type,
         has_z=info.has_z,
-        columns=info.columns,
+        columns=columns,
+        domains=items.domains_of(columns),
     )
-    features: Iterator[Feature] = (
-        read_features(path, relation.layer, info, global_id=key) if exists else iter(())
-    )
+    uri = gdal_path(path)
     return Scan(
         dataset=dataset,
-        features=features,
-        items=_attachments(path, relation, by_row_key=by_row_key),
-        links_by="source_fid" if by_row_key else "global_id",
+        features=read_features(uri, relation.layer, info, global_id=key) if exists else (),
+        items=attachments(
+            _rows(path, relation.attachment_table), relation.foreign_key, by_row_key=key is None
+        ),
+        links_by="source_fid" if key is None else "global_id",
     )
 
 
-def _attachments(path: Path, relation: _Relation, *, by_row_key: bool) -> Iterator[Item]:
+def _rows(path: Path, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
     try:
-        with fiona.open(path, layer=relation.attachment_table) as table:
-            names = {name.lower(): name for name in table.schema["properties"]}
+        with fiona.open(gdal_path(path), layer=name) as table:
+            names = {column.lower(): column for column in table.schema["properties"]}
             for row in table:
-                values = {key: row.properties[name] for key, name in names.items()}
-                key = values.get(relation.foreign_key.lower())
-                yield _attachment(int(row.id), values, str(key or "NULL"), by_row_key)
+                yield str(row.id), {key: row.properties[name] for key, name in names.items()}
     except FionaError as error:
-        raise SourceError(f"{path}: {relation.attachment_table}: {error}") from error
-
-
-def _attachment(row_id: int, values: dict[str, object], key: str, by_row_key: bool) -> Item:
-    data = values.get("data")
-    declared = values.get("content_type")
-    name = values.get("att_name")
-    item = Item(
-        kind="attachment",
-        source_key=str(row_id),
-        name=str(name) if name else f"attachment {row_id}",
-        declared_type=str(declared) if declared else None,
-        feature_keys=(key if by_row_key else normalise_guid(key),),
-    )
-    return probe(item, bytes(data) if isinstance(data, bytes | bytearray) else None)
+        raise SourceError(f"{path}: {name}: {error}") from error

@@ -9,6 +9,7 @@ from ...catalog.errors import ItemError, SourceError
 from ...catalog.lock import belongs_to_live
 from ...catalog.records import Dataset, Item, Scan
 from ..probe import probe
+from ..zipped_geodatabase import holds_geodatabase
 from .filegdb import is_file_geodatabase
 from .options import ScanOptions
 
@@ -92,13 +93,22 @@ def _item(root: Path, name: str) -> Item:
         return _skipped(base, f"{what}; give it as an input of its own")
     if name.lower().endswith(_SIDECARS):
         return _skipped(base, "belongs to another raster")
-    if path.suffix.lower() == ".gpkg":
-        return _skipped(base, "a GeoPackage; give it as an input of its own")
+    container = _container(path)
+    if container:
+        return _skipped(base, f"{container}; give it as an input of its own")
     if not path.is_file():
         return _unreadable(
             name, "link points nowhere" if path.is_symlink() else "not a regular file"
         )
     return probe(base, path)
+
+
+def _container(path: Path) -> str | None:
+    """Return what a file is that holds feature classes, None for any other."""
+    suffix = path.suffix.lower()
+    if suffix == ".zip" and holds_geodatabase(path):
+        return "a zipped file geodatabase"
+    return {".gpkg": "a GeoPackage", ".geodatabase": "a mobile geodatabase"}.get(suffix)
 
 
 def _skipped(item: Item, reason: str) -> Item:

@@ -3,19 +3,15 @@
 Read with ``sqlite3`` alone, one BLOB at a time.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from urllib.parse import quote as quote_uri
 
 from ...catalog import geometry
-from ...catalog.errors import ItemError, SourceError, first_line
+from ...catalog.errors import ItemError, SourceError
 from ...catalog.geopackage import quote
-from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Feature, Item, Scan
-from ..ogr import locations
 from ..probe import probe
 from ..related_tables import (
     Layer,
@@ -26,21 +22,18 @@ from ..related_tables import (
     read_layer,
     read_links,
 )
+from ..sqlite_source import header, opened, read_features, table_columns
 from .options import ScanOptions
 
 KIND = "geopackage"
 IS_WHOLE = True
 
-_CHUNK = 2_000
 _NAME_COLUMNS = ("name", "filename", "file_name", "title")
 
 
 def matches(path: Path) -> bool:
     """Return whether the file is an SQLite database."""
-    if not path.is_file():
-        return False
-    with open(path, "rb") as file:
-        return file.read(16) == b"SQLite format 3\x00"
+    return header(path) is not None
 
 
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
@@ -71,32 +64,8 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
         yield fetch
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open read-only; a database in WAL mode on a read-only medium only opens as immutable."""
-    assert_not_live(path)
-    try:
-        with closing(_connect(path)) as connection:
-            yield connection
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: cannot be read as a GeoPackage: {first_line(error)}") from error
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """Open a database so that nothing is written beside it.
-
-    In WAL mode even a reader makes files, so a database that nobody has open (no ``-wal``
-    beside it) is opened as immutable.
-    """
-    uri = f"file:{quote_uri(os.fsencode(path))}?mode=ro"
-    with open(path, "rb") as file:
-        is_wal = file.read(20)[18:] == b"\x02\x02"
-    if is_wal and not path.with_name(f"{path.name}-wal").exists():
-        uri += "&immutable=1"
-    connection = sqlite3.connect(uri, uri=True)
-    connection.text_factory = lambda text: text.decode("utf-8", "replace")
-    connection.execute("PRAGMA trusted_schema = OFF")
-    return connection
+def _opened(path: Path) -> AbstractContextManager[sqlite3.Connection]:
+    return opened(path, "a GeoPackage")
 
 
 def _chosen(
@@ -132,6 +101,7 @@ def _scan_layer(path: Path, name: str, every: list[Relation]) -> Scan:
         geometry_type=layer.geometry_type,
         has_z=layer.has_z,
         columns=layer.columns,
+        domains=layer.domains,
     )
     return Scan(dataset=dataset, features=_features(path, layer), items=_items(path, layer, every))
 
@@ -142,22 +112,13 @@ def _features(path: Path, layer: Layer) -> Iterator[Feature]:
 
 
 def _read_features(connection: sqlite3.Connection, layer: Layer) -> Iterator[Feature]:
-    names = [layer.row_key, *(column.name for column in layer.columns)]
+    names = [column.name for column in layer.columns]
     shape = quote(layer.geometry_column) if layer.geometry_column else "NULL"
     cursor = connection.execute(
-        f"SELECT {shape}, {', '.join(map(quote, names))} FROM {quote(layer.name)}"
-        f" ORDER BY {quote(layer.row_key)}"
+        f"SELECT {', '.join(map(quote, [layer.row_key, *names]))}, {shape}"
+        f" FROM {quote(layer.name)} ORDER BY {quote(layer.row_key)}"
     )
-    crs = layer.srs.definition if layer.srs else None
-    while rows := cursor.fetchmany(_CHUNK):
-        shapes = [_wkb(row[0]) for row in rows]
-        for row, wkb, place in zip(rows, shapes, locations(shapes, crs), strict=True):
-            yield Feature(
-                source_fid=row[1],
-                geometry=wkb,
-                location=place,
-                attributes=dict(zip(names[1:], row[2:], strict=True)),
-            )
+    return read_features(cursor, names, layer.srs.definition if layer.srs else None, _wkb)
 
 
 def _wkb(blob: object) -> bytes | None:
@@ -195,8 +156,7 @@ def _media_items(
     links: dict[int, list[str]],
     elsewhere: set[int],
 ) -> Iterator[Item]:
-    info = connection.execute(f"PRAGMA table_xinfo({quote(relation.media)})").fetchall()
-    names = {row[1].lower(): row[1] for row in info}
+    names = {c.name.lower(): c.name for c in table_columns(connection, relation.media)}
     label = next((names[name] for name in _NAME_COLUMNS if name in names), None)
     if "data" not in names:
         raise SourceError(f"media table {relation.media} has no column data")

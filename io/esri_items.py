@@ -1,0 +1,161 @@
+"""The system table GDB_Items of a geodatabase: what its XML says of tables and their links.
+
+File and mobile geodatabases hold the same documents (schema typens 10.x): relationship
+classes, feature classes and tables with the aliases of their fields, and domains.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from ..catalog.records import CodedDomains, Column
+
+
+class Relation(NamedTuple):
+    """Which table holds the attachments of which feature class, and by which keys."""
+
+    layer: str
+    attachment_table: str
+    origin_key: str | None
+    """Column of the feature class; None for its row key (OBJECTID)."""
+    foreign_key: str
+    """Column of the attachment table; empty where it has none."""
+
+
+class SpatialReference(NamedTuple):
+    """A reference system, and how coordinates are stored as whole numbers."""
+
+    definition: str | None
+    """``EPSG:n`` or WKT."""
+    x_origin: float
+    y_origin: float
+    xy_scale: float
+    z_origin: float
+    z_scale: float
+
+
+class TableInfo(NamedTuple):
+    """A feature class or table."""
+
+    row_key: str | None
+    global_id: str | None
+    """Its column of type GlobalID, whatever that is called."""
+    fields: dict[str, tuple[str | None, str | None]]
+    """Field in lower case → its alias and domain."""
+    spatial_reference: SpatialReference | None
+
+
+@dataclass(frozen=True, slots=True)
+class GeodatabaseItems:
+    """What the documents say; tables go by their names in lower case."""
+
+    relations: list[Relation] = field(default_factory=list)
+    """Attachment relations only."""
+    tables: dict[str, TableInfo] = field(default_factory=dict)
+    domains: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Domain → code → what it means, for domains of coded values."""
+
+    def describe(self, table: str, columns: Iterable[Column]) -> tuple[Column, ...]:
+        """Return columns with their aliases and the names of their domains."""
+        info = self.tables.get(table.lower())
+        fields = info.fields if info else {}
+        return tuple(
+            replace(column, alias=alias if alias != column.name else None, domain=domain)
+            for column in columns
+            for alias, domain in [fields.get(column.name.lower(), (None, None))]
+        )
+
+    def domains_of(self, columns: Sequence[Column]) -> CodedDomains:
+        """Return what the codes in these columns mean."""
+        used = {column.domain for column in columns}
+        return {name: codes for name, codes in self.domains.items() if name in used}
+
+
+def read_items(definitions: Iterable[object]) -> GeodatabaseItems:
+    """Read the documents of the column Definition; what is no document of these is passed over."""
+    items = GeodatabaseItems()
+    for definition in definitions:
+        root = _parse(definition)
+        if root is None:
+            continue
+        kind = root.tag.rpartition("}")[2]
+        if kind == "DERelationshipClassInfo":
+            items.relations.extend(_relation(root))
+        elif kind in ("DEFeatureClassInfo", "DETableInfo"):
+            items.tables[_simple_name(root.findtext("Name")).lower()] = _table(root)
+        elif kind.startswith("GPCodedValueDomain"):
+            items.domains[root.findtext("DomainName") or ""] = _codes(root)
+    return items
+
+
+def _parse(definition: object) -> Element | None:
+    if not isinstance(definition, str) or "<!DOCTYPE" in definition:  # no entities of strangers
+        return None
+    try:
+        return ElementTree.fromstring(definition.strip())  # noqa: S314
+    except ElementTree.ParseError:
+        return None
+
+
+def _relation(root: Element) -> list[Relation]:
+    if root.findtext("IsAttachmentRelationship") != "true":
+        return []
+    origin = _simple_name(root.findtext("OriginClassNames/Name"))
+    table = _simple_name(root.findtext("DestinationClassNames/Name"))
+    keys = {
+        key.findtext("KeyRole"): _simple_name(key.findtext("ObjectKeyName"))
+        for key in root.iterfind("OriginClassKeys/RelationshipClassKey")
+    }
+    foreign = keys.get("esriRelKeyRoleOriginForeign")
+    if not (origin and table and foreign):
+        return []
+    return [Relation(origin, table, keys.get("esriRelKeyRoleOriginPrimary"), foreign)]
+
+
+def _table(root: Element) -> TableInfo:
+    fields = {
+        _simple_name(each.findtext("Name")).lower(): (
+            each.findtext("AliasName") or None,
+            each.findtext("DomainName") or each.findtext("Domain/DomainName") or None,
+        )
+        for each in root.iterfind("GPFieldInfoExs/GPFieldInfoEx")
+    }
+    return TableInfo(
+        row_key=_simple_name(root.findtext("OIDFieldName")) or None,
+        global_id=_simple_name(root.findtext("GlobalIDFieldName")) or None,
+        fields=fields,
+        spatial_reference=_spatial_reference(root.find("SpatialReference")),
+    )
+
+
+def _spatial_reference(root: Element | None) -> SpatialReference | None:
+    if root is None:
+        return None
+    number = root.findtext("LatestWKID") or root.findtext("WKID") or ""
+    try:
+        grid = [
+            float(root.findtext(name) or default)
+            for name, default in (
+                *(("XOrigin", 0), ("YOrigin", 0), ("XYScale", 1)),
+                *(("ZOrigin", 0), ("ZScale", 1)),
+            )
+        ]
+    except ValueError:
+        return None
+    is_epsg = number.isdecimal() and 0 < int(number) < 32768  # Esri's own numbers are larger
+    return SpatialReference(f"EPSG:{number}" if is_epsg else root.findtext("WKT"), *grid)
+
+
+def _codes(root: Element) -> dict[str, str]:
+    return {
+        code: each.findtext("Name") or code
+        for each in root.iterfind("CodedValues/CodedValue")
+        if (code := each.findtext("Code")) is not None
+    }
+
+
+def _simple_name(name: str | None) -> str:
+    r"""Return a name without feature dataset (``\fd\plots``) or owner (``main.plots``)."""
+    return (name or "").rpartition("\\")[2].rpartition(".")[2]

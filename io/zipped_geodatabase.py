@@ -1,0 +1,75 @@
+"""File geodatabases in ZIP archives, read where they are: nothing is unpacked."""
+
+import zipfile
+from pathlib import Path
+
+from ..catalog.errors import SourceError
+
+MASTER_TABLE = "a00000001.gdbtable"
+"""The table of tables: every file geodatabase has it."""
+
+_BOMB_BYTES = 1 << 30
+_BOMB_RATIO = 200
+"""Tables with photos shrink little, tables of numbers tenfold."""
+_ENCRYPTED = 0x1
+
+
+def holds_geodatabase(path: Path) -> bool:
+    """Return whether a file is a ZIP archive with a file geodatabase in it."""
+    try:
+        return path.is_file() and zipfile.is_zipfile(path) and bool(_folders(_entries(path)))
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+
+
+def gdal_path(path: Path) -> str:
+    """Return how GDAL is to call a file geodatabase, a folder or an archive.
+
+    Raises:
+        SourceError: The archive is not fit to be read.
+    """
+    if path.is_dir():
+        return str(path)
+    try:
+        entries = _entries(path)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise SourceError(f"{path}: not a readable ZIP archive: {error}") from error
+    folders = _folders(entries)
+    if not folders:
+        raise SourceError(f"{path}: no file geodatabase in it any more")
+    if len(folders) > 1:
+        listing = ", ".join(folder or "its root" for folder in folders)
+        raise SourceError(f"{path} holds several geodatabases ({listing}); unzip it, give one")
+    _check(path, folders[0], entries)
+    return f"/vsizip/{path}/{folders[0]}".rstrip("/")
+
+
+def _entries(path: Path) -> list[zipfile.ZipInfo]:
+    with zipfile.ZipFile(path) as archive:
+        return archive.infolist()
+
+
+def _folders(entries: list[zipfile.ZipInfo]) -> list[str]:
+    """Return the folders that hold a geodatabase; empty text is the root of the archive."""
+    names = (entry.filename.rpartition("/") for entry in entries)
+    return sorted({folder for folder, _, name in names if name == MASTER_TABLE})
+
+
+def _check(path: Path, folder: str, entries: list[zipfile.ZipInfo]) -> None:
+    inside = [e for e in entries if e.filename.rpartition("/")[0] == folder]
+    size, packed = (sum(getattr(e, n) for e in inside) for n in ("file_size", "compress_size"))
+    if any(entry.flag_bits & _ENCRYPTED for entry in inside):
+        raise SourceError(f"{path} is encrypted; unzip it and give the geodatabase")
+    if size > max(_BOMB_BYTES, _BOMB_RATIO * packed):
+        raise SourceError(f"{path} would unpack {packed} bytes to {size}; that is no geodatabase")
+    if ".." in folder.split("/") or folder.startswith("/") or "\\" in folder:
+        raise SourceError(f"{path}: the folder {folder!r} in it has no safe name; zip it anew")
+    if path.suffix.lower() != ".zip":
+        raise SourceError(
+            f"{path}: GDAL reads ZIP archives only by their suffix; rename it to .zip"
+        )
+    if not (folder or path.name.lower().removesuffix(".zip")).lower().endswith(".gdb"):
+        raise SourceError(
+            f"{path}: GDAL knows a geodatabase by its suffix; name the archive {path.stem}.gdb.zip"
+            " or the folder in it .gdb"
+        )
