@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..catalog.errors import SourceError
 from ..catalog.geopackage import quote
-from ..catalog.records import Column, Srs
+from .geopackage_layer import Layer
 
 _ICONS = "nga_icon"
 _PREVIEWS_OF = "nga_contents_id"
@@ -22,19 +22,6 @@ class Relation(NamedTuple):
     media: str
     media_key: str
     mapping: str
-
-
-class Layer(NamedTuple):
-    """A base table: the feature class, or a table without geometry."""
-
-    name: str
-    row_key: str
-    """Its integer primary key."""
-    columns: tuple[Column, ...]
-    geometry_column: str | None
-    geometry_type: str | None
-    has_z: bool
-    srs: Srs | None
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
@@ -74,37 +61,6 @@ def media_relations(connection: sqlite3.Connection) -> list[Relation]:
         and relation.media.lower() != _ICONS
         and relation.layer.lower() != _PREVIEWS_OF
     ]
-
-
-def read_layer(connection: sqlite3.Connection, relation: Relation) -> Layer:
-    """Return what the base table of a relation is made of."""
-    shape = connection.execute(
-        "SELECT g.column_name, g.geometry_type_name, g.z, s.organization,"
-        " s.organization_coordsys_id, s.srs_name, s.definition, s.srs_id"
-        " FROM gpkg_geometry_columns g LEFT JOIN gpkg_spatial_ref_sys s ON s.srs_id = g.srs_id"
-        " WHERE lower(g.table_name) = lower(?)",
-        (relation.layer,),
-    ).fetchone()
-    info = connection.execute(f"PRAGMA table_xinfo({quote(relation.layer)})").fetchall()
-    row_key = next((row[1] for row in info if row[5] == 1), relation.layer_key)
-    columns = tuple(
-        Column(name=row[1], sql_type=row[2] or "TEXT")
-        for row in info
-        if not (shape and row[1] == shape[0])
-        and not (row[1] == row_key and row_key.lower() == "fid")
-    )
-    known = shape is not None and shape[7] is not None and shape[7] > 0
-    return Layer(
-        name=relation.layer,
-        row_key=row_key,
-        columns=columns,
-        geometry_column=shape[0] if shape else None,
-        geometry_type=shape[1].upper() if shape else None,
-        has_z=bool(shape and shape[2]),
-        srs=Srs(organization=shape[3], code=shape[4], name=shape[5], definition=shape[6])
-        if known
-        else None,
-    )
 
 
 def read_links(

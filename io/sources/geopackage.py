@@ -3,48 +3,37 @@
 Read with ``sqlite3`` alone, one BLOB at a time.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote as quote_uri
 
-from ...catalog import geometry
-from ...catalog.errors import ItemError, SourceError, first_line
+from ...catalog.errors import ItemError, SourceError
 from ...catalog.geopackage import quote
-from ...catalog.lock import assert_not_live
-from ...catalog.records import Dataset, Feature, Item, Scan
-from ..ogr import locations
+from ...catalog.records import Dataset, Item, Scan
+from ..geopackage_layer import Layer, read_features, read_layer
 from ..probe import probe
 from ..related_tables import (
-    Layer,
     Relation,
     layer_names,
     media_key,
     media_relations,
-    read_layer,
     read_links,
 )
+from ..sqlite_source import is_sqlite, opened
 from .options import ScanOptions
 
 KIND = "geopackage"
 
-_CHUNK = 2_000
 _NAME_COLUMNS = ("name", "filename", "file_name", "title")
 
 
-def matches(path: Path) -> bool:
-    """Return whether the file is an SQLite database."""
-    if not path.is_file():
-        return False
-    with open(path, "rb") as file:
-        return file.read(16) == b"SQLite format 3\x00"
+matches = is_sqlite
 
 
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield one dataset per layer that has related media."""
-    with _opened(path) as connection:
+    with opened(path) as connection:
         layers = layer_names(path, connection)
         relations = media_relations(connection)
         names = _chosen(path, options.layer, layers, relations)
@@ -55,7 +44,7 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
 @contextmanager
 def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
     """Fetch media by table and key."""
-    with _opened(Path(dataset.uri)) as connection:
+    with opened(Path(dataset.uri)) as connection:
 
         def fetch(item: Item) -> bytes:
             table, _, key = item.source_key.rpartition("/")
@@ -68,34 +57,6 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
             return bytes(row[0])
 
         yield fetch
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open read-only; a database in WAL mode on a read-only medium only opens as immutable."""
-    assert_not_live(path)
-    try:
-        with closing(_connect(path)) as connection:
-            yield connection
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: cannot be read as a GeoPackage: {first_line(error)}") from error
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """Open a database so that nothing is written beside it.
-
-    In WAL mode even a reader makes files, so a database that nobody has open (no ``-wal``
-    beside it) is opened as immutable.
-    """
-    uri = f"file:{quote_uri(os.fsencode(path))}?mode=ro"
-    with open(path, "rb") as file:
-        is_wal = file.read(20)[18:] == b"\x02\x02"
-    if is_wal and not path.with_name(f"{path.name}-wal").exists():
-        uri += "&immutable=1"
-    connection = sqlite3.connect(uri, uri=True)
-    connection.text_factory = lambda text: text.decode("utf-8", "replace")
-    connection.execute("PRAGMA trusted_schema = OFF")
-    return connection
 
 
 def _chosen(
@@ -118,8 +79,8 @@ def _chosen(
 
 def _scan_layer(path: Path, name: str, every: list[Relation]) -> Scan:
     relations = [relation for relation in every if relation.layer == name]
-    with _opened(path) as connection:
-        layer = read_layer(connection, relations[0])
+    with opened(path) as connection:
+        layer = read_layer(connection, name, relations[0].layer_key)
     dataset = Dataset(
         kind=KIND,
         uri=str(path),
@@ -132,43 +93,14 @@ def _scan_layer(path: Path, name: str, every: list[Relation]) -> Scan:
         has_z=layer.has_z,
         columns=layer.columns,
     )
-    return Scan(dataset=dataset, features=_features(path, layer), items=_items(path, layer, every))
-
-
-def _features(path: Path, layer: Layer) -> Iterator[Feature]:
-    with _opened(path) as connection:
-        yield from _read_features(connection, layer)
-
-
-def _read_features(connection: sqlite3.Connection, layer: Layer) -> Iterator[Feature]:
-    names = [layer.row_key, *(column.name for column in layer.columns)]
-    shape = quote(layer.geometry_column) if layer.geometry_column else "NULL"
-    cursor = connection.execute(
-        f"SELECT {shape}, {', '.join(map(quote, names))} FROM {quote(layer.name)}"
-        f" ORDER BY {quote(layer.row_key)}"
+    return Scan(
+        dataset=dataset, features=read_features(path, layer), items=_items(path, layer, every)
     )
-    crs = layer.srs.definition if layer.srs else None
-    while rows := cursor.fetchmany(_CHUNK):
-        shapes = [_wkb(row[0]) for row in rows]
-        for row, wkb, place in zip(rows, shapes, locations(shapes, crs), strict=True):
-            yield Feature(
-                source_fid=row[1],
-                geometry=wkb,
-                location=place,
-                attributes=dict(zip(names[1:], row[2:], strict=True)),
-            )
-
-
-def _wkb(blob: object) -> bytes | None:
-    try:
-        return geometry.decode(blob) if isinstance(blob, bytes) else None
-    except (ValueError, KeyError):
-        return None
 
 
 def _items(path: Path, layer: Layer, every: list[Relation]) -> Iterator[Item]:
     """Yield the media rows that belong to a layer, and those that belong to no layer at all."""
-    with _opened(path) as connection:
+    with opened(path) as connection:
         yield from _read_items(connection, layer, every)
 
 
