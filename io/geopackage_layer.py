@@ -19,7 +19,7 @@ class Layer(NamedTuple):
 
     name: str
     row_key: str
-    """Its integer primary key."""
+    """Its integer primary key, or ``rowid``."""
     columns: tuple[Column, ...]
     geometry_column: str | None
     geometry_type: str | None
@@ -33,7 +33,7 @@ def read_layer(connection: sqlite3.Connection, name: str, row_key: str) -> Layer
     Args:
         connection: The GeoPackage.
         name: The table.
-        row_key: What names its rows where it declares no primary key.
+        row_key: What names its rows where no integer is their primary key.
     """
     shape = connection.execute(
         "SELECT g.column_name, g.geometry_type_name, g.z, s.organization,"
@@ -43,7 +43,9 @@ def read_layer(connection: sqlite3.Connection, name: str, row_key: str) -> Layer
         (name,),
     ).fetchone()
     info = connection.execute(f"PRAGMA table_xinfo({quote(name)})").fetchall()
-    row_key = next((row[1] for row in info if row[5] == 1), row_key)
+    keys = [row for row in info if row[5]]
+    if len(keys) == 1 and "INT" in keys[0][2].upper():
+        row_key = keys[0][1]
     columns = tuple(
         Column(name=row[1], sql_type=row[2] or "TEXT")
         for row in info
