@@ -47,6 +47,21 @@ def layer_names(path: Path, connection: sqlite3.Connection) -> list[str]:
 
 def media_relations(connection: sqlite3.Connection) -> list[Relation]:
     """Return the relations that link features to photos, icons and previews left out."""
+    return [
+        relation
+        for relation in _all_media_relations(connection)
+        if relation.media.lower() != _ICONS and relation.layer.lower() != _PREVIEWS_OF
+    ]
+
+
+def media_tables(connection: sqlite3.Connection) -> set[str]:
+    """Return the tables that hold or link media, icons and previews included."""
+    return {
+        name for each in _all_media_relations(connection) for name in (each.media, each.mapping)
+    }
+
+
+def _all_media_relations(connection: sqlite3.Connection) -> list[Relation]:
     tables = _tables(connection)
     if "gpkgext_relations" not in tables:
         return []
@@ -58,8 +73,6 @@ def media_relations(connection: sqlite3.Connection) -> list[Relation]:
         relation
         for relation in (Relation(*row) for row in rows)
         if {relation.layer, relation.media, relation.mapping} <= tables
-        and relation.media.lower() != _ICONS
-        and relation.layer.lower() != _PREVIEWS_OF
     ]
 
 

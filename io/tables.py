@@ -151,9 +151,9 @@ class _OgrTable(_Streamed):
             self._path, self.name, self._only(columns), geometry=False, **self._options
         ):
             keys = fids.tolist()
-            yield from zip(
-                keys, zip(*(fields.get(c, keys) for c in columns), strict=True), strict=True
-            )
+            values = [fields.get(name, keys) for name in columns]
+            for place, key in enumerate(keys):
+                yield key, tuple(column[place] for column in values)
 
 
 def open_tables(path: Path) -> list[Table]:

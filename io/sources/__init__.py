@@ -12,8 +12,8 @@ from typing import Protocol
 from ...catalog.errors import SourceError
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
-from . import file, filegdb, folder, geopackage
-from .options import ScanOptions
+from . import file, filegdb, folder, geopackage, photo_columns
+from .options import Attached, ScanOptions
 
 Fetch = Callable[[Item], Path | bytes]
 """Item → where its image is: a path, or the encoded image itself."""
@@ -45,9 +45,15 @@ class Source(Protocol):
         ...
 
 
-_MODULES: tuple[Source, ...] = (filegdb, geopackage, folder, file)
+_MODULES: tuple[Source, ...] = (filegdb, geopackage, photo_columns, folder, file)
 SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
 """In the order in which they are asked whether an input is theirs."""
+
+_ATTACHED: dict[str, Callable[[Path], Attached]] = {
+    filegdb.KIND: filegdb.attached,
+    geopackage.KIND: geopackage.attached,
+}
+"""Kinds with layers that have attachments; their other layers may name photos by columns."""
 
 
 def scan(
@@ -69,7 +75,30 @@ def scan(
     assert_not_live(path)
     source = next(source for source in SOURCES.values() if source.matches(path))
     options = options or ScanOptions()
-    yield from source.scan(path, replace(options, layer=layer) if layer else options)
+    if layer:
+        options = replace(options, layer=layer)
+    if source.KIND in _ATTACHED:
+        yield from _scan_layers(source, path, options)
+        return
+    if options.photo_columns and source is not photo_columns:
+        raise SourceError(f"{path} is no table and has no columns; leave out --photo-column")
+    yield from source.scan(path, options)
+
+
+def _scan_layers(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:
+    """Read layers with attachments by their kind, the others by their photo columns."""
+    attached = _ATTACHED[source.KIND](path)
+    named = options.layer
+    if options.photo_columns or (named and named.lower() not in attached.layers):
+        without = frozenset() if named else attached.tables
+        yield from photo_columns.scan_layers(path, options, without=without, required=True)
+        return
+    if attached.layers:
+        yield from source.scan(path, options)
+    if named is None:
+        without = attached.layers | attached.tables
+        required = not attached.layers
+        yield from photo_columns.scan_layers(path, options, without=without, required=required)
 
 
 def reader(dataset: Dataset) -> AbstractContextManager[Fetch]:

@@ -21,7 +21,7 @@ from ...catalog.records import Dataset, Feature, Item, Scan
 from .. import srs
 from ..ogr import LayerInfo, layer_info, normalise_guid, read_features
 from ..probe import probe
-from .options import ScanOptions
+from .options import Attached, ScanOptions
 
 KIND = "filegdb"
 
@@ -47,15 +47,28 @@ def is_file_geodatabase(path: Path) -> bool:
 matches = is_file_geodatabase
 
 
+def attached(path: Path) -> Attached:
+    """Return the feature classes that have attachments, and the tables that hold them."""
+    _, relations = _contents(path)
+    layers = frozenset(relation.layer.lower() for relation in relations)
+    return Attached(layers, frozenset(each.attachment_table.lower() for each in relations))
+
+
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield one dataset per feature class (or table) that has attachments."""
+    layers, relations = _contents(path)
+    for relation in relations:
+        if options.layer is None or relation.layer.lower() == options.layer.lower():
+            yield _scan_relation(path, relation, exists=relation.layer in layers)
+
+
+def _contents(path: Path) -> tuple[dict[str, str | None], list[_Relation]]:
+    """Return the layers with their geometry types, and the relations."""
     try:
         layers = {name: kind for name, kind in pyogrio.list_layers(path)}
-        relations = list(_relations(path, layers))
+        return layers, list(_relations(path, layers))
     except (DataSourceError, DataLayerError) as error:
         raise SourceError(f"{path}: not a readable file geodatabase: {error}") from error
-    for relation in _chosen(path, options.layer, layers, relations):
-        yield _scan_relation(path, relation, exists=relation.layer in layers)
 
 
 @contextmanager
@@ -143,28 +156,6 @@ def _relation_by_name(path: Path, layer: str, table: str) -> _Relation:
                 origin = "GLOBALID" if wanted == "rel_globalid" else None
                 return _Relation(layer, table, origin, field)
     return _Relation(layer, table, None, "")
-
-
-def _chosen(
-    path: Path, layer: str | None, layers: dict[str, str | None], relations: list[_Relation]
-) -> list[_Relation]:
-    if layer is None:
-        if not relations:
-            raise SourceError(f"{path}: no attachments on any of {_listing(layers)}")
-        return relations
-    chosen = [relation for relation in relations if relation.layer.lower() == layer.lower()]
-    if chosen:
-        return chosen
-    if layer.lower() in (name.lower() for name in layers):
-        with_photos = _listing(relation.layer for relation in relations)
-        raise SourceError(
-            f"{path}: layer {layer} has no attachments (those that do: {with_photos})"
-        )
-    raise SourceError(f"{path}: no layer {layer}; there are {_listing(layers)}")
-
-
-def _listing(names: "Iterator[str] | dict[str, str | None]") -> str:
-    return ", ".join(name for name in names) or "none"
 
 
 def _scan_relation(path: Path, relation: _Relation, *, exists: bool) -> Scan:

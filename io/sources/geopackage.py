@@ -18,10 +18,11 @@ from ..related_tables import (
     layer_names,
     media_key,
     media_relations,
+    media_tables,
     read_links,
 )
 from ..sqlite_source import is_sqlite, opened
-from .options import ScanOptions
+from .options import Attached, ScanOptions
 
 KIND = "geopackage"
 
@@ -31,14 +32,22 @@ _NAME_COLUMNS = ("name", "filename", "file_name", "title")
 matches = is_sqlite
 
 
+def attached(path: Path) -> Attached:
+    """Return the layers with related media, and the tables that hold or link them."""
+    with opened(path) as connection:
+        layer_names(path, connection)  # refuses what is no source
+        layers = frozenset(relation.layer.lower() for relation in media_relations(connection))
+        tables = frozenset(name.lower() for name in media_tables(connection))
+    return Attached(layers, tables)
+
+
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield one dataset per layer that has related media."""
     with opened(path) as connection:
-        layers = layer_names(path, connection)
         relations = media_relations(connection)
-        names = _chosen(path, options.layer, layers, relations)
-    for name in names:
-        yield _scan_layer(path, name, relations)
+    for name in dict.fromkeys(relation.layer for relation in relations):
+        if options.layer is None or name.lower() == options.layer.lower():
+            yield _scan_layer(path, name, relations)
 
 
 @contextmanager
@@ -57,24 +66,6 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
             return bytes(row[0])
 
         yield fetch
-
-
-def _chosen(
-    path: Path, layer: str | None, layers: list[str], relations: list[Relation]
-) -> list[str]:
-    with_media = list(dict.fromkeys(relation.layer for relation in relations))
-    if layer is None:
-        if not with_media:
-            listing = ", ".join(layers) or "none"
-            raise SourceError(f"{path}: no layer has related media (layers: {listing})")
-        return with_media
-    for name in with_media:
-        if name.lower() == layer.lower():
-            return [name]
-    if layer.lower() in (name.lower() for name in layers):
-        listing = ", ".join(with_media) or "none"
-        raise SourceError(f"{path}: layer {layer} has no related media (those that do: {listing})")
-    raise SourceError(f"{path}: no layer {layer}; there are {', '.join(layers) or 'none'}")
 
 
 def _scan_layer(path: Path, name: str, every: list[Relation]) -> Scan:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,3 +17,12 @@ class ScanOptions:
     """Folder that paths in such columns are relative to; None to try the usual places."""
     xy: tuple[str, str] | None = None
     """Columns with x and y (longitude and latitude) of a table without geometry."""
+
+
+class Attached(NamedTuple):
+    """What of a database is attachments, in lower case."""
+
+    layers: frozenset[str]
+    """Layers that have attachments."""
+    tables: frozenset[str]
+    """Tables that hold or link them."""

@@ -1,0 +1,147 @@
+"""The items that the photo columns of a dataset hold, and how to fetch them again."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from ..catalog.errors import ItemError
+from ..catalog.records import Item, SqlValue
+from .parent_tables import Parent, normalise_key
+from .photo_cells import Photo, image_bytes, photos_in
+from .photo_columns import PhotoColumn
+from .photo_paths import PhotoFolders, clean_path
+from .probe import probe
+from .tables import Table
+
+_LONGEST_PATH = 4096
+
+
+class PhotoTable(NamedTuple):
+    """A table with photo columns: a layer itself, or a child of it."""
+
+    table: Table
+    columns: tuple[PhotoColumn, ...]
+    parent: Parent | None = None
+    """Whose features the photos belong to; None for those of the table."""
+
+
+def read_items(tables: Sequence[PhotoTable], folders: PhotoFolders) -> Iterator[Item]:
+    """Yield encoded images as they come, then each file once with all its features."""
+    files: dict[str, _File] = {}
+    for source in tables:
+        for row, feature, column, values in _cells(source):
+            for number, photo in enumerate(values, 1):
+                key = _cell_key(source.table.name, column.name, row, number)
+                if photo.kind == "encoded":
+                    name = f"{column.name} {key.rpartition('/')[2]}"
+                    yield _encoded(photo, key, name, feature)
+                else:
+                    _note_file(files, photo, key, feature, folders, column)
+    for file in files.values():
+        item = replace(file.item, feature_keys=tuple(file.features))
+        yield item if file.path is None else probe(item, file.path)
+
+
+def fetcher(tables: Iterable[Table], root: Path) -> Callable[[Item], Path | bytes]:
+    """Return how the items of :func:`read_items` are fetched by their keys."""
+    by_name = {table.name: table for table in tables}
+
+    def fetch(item: Item) -> Path | bytes:
+        if item.kind == "file":
+            path = root / item.source_key
+            if not path.is_file():
+                raise ItemError(f"{path} is gone")
+            return path
+        table, column, place = map(_unescaped, item.source_key.split("/"))
+        row, _, number = place.partition(".")
+        value = by_name[table].cell(column, int(row)) if table in by_name else None
+        photos = photos_in(value)
+        if len(photos) < int(number or 1):
+            raise ItemError("the image is gone from its table")
+        return image_bytes(photos[int(number or 1) - 1])
+
+    return fetch
+
+
+class _File(NamedTuple):
+    path: Path | None
+    item: Item
+    features: dict[str, None]
+
+
+def _cells(
+    source: PhotoTable,
+) -> Iterator[tuple[int, str, PhotoColumn, list[Photo]]]:
+    names = [column.name for column in source.columns]
+    parent = source.parent
+    if parent is not None:
+        names.append(parent.child_column)
+    for row, values in source.table.rows(names):
+        feature = str(row) if parent is None else _feature_of(parent, values[-1])
+        for column, value in zip(source.columns, values, strict=False):
+            yield row, feature, column, photos_in(value)
+
+
+def _feature_of(parent: Parent, value: SqlValue) -> str:
+    """Return the row of the parent; what no row of it has stays, in words."""
+    row = parent.rows.get(normalise_key(value) or "")
+    return str(row) if row is not None else f"= {value!r}"
+
+
+def _encoded(photo: Photo, key: str, name: str, feature: str) -> Item:
+    item = Item(
+        kind="attachment",
+        source_key=key,
+        name=name,
+        declared_type=photo.declared_type,
+        feature_keys=(feature,),
+    )
+    try:
+        return probe(item, image_bytes(photo), claimed=True)
+    except ItemError as error:
+        return replace(item, status="unreadable", reason=str(error))
+
+
+def _note_file(
+    files: dict[str, _File],
+    photo: Photo,
+    cell: str,
+    feature: str,
+    folders: PhotoFolders,
+    column: PhotoColumn,
+) -> None:
+    text = str(photo.content)
+    path = None
+    reason = "is a link; links are not downloaded"
+    if len(text) > _LONGEST_PATH:
+        key, reason = cell, f"is no path: {len(text)} characters"
+    elif photo.kind == "link":
+        key = text
+    else:
+        key = clean_path(text)
+        try:
+            path = folders.find(text, column.default_paths)
+            key = folders.key(path)
+        except ItemError as error:
+            reason = str(error)
+    if key not in files:
+        name = PurePosixPath(key).name or key
+        item = Item(kind="file", source_key=key, name=name)
+        if path is None:
+            item = replace(item, status="missing", reason=reason)
+        files[key] = _File(path, item, {})
+    files[key].features[feature] = None
+
+
+def _cell_key(table: str, column: str, row: int, number: int) -> str:
+    place = f"{row}.{number}" if number > 1 else str(row)
+    return f"{_escaped(table)}/{_escaped(column)}/{place}"
+
+
+def _escaped(name: str) -> str:
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
+def _unescaped(name: str) -> str:
+    return name.replace("%2F", "/").replace("%25", "%")
