@@ -5,6 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable
+from html import unescape
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ _BETWEEN_DATA_URIS = re.compile(r"[\s;|,]+(?=data:)", re.IGNORECASE)
 _LINK = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 _LEAST_BASE64 = 64
+_HTML_IMAGE = re.compile(r"""<img\b[^>]*?\bsrc\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
+"""Descriptions in KML show photos so."""
 _SUFFIX = re.compile(r"\.\w{2,5}$")
 _SEPARATORS = (";", "|", ",")
 _FOLDERS = {*(folder.lower() for folder in USUAL_FOLDERS), "pictures", "images", "attachments"}
@@ -45,6 +48,8 @@ def photos_in(value: SqlValue) -> list[Photo]:
         listed = _json_list(text)
         if listed is not None:
             return [photo for part in listed for photo in photos_in(part)]
+    if "<img" in text.lower():
+        return [_photo(unescape(source)) for source in _HTML_IMAGE.findall(text)]
     if text[:5].lower() == "data:":
         return [_photo(part) for part in _BETWEEN_DATA_URIS.split(text)]
     if _is_base64_image(text):
@@ -90,11 +95,18 @@ def _looks_like_photo(photo: Photo) -> bool:
 
 
 def _json_list(text: str) -> list[str] | None:
+    """Return the texts of a JSON list, and those of objects in it that look like photos."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return [part for part in found if isinstance(part, str)] if isinstance(found, list) else None
+    if not isinstance(found, list):
+        return None
+    texts = [part for part in found if isinstance(part, str)]
+    for part in found:
+        if isinstance(part, dict):
+            texts += [v for v in part.values() if isinstance(v, str) and looks_like_photos(v)]
+    return texts if texts or not found else None
 
 
 def _split(text: str) -> list[str]:

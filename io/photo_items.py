@@ -12,6 +12,7 @@ from .photo_cells import Photo, image_bytes, photos_in
 from .photo_columns import PhotoColumn
 from .photo_paths import PhotoFolders, clean_path
 from .probe import probe
+from .sniff import TEXT_DRIVERS
 from .tables import Table
 
 _LONGEST_PATH = 4096
@@ -43,9 +44,16 @@ def read_items(tables: Sequence[PhotoTable], folders: PhotoFolders) -> Iterator[
         yield item if file.path is None else probe(item, file.path)
 
 
-def fetcher(tables: Iterable[Table], root: Path) -> Callable[[Item], Path | bytes]:
-    """Return how the items of :func:`read_items` are fetched by their keys."""
-    by_name = {table.name: table for table in tables}
+def fetcher(
+    open_tables: Callable[[], Iterable[Table]], root: Path
+) -> Callable[[Item], Path | bytes]:
+    """Return how the items of :func:`read_items` are fetched by their keys.
+
+    Args:
+        open_tables: Gives the tables of the source; called for the first encoded image.
+        root: The folder that the keys of files count from.
+    """
+    by_name: dict[str, Table] = {}
 
     def fetch(item: Item) -> Path | bytes:
         if item.kind == "file":
@@ -53,6 +61,8 @@ def fetcher(tables: Iterable[Table], root: Path) -> Callable[[Item], Path | byte
             if not path.is_file():
                 raise ItemError(f"{path} is gone")
             return path
+        if not by_name:
+            by_name.update({table.name: table for table in open_tables()})
         table, column, place = map(_unescaped, item.source_key.split("/"))
         row, _, number = place.partition(".")
         value = by_name[table].cell(column, int(row)) if table in by_name else None
@@ -123,6 +133,8 @@ def _note_file(
         try:
             path = folders.find(text, column.default_paths)
             key = folders.key(path)
+            if path.suffix.lower() in TEXT_DRIVERS:  # it may lead to any other file
+                path, reason = None, "is a text that describes a raster; give it as an input"
         except ItemError as error:
             reason = str(error)
     if key not in files:

@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from .safe_xml import parse_xml
 
 _LARGEST = 64 << 20
 _MOST_PROJECTS = 20
+_UNREADABLE = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _IN_PROJECT = re.compile(
     r"\s*(?:@project_(?:folder|home|path)\s*(?:\|\||\+)\s*)?'([^']*)'\s*|\s*@project_(?:folder|home)\s*"
 )
@@ -58,7 +60,7 @@ def projects_of(source: Path) -> list[Project]:
         for file in files[:_MOST_PROJECTS]:
             try:
                 project = _project(parse_xml(_document(file)), file.parent, source)
-            except (ValueError, OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+            except _UNREADABLE:
                 continue
             if project is not None:
                 found.append(project)

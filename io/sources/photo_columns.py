@@ -53,7 +53,8 @@ def scan_layers(
 @contextmanager
 def reader(dataset: Dataset) -> Iterator[Callable[[Item], Path | bytes]]:
     """Fetch files by path and encoded images by table, column and row."""
-    yield fetcher(open_tables(Path(dataset.uri)), Path(dataset.options["root"]))
+    path = Path(dataset.uri)
+    yield fetcher(lambda: open_tables(path), Path(dataset.options["root"]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
