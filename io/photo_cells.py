@@ -67,7 +67,7 @@ def image_bytes(photo: Photo) -> bytes:
         return photo.content
     try:
         return base64.b64decode(re.sub(r"\s+", "", photo.content), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ItemError(f"is no valid base64: {error}") from error
 
 
