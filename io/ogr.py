@@ -1,10 +1,7 @@
 """Feature layers through OGR (pyogrio): their columns as GeoPackage types, their rows."""
 
-import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..catalog.errors import SourceError, first_line
 from ..catalog.records import Column, Feature, SqlValue
+from .ogr_values import SQL_TYPES, sql_values
 
 _FIRST_CHUNK = 4
 _CHUNK = 20_000
@@ -24,22 +22,6 @@ _CHUNK_BYTES = 32 << 20
 
 Chunk = tuple[NDArray[np.int64], NDArray[Any] | None, dict[str, list[SqlValue]]]
 """Row keys, geometry as WKB, and the values of each column."""
-
-_SQL_TYPES = {
-    ("OFTInteger", "OFSTBoolean"): "BOOLEAN",
-    ("OFTInteger", "OFSTInt16"): "SMALLINT",
-    ("OFTInteger", "OFSTNone"): "MEDIUMINT",
-    ("OFTInteger64", "OFSTNone"): "INTEGER",
-    ("OFTReal", "OFSTFloat32"): "FLOAT",
-    ("OFTReal", "OFSTNone"): "DOUBLE",
-    ("OFTDate", "OFSTNone"): "DATE",
-    ("OFTDateTime", "OFSTNone"): "DATETIME",
-    ("OFTBinary", "OFSTNone"): "BLOB",
-}
-"""OGR field type and subtype → GeoPackage column type; anything else is TEXT."""
-
-
-_WHOLE = frozenset(["SMALLINT", "MEDIUMINT", "INTEGER", "BOOLEAN"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +46,7 @@ def layer_info(path: Path | str, layer: str, **open_options: str) -> LayerInfo:
     """Return what a layer is made of."""
     info = pyogrio.read_info(path, layer=layer, **open_options)
     columns = [
-        Column(name=str(name), sql_type=_SQL_TYPES.get((kind, subtype), "TEXT"))
+        Column(name=str(name), sql_type=SQL_TYPES.get((kind, subtype), "TEXT"))
         for name, kind, subtype in zip(
             info["fields"], info["ogr_types"], info["ogr_subtypes"], strict=True
         )
@@ -128,7 +110,7 @@ def read_chunks(
             return
         _restore_large_numbers(path, layer, info, meta, fids, fields, **open_options)
         found = [str(name) for name in meta["fields"]]
-        values = [_values(types[name], field) for name, field in zip(found, fields, strict=True)]
+        values = [sql_values(types[name], field) for name, field in zip(found, fields, strict=True)]
         yield fids, shapes, dict(zip(found, values, strict=True))
         start += len(fids)
         size = _next_chunk(values, len(fids))
@@ -227,33 +209,6 @@ def _features(
             location=place,
             attributes=attributes,
         )
-
-
-def _values(sql_type: str, field: NDArray[Any]) -> list[SqlValue]:
-    """Return a column as SQL values; pyogrio makes integers with NULL floats with NaN."""
-    return [_value(value, sql_type) for value in field.tolist()]
-
-
-def _value(value: Any, sql_type: str) -> SqlValue:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if sql_type in _WHOLE:
-        return int(value)
-    if sql_type == "DATETIME":
-        return _utc(str(value))
-    if isinstance(value, np.ndarray):  # a list of texts or numbers
-        return json.dumps(value.tolist(), ensure_ascii=False)
-    return value if isinstance(value, str | int | float | bytes) else str(value)
-
-
-def _utc(text: str) -> str:
-    """Return a time as GeoPackage writes it; one without a zone is taken as UTC, as GDAL does."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _geometry_type(kind: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """Which table the rows of a child table belong to, and to which of its rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..catalog.records import SqlValue
@@ -36,12 +36,16 @@ def normalise_key(value: SqlValue) -> str | None:
 
 
 def find_parent(
-    child: Table, tables: Sequence[Table], relations: Iterable[Relation]
+    child: Table,
+    photo_columns: Collection[str],
+    tables: Sequence[Table],
+    relations: Iterable[Relation],
 ) -> Parent | None:
     """Return the parent that a project names, else the feature layer whose keys fit.
 
     Args:
         child: The table that has photos.
+        photo_columns: Its columns of photos, which are no keys.
         tables: All tables of its source.
         relations: What projects say.
     """
@@ -56,7 +60,8 @@ def find_parent(
     if child.geometry_type is not None:
         return None
     layers = [t for t in tables if t.geometry_type is not None and t is not child]
-    return _guess_parent(child, layers)
+    keys = [name for name in _text_columns(child) if name not in photo_columns]
+    return _guess_parent(child, keys, layers)
 
 
 def column_of(table: Table, name: str) -> str | None:
@@ -64,9 +69,8 @@ def column_of(table: Table, name: str) -> str | None:
     return next((c.name for c in table.columns if c.name.lower() == name.lower()), None)
 
 
-def _guess_parent(child: Table, layers: Sequence[Table]) -> Parent | None:
-    """Try every text column of the child against every text column of the layers."""
-    columns = _text_columns(child)
+def _guess_parent(child: Table, columns: Sequence[str], layers: Sequence[Table]) -> Parent | None:
+    """Try columns of the child against every text column of the layers."""
     candidates = [(layer, name) for layer in layers for name in _text_columns(layer)]
     if not columns or not candidates:
         return None

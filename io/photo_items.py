@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..catalog.errors import ItemError
-from ..catalog.records import Item, SqlValue
+from ..catalog.records import Item, ItemStatus, SqlValue
 from .parent_tables import Parent, normalise_key
 from .photo_cells import Photo, image_bytes, photos_in
 from .photo_columns import PhotoColumn
@@ -29,7 +29,7 @@ class PhotoTable(NamedTuple):
 
 def read_items(tables: Sequence[PhotoTable], folders: PhotoFolders) -> Iterator[Item]:
     """Yield encoded images as they come, then each file once with all its features."""
-    files: dict[str, _File] = {}
+    files = _Files(folders)
     for source in tables:
         for row, feature, column, values in _cells(source):
             for number, photo in enumerate(values, 1):
@@ -38,10 +38,8 @@ def read_items(tables: Sequence[PhotoTable], folders: PhotoFolders) -> Iterator[
                     name = f"{column.name} {key.rpartition('/')[2]}"
                     yield _encoded(photo, key, name, feature)
                 else:
-                    _note_file(files, photo, key, feature, folders, column)
-    for file in files.values():
-        item = replace(file.item, feature_keys=tuple(file.features))
-        yield item if file.path is None else probe(item, file.path)
+                    files.add(photo, key, feature, column)
+    yield from files.items()
 
 
 def fetcher(
@@ -113,37 +111,52 @@ def _encoded(photo: Photo, key: str, name: str, feature: str) -> Item:
         return replace(item, status="unreadable", reason=str(error))
 
 
-def _note_file(
-    files: dict[str, _File],
-    photo: Photo,
-    cell: str,
-    feature: str,
-    folders: PhotoFolders,
-    column: PhotoColumn,
-) -> None:
-    text = str(photo.content)
-    path = None
-    reason = "is a link; links are not downloaded"
-    if len(text) > _LONGEST_PATH:
-        key, reason = cell, f"is no path: {len(text)} characters"
-    elif photo.kind == "link":
-        key = text
-    else:
-        key = clean_path(text)
+class _Files:
+    """The files that values name, each once, with the features that name them."""
+
+    def __init__(self, folders: PhotoFolders) -> None:
+        self._folders = folders
+        self._found: dict[str, _File] = {}
+        self._keys: dict[tuple[str, tuple[Path, ...]], str] = {}
+
+    def add(self, photo: Photo, cell: str, feature: str, column: PhotoColumn) -> None:
+        spelling = (str(photo.content)[: _LONGEST_PATH + 1], column.default_paths)
+        key = self._keys.get(spelling)
+        if key is None or len(spelling[0]) > _LONGEST_PATH:
+            key, path, problem = self._look_up(photo, cell, column)
+            self._keys[spelling] = key
+            if key not in self._found:
+                item = Item(kind="file", source_key=key, name=PurePosixPath(key).name or key)
+                self._found[key] = _File(path, replace(item, **problem), {})
+        self._found[key].features[feature] = None
+
+    def items(self) -> Iterator[Item]:
+        for path, item, features in self._found.values():
+            item = replace(item, feature_keys=tuple(features))
+            yield item if path is None else probe(item, path)
+
+    def _look_up(
+        self, photo: Photo, cell: str, column: PhotoColumn
+    ) -> tuple[str, Path | None, dict[str, Any]]:
+        """Return the key of a file, where it is, and what is wrong with it."""
+        text = str(photo.content)
+        if len(text) > _LONGEST_PATH:
+            return cell, None, _problem(f"is no path: {len(text)} characters")
+        if photo.kind == "link":
+            return text, None, _problem("is a link; links are not downloaded")
         try:
-            path = folders.find(text, column.default_paths)
-            key = folders.key(path)
-            if path.suffix.lower() in TEXT_DRIVERS:  # it may lead to any other file
-                path, reason = None, "is a text that describes a raster; give it as an input"
+            path = self._folders.find(text, column.default_paths)
         except ItemError as error:
-            reason = str(error)
-    if key not in files:
-        name = PurePosixPath(key).name or key
-        item = Item(kind="file", source_key=key, name=name)
-        if path is None:
-            item = replace(item, status="missing", reason=reason)
-        files[key] = _File(path, item, {})
-    files[key].features[feature] = None
+            return clean_path(text), None, _problem(str(error))
+        key = self._folders.key(path)
+        if path.suffix.lower() in TEXT_DRIVERS:  # it may lead to any other file
+            reason = "is a text that describes a raster; give it as an input of its own"
+            return key, None, _problem(reason, "unreadable")
+        return key, path, {}
+
+
+def _problem(reason: str, status: ItemStatus = "missing") -> dict[str, Any]:
+    return {"status": status, "reason": reason}
 
 
 def _cell_key(table: str, column: str, row: int, number: int) -> str:

@@ -80,8 +80,8 @@ class PhotoFolders:
         tails = [parts[start:] for start in range(len(parts))] if absolute else [parts]
         for tail in filter(None, tails):
             for folder in (*first, *self._folders):
-                for place in (folder, *(folder / usual for usual in USUAL_FOLDERS)):
-                    found = self._below(place, tail)
+                for usual in ((), *((name,) for name in USUAL_FOLDERS)):
+                    found = self._below(folder, (*usual, *tail))
                     if found is not None:
                         yield found
 

@@ -443,6 +443,7 @@ def test_entities_are_refused_and_a_doctype_is_not():
         ("photos/sub/a.jpg", "sub/a.jpg"),
         ("media/a.jpg", "a.jpg"),
         ("images/a.jpg", "a.jpg"),
+        ("dcim/A.jpg", "a.jpg"),
         ("DCIM/plots_1.jpg", "/storage/emulated/0/QField/DCIM/plots_1.jpg"),
         ("DCIM/a b.jpg", "file:///sdcard/survey/DCIM/a%20b.jpg"),
         ("DCIM/a.jpg", "file://localhost/sdcard/DCIM/a.jpg"),
@@ -517,7 +518,7 @@ def test_what_is_no_image_is_told_by_its_bytes(tmp_path, photo):
     path = csv(tmp_path / "s.csv", "photo", "files/noname", "voice.m4a", "text.jpg", "far.vrt")
     found_here = found(path, photo_columns="photo")
     assert [status for status, _ in found_here.values()] == [
-        *("ready", "skipped", "unreadable", "missing")
+        *("ready", "skipped", "unreadable", "unreadable")
     ]
 
 
@@ -592,7 +593,8 @@ def test_a_project_names_the_parent_by_any_key(tmp_path, photo, photo_bytes):
 
 
 def test_a_child_without_parent_stands_alone(tmp_path):
-    path = layer(tmp_path / "s.gpkg", ["v", "v"], column="code")
+    others = ["a.jpg", "one", "two"]  # a path is no key
+    path = layer(tmp_path / "s.gpkg", ["v", "v", "w"], column="code", other=others)
     table(path, "pics", [("v", "a.jpg")], plot="TEXT", path="TEXT")
     (scanned,) = scan(path)
     assert (scanned.dataset.layer, scanned.dataset.geometry_type) == ("pics", None)

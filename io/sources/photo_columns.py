@@ -106,7 +106,8 @@ def _layers_with_photos(
         if not columns:
             continue
         named = options.layer is not None and options.layer.lower() == table.name.lower()
-        parent = None if named else find_parent(table, source.tables, relations)
+        names = {column.name for column in columns}
+        parent = None if named else find_parent(table, names, source.tables, relations)
         owner = table if parent is None else parent.table
         found.setdefault(owner.name, []).append(PhotoTable(table, columns, parent))
     chosen = source.tables if options.layer is None else _chosen(source.tables, options.layer)
