@@ -95,7 +95,7 @@ def _project(root: Element, folder: Path, source: Path) -> Project | None:
     layers = {
         layer.findtext("id") or "": table
         for layer in root.iterfind("projectlayers/maplayer")
-        if (table := _table(layer.findtext("datasource") or "", source)) is not None
+        if (table := _table(layer.findtext("datasource") or "", folder, source)) is not None
     }
     if not layers:
         return None
@@ -108,13 +108,17 @@ def _project(root: Element, folder: Path, source: Path) -> Project | None:
     return Project(folder, tuple(widgets), tuple(_relations(root, layers)))
 
 
-def _table(datasource: str, source: Path) -> str | None:
-    """Return which table of the source a layer shows; None where it shows another source."""
-    path, *settings = datasource.split("|")
-    if path.lower().startswith("file:"):
-        path = unquote(path[5:])
-    path = path.partition("?")[0].replace("\\", "/")
-    if path.rpartition("/")[2].lower() != source.name.lower():
+def _table(datasource: str, folder: Path, source: Path) -> str | None:
+    """Return which table of the source a layer shows; None where it shows another source.
+
+    Beside the source its name is enough: where the project was made, paths were others.
+    """
+    name, *settings = datasource.split("|")
+    if name.lower().startswith("file:"):
+        name = unquote(name[5:])
+    path = folder / name.partition("?")[0].replace("\\", "/")
+    same_name = path.name.lower() == source.name.lower()
+    if not same_name or (folder != source.parent and path.resolve() != source):
         return None
     names = [s.partition("=")[2] for s in settings if s.lower().startswith("layername=")]
     return names[0] if names else ""

@@ -144,17 +144,42 @@ def test_sheets_keep_leading_zeros_and_their_header(tmp_path, suffix):
     assert [item.source_key for item in scanned.items] == ["a.jpg"]
 
 
-def test_a_feature_class_without_attachments_may_name_photos(tmp_path, make_gdb):
+def test_a_feature_class_without_attachments_may_name_photos(make_gdb, photo_bytes):
     path = make_gdb([])
     schema = {"geometry": "Point", "properties": {"photo": "str", "picture": "bytes"}}
     with fiona.open(path, "w", driver="OpenFileGDB", layer="trees", schema=schema) as trees:
         trees.write({"geometry": None, "properties": {"photo": "a.jpg", "picture": None}})
+        trees.write({"geometry": None, "properties": {"photo": "", "picture": photo_bytes()}})
     by_layer = {each.dataset.layer: each for each in scan(path)}
     assert {name: each.dataset.kind for name, each in by_layer.items()} == {
         "plots": "filegdb",
         "trees": "photo_columns",
     }
-    assert [item.source_key for item in by_layer["trees"].items] == ["a.jpg"]
+    items = list(by_layer["trees"].items)
+    assert [item.source_key for item in items] == ["trees/picture/2", "a.jpg"]
+    with reader(by_layer["trees"].dataset) as fetch:
+        assert fetch(items[0]) == photo_bytes()
+
+
+def test_rows_are_told_apart_in_views_and_tables_without_integer_key(tmp_path, photo_bytes):
+    path = layer(tmp_path / "s.gpkg", ["x"], column="note")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE keyed (code TEXT PRIMARY KEY, image BLOB)")
+        database.execute("INSERT INTO keyed VALUES ('b', ?), ('a', NULL)", (photo_bytes(),))
+        database.execute("CREATE VIEW seen AS SELECT rowid AS OGC_FID, image FROM keyed")
+        database.execute("CREATE VIEW typed AS SELECT fid, note AS photo FROM plots")
+        database.execute("CREATE VIEW keyless AS SELECT note AS photo FROM plots")
+        database.executemany(
+            "INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES (?1,?2,?1)",
+            [(name, "attributes") for name in ("keyed", "seen", "typed", "keyless")],
+        )
+    scans = {each.dataset.layer: each for each in scan(path)}
+    assert {name: [i.source_key for i in each.items] for name, each in scans.items()} == {
+        "keyed": ["keyed/image/1"],
+        "seen": ["seen/image/1"],
+    }
+    (scanned,) = scan(path, options=ScanOptions(layer="typed", photo_columns=("photo",)))
+    assert [feature.source_fid for feature in scanned.features] == [1]
 
 
 def test_a_layer_with_media_keeps_them_and_another_names_its_photos(
@@ -399,6 +424,7 @@ def test_a_project_one_folder_up_may_hold_the_photos(tmp_path, photo):
     photo("DCIM/a.jpg")
     (tmp_path / "data").mkdir()
     path = layer(tmp_path / "data/s.gpkg", ["DCIM/a.jpg"])
+    (tmp_path / "p.qgs").write_text(project(layers=[("p", "other/s.gpkg", "plots")]))
     assert found(path)["DCIM/a.jpg"][0] == "missing"
     (tmp_path / "p.qgs").write_text(project(layers=[("p", "data/s.gpkg", "plots")]))
     assert found(path) == {(tmp_path / "DCIM/a.jpg").as_posix(): ("ready", ("1",))}
