@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from html import unescape
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from ..catalog.errors import ItemError
 from ..catalog.records import SqlValue
@@ -21,7 +20,9 @@ _BETWEEN_DATA_URIS = re.compile(r"[\s;|,]+(?=data:)", re.IGNORECASE)
 _LINK = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 _LEAST_BASE64 = 64
-_HTML_IMAGE = re.compile(r"""<img\b[^>]*?\bsrc\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
+_HTML_IMAGE = re.compile(
+    r"""<img\b[^<>]{0,1000}?\bsrc\s{0,9}=\s{0,9}["']([^"'<>]+)["']""", re.IGNORECASE
+)
 """Descriptions in KML show photos so."""
 _SUFFIX = re.compile(r"\.\w{2,5}$")
 _SEPARATORS = (";", "|", ",")
@@ -48,8 +49,9 @@ def photos_in(value: SqlValue) -> list[Photo]:
         listed = _json_list(text)
         if listed is not None:
             return [photo for part in listed for photo in photos_in(part)]
-    if "<img" in text.lower():
-        return [_photo(unescape(source)) for source in _HTML_IMAGE.findall(text)]
+    shown = _HTML_IMAGE.findall(text)
+    if shown:
+        return [_photo(unescape(source)) for source in shown]
     if text[:5].lower() == "data:":
         return [_photo(part) for part in _BETWEEN_DATA_URIS.split(text)]
     if _is_base64_image(text):
@@ -87,7 +89,7 @@ def _looks_like_photo(photo: Photo) -> bool:
             return content_type(photo.content[:HEAD_BYTES]) is not None
         return (photo.declared_type or "image/").startswith("image/")
     name = str(photo.content)
-    path = PurePosixPath(urlsplit(name).path if photo.kind == "link" else clean_path(name))
+    path = PurePosixPath(re.split("[?#]", name)[0] if photo.kind == "link" else clean_path(name))
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return True
     folders = {part.lower() for part in path.parts[:-1]}

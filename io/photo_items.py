@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ..catalog.errors import ItemError
+from ..catalog.errors import ItemError, SourceError
 from ..catalog.records import Item, ItemStatus, SqlValue
 from .parent_tables import Parent, normalise_key
 from .photo_cells import Photo, image_bytes, photos_in
@@ -59,12 +59,14 @@ def fetcher(
             if not path.is_file():
                 raise ItemError(f"{path} is gone")
             return path
-        if not by_name:
-            by_name.update({table.name: table for table in open_tables()})
         table, column, place = map(_unescaped, item.source_key.split("/"))
         row, _, number = place.partition(".")
-        value = by_name[table].cell(column, int(row)) if table in by_name else None
-        photos = photos_in(value)
+        try:
+            if not by_name:
+                by_name.update({table.name: table for table in open_tables()})
+            photos = photos_in(by_name[table].cell(column, int(row)))
+        except (SourceError, KeyError, OSError) as error:
+            raise ItemError("its table cannot be read any more") from error
         if len(photos) < int(number or 1):
             raise ItemError("the image is gone from its table")
         return image_bytes(photos[int(number or 1) - 1])
@@ -120,43 +122,48 @@ class _Files:
         self._keys: dict[tuple[str, tuple[Path, ...]], str] = {}
 
     def add(self, photo: Photo, cell: str, feature: str, column: PhotoColumn) -> None:
-        spelling = (str(photo.content)[: _LONGEST_PATH + 1], column.default_paths)
-        key = self._keys.get(spelling)
-        if key is None or len(spelling[0]) > _LONGEST_PATH:
-            key, path, problem = self._look_up(photo, cell, column)
-            self._keys[spelling] = key
-            if key not in self._found:
-                item = Item(kind="file", source_key=key, name=PurePosixPath(key).name or key)
-                self._found[key] = _File(path, replace(item, **problem), {})
+        length = len(photo.content)
+        if length > _LONGEST_PATH:
+            key = cell
+            self._found[key] = _unusable(key, f"is no path: {length} characters")
+        else:
+            key = self._key(photo, column)
         self._found[key].features[feature] = None
+
+    def _key(self, photo: Photo, column: PhotoColumn) -> str:
+        spelling = (str(photo.content), column.default_paths)
+        if spelling not in self._keys:
+            key, file = self._look_up(photo, column)
+            self._keys[spelling] = key
+            self._found.setdefault(key, file)
+        return self._keys[spelling]
 
     def items(self) -> Iterator[Item]:
         for path, item, features in self._found.values():
             item = replace(item, feature_keys=tuple(features))
             yield item if path is None else probe(item, path)
 
-    def _look_up(
-        self, photo: Photo, cell: str, column: PhotoColumn
-    ) -> tuple[str, Path | None, dict[str, Any]]:
-        """Return the key of a file, where it is, and what is wrong with it."""
+    def _look_up(self, photo: Photo, column: PhotoColumn) -> tuple[str, _File]:
+        """Return the key of a file and the file."""
         text = str(photo.content)
-        if len(text) > _LONGEST_PATH:
-            return cell, None, _problem(f"is no path: {len(text)} characters")
         if photo.kind == "link":
-            return text, None, _problem("is a link; links are not downloaded")
+            return text, _unusable(text, "is a link; links are not downloaded")
         try:
             path = self._folders.find(text, column.default_paths)
         except ItemError as error:
-            return clean_path(text), None, _problem(str(error))
+            key = clean_path(text) or text
+            return key, _unusable(key, str(error))
         key = self._folders.key(path)
         if path.suffix.lower() in TEXT_DRIVERS:  # it may lead to any other file
             reason = "is a text that describes a raster; give it as an input of its own"
-            return key, None, _problem(reason, "unreadable")
-        return key, path, {}
+            return key, _unusable(key, reason, "unreadable")
+        return key, _File(path, Item(kind="file", source_key=key, name=path.name), {})
 
 
-def _problem(reason: str, status: ItemStatus = "missing") -> dict[str, Any]:
-    return {"status": status, "reason": reason}
+def _unusable(key: str, reason: str, status: ItemStatus = "missing") -> _File:
+    name = PurePosixPath(key).name or key
+    item = Item(kind="file", source_key=key, name=name, status=status, reason=reason)
+    return _File(None, item, {})
 
 
 def _cell_key(table: str, column: str, row: int, number: int) -> str:

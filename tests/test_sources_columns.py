@@ -3,6 +3,7 @@
 import base64
 import json
 import sqlite3
+import time
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +20,7 @@ from pixelcat.catalog.errors import ItemError, SourceError, UsageError
 from pixelcat.catalog.store import Catalog
 from pixelcat.cli import cli
 from pixelcat.io.csv_table import csv_format, csv_rows
-from pixelcat.io.photo_cells import photos_in
+from pixelcat.io.photo_cells import looks_like_photos, photos_in
 from pixelcat.io.photo_paths import PhotoFolders
 from pixelcat.io.safe_xml import parse_xml
 from pixelcat.io.sources import reader, scan
@@ -265,10 +266,22 @@ def test_json_that_runs_commands_or_fetches_is_not_opened_as_such(tmp_path):
         ("http://x.org/a.jpg?w=1,2", ["http://x.org/a.jpg?w=1,2"]),
         ('<p><img width=9 src="files/a&amp;b.jpg"/>text', ["files/a&b.jpg"]),
         (17, ["17"]),
+        ("https://[x/a.jpg", ["https://[x/a.jpg"]),
     ],
 )
 def test_a_value_is_split_into_photos(value, expected):
+    looks_like_photos(value)
     assert [photo.content for photo in photos_in(value)] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["data:" + ";a" * 200_000, "<img " * 50_000, "<img" + " src" * 100_000, "<img src=" * 50_000],
+)
+def test_a_hostile_text_takes_no_time(text):
+    started = time.monotonic()
+    looks_like_photos(text)
+    assert time.monotonic() - started < 2
 
 
 def test_links_are_listed_and_not_downloaded(tmp_path):
@@ -321,6 +334,18 @@ def test_base64_is_decoded_and_fetched_in_any_order(tmp_path, photo_bytes, suffi
     with reader(scanned.dataset) as fetch:
         assert [fetch(item) for item in items] == wanted
         assert [fetch(item) for item in reversed(items)] == wanted[::-1]
+
+
+def test_a_table_that_is_gone_says_so(tmp_path, photo_bytes):
+    path = csv(tmp_path / "s.csv", "photo", base64.b64encode(photo_bytes()).decode())
+    (scanned,) = scan(path)
+    (item,) = scanned.items
+    path.unlink()
+    with (
+        reader(scanned.dataset) as fetch,
+        pytest.raises(ItemError, match="its table cannot be read any more"),
+    ):
+        fetch(item)
 
 
 def test_damaged_base64_is_a_row_with_a_reason(tmp_path, photo_bytes):
