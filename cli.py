@@ -20,6 +20,7 @@ from .cli_output import (
     model_code,
     pairs,
     print_rows,
+    table_options,
 )
 from .cli_survey import export, scan
 
@@ -65,6 +66,7 @@ cli.add_command(export)
     help="The catalog, a GeoPackage; made where it does not exist.",
 )  # fmt: skip
 @click.option("--layer", "-l", help="Only this feature class of the inputs.")
+@table_options
 @click.option(
     "--arg", "arguments", multiple=True, callback=pairs, metavar="NAME=VALUE",
     help="A model argument; repeatable. pixelcat model info lists them.",
@@ -86,6 +88,9 @@ def classify(
     model: str,
     output: str,
     layer: str | None,
+    photo_columns: Sequence[str],
+    media: str | None,
+    xy: Sequence[str] | None,
     arguments: Mapping[str, str],
     text: str,
     classes: str | None,
@@ -98,13 +103,14 @@ def classify(
     """Classify images, or the photos attached to features.
 
     INPUTS are image files, folders of images, file geodatabases and GeoPackages whose
-    features have photos. Class rasters go to a folder beside the catalog. The same
-    command again goes on where the last one stopped.
+    features have photos, and layers and tables with columns of photos. Class rasters go to
+    a folder beside the catalog. The same command again goes on where the last one stopped.
 
     \b
     Example:
       pixelcat classify survey.gdb --layer plots --model canopy.emd -o results.gpkg
       pixelcat classify scene.tif --model landcover.keras -o results.gpkg
+      pixelcat classify trees.csv --xy lon,lat --media photos/ -m canopy.emd -o results.gpkg
     """
     from .processors.arguments import split_text
     from .processors.classify import classify as classify_
@@ -115,6 +121,9 @@ def classify(
             model=model,
             output=output,
             layer=layer,
+            photo_columns=photo_columns,
+            media=media,
+            xy=xy,
             arguments={**split_text(text), **arguments},
             classes=classes,
             out_features=out_features,

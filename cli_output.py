@@ -51,6 +51,30 @@ def code_options(command: Command) -> Command:
     return command
 
 
+def _columns(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",")]
+
+
+def table_options(command: Command) -> Command:
+    """Add the options about layers and tables with columns of photos."""
+    for option in (
+        click.option(
+            "--xy", metavar="X,Y", callback=_columns,
+            help="Columns of longitude and latitude of a table without geometry.",
+        ),
+        click.option(
+            "--media", type=click.Path(), metavar="FOLDER",
+            help="Folder of the photos that a table names.  [default: searched near the table]",
+        ),
+        click.option(
+            "--photo-column", "photo_columns", multiple=True, metavar="NAME",
+            help="A column that names or holds photos; repeatable.  [default: found by its values]",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def model_code(trust: bool, ignore: bool) -> "ModelCode":
     """Return what ``code_options`` say.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from .cli_output import as_rows, format_option, print_rows
+from .cli_output import as_rows, format_option, print_rows, table_options
 
 TITLES = {
     "layers": "Layers",
@@ -23,9 +23,17 @@ TITLES = {
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Record nothing, whatever -o says.")
 @click.option("--layer", "-l", help="Only this feature class of the inputs.")
+@table_options
 @format_option
 def scan(
-    inputs: Sequence[str], output: str | None, dry_run: bool, layer: str | None, format_: str
+    inputs: Sequence[str],
+    output: str | None,
+    dry_run: bool,
+    layer: str | None,
+    photo_columns: Sequence[str],
+    media: str | None,
+    xy: Sequence[str] | None,
+    format_: str,
 ) -> None:
     """Say what is in an input: layers, photos, and which of them cannot be used and why.
 
@@ -39,7 +47,8 @@ def scan(
     from .io.sources.options import ScanOptions
     from .processors.survey import scan as scan_
 
-    survey = scan_(inputs, output=None if dry_run else output, options=ScanOptions(layer=layer))
+    look = ScanOptions.checked(layer=layer, photo_columns=photo_columns, media=media, xy=xy)
+    survey = scan_(inputs, output=None if dry_run else output, options=look)
     tables = {name: getattr(survey, name) for name in TITLES}
     if format_ == "json":
         click.echo(json.dumps(tables, indent=1, ensure_ascii=False))

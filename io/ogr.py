@@ -1,9 +1,8 @@
 """Feature layers through OGR (pyogrio): their columns as GeoPackage types, their rows."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import geopandas
@@ -12,26 +11,17 @@ import pyogrio
 import shapely
 from numpy.typing import NDArray
 
-from ..catalog.errors import SourceError
+from ..catalog.errors import SourceError, first_line
 from ..catalog.records import Column, Feature, SqlValue
+from .ogr_values import SQL_TYPES, sql_values
 
+_FIRST_CHUNK = 4
 _CHUNK = 20_000
+_CHUNK_BYTES = 32 << 20
+"""How much text and how many bytes may be in memory at once, all columns together."""
 
-_SQL_TYPES = {
-    ("OFTInteger", "OFSTBoolean"): "BOOLEAN",
-    ("OFTInteger", "OFSTInt16"): "SMALLINT",
-    ("OFTInteger", "OFSTNone"): "MEDIUMINT",
-    ("OFTInteger64", "OFSTNone"): "INTEGER",
-    ("OFTReal", "OFSTFloat32"): "FLOAT",
-    ("OFTReal", "OFSTNone"): "DOUBLE",
-    ("OFTDate", "OFSTNone"): "DATE",
-    ("OFTDateTime", "OFSTNone"): "DATETIME",
-    ("OFTBinary", "OFSTNone"): "BLOB",
-}
-"""OGR field type and subtype → GeoPackage column type; anything else is TEXT."""
-
-
-_WHOLE = frozenset(["SMALLINT", "MEDIUMINT", "INTEGER", "BOOLEAN"])
+Chunk = tuple[NDArray[np.int64], NDArray[Any] | None, dict[str, list[SqlValue]]]
+"""Row keys, geometry as WKB, and the values of each column."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,11 +42,11 @@ class LayerInfo:
         return next((c.name for c in self.columns if c.name.lower() == name.lower()), None)
 
 
-def layer_info(path: str, layer: str) -> LayerInfo:
+def layer_info(path: Path | str, layer: str, **open_options: str) -> LayerInfo:
     """Return what a layer is made of."""
-    info = pyogrio.read_info(path, layer=layer)
+    info = pyogrio.read_info(path, layer=layer, **open_options)
     columns = [
-        Column(name=str(name), sql_type=_SQL_TYPES.get((kind, subtype), "TEXT"))
+        Column(name=str(name), sql_type=SQL_TYPES.get((kind, subtype), "TEXT"))
         for name, kind, subtype in zip(
             info["fields"], info["ogr_types"], info["ogr_subtypes"], strict=True
         )
@@ -75,47 +65,71 @@ def layer_info(path: str, layer: str) -> LayerInfo:
 
 
 def read_features(
-    path: str, layer: str, info: LayerInfo, *, global_id: str | None
+    path: Path | str, layer: str, info: LayerInfo, *, global_id: str | None, **open_options: str
 ) -> Iterator[Feature]:
     """Yield the features of a layer in chunks of bounded size.
 
     Args:
         path: The data source, as GDAL calls it.
         layer: The layer.
-        info: Its columns.
+        info: Its columns; those left out are not read.
         global_id: The column that holds a GUID by which attachments refer to features.
+        open_options: Of the GDAL driver.
     """
-    start = 0
+    for fids, geometry, fields in read_chunks(path, layer, info, geometry=True, **open_options):
+        yield from _features(fids, geometry, info, fields, global_id)
+
+
+def read_chunks(
+    path: Path | str, layer: str, info: LayerInfo, *, geometry: bool, **open_options: str
+) -> Iterator[Chunk]:
+    """Yield the rows of a layer as columns, so many at a time as fit into some memory.
+
+    Raises:
+        SourceError: The layer cannot be read to its end.
+    """
+    start, size = 0, _FIRST_CHUNK
+    names = [c.name for c in info.columns if c.name != info.row_key]
+    types = {column.name: column.sql_type for column in info.columns}
     while True:
         try:
-            meta, fids, geometry, fields = pyogrio.raw.read(
+            meta, fids, shapes, fields = pyogrio.raw.read(
                 path,
                 layer=layer,
+                columns=names,
                 skip_features=start,
-                max_features=_CHUNK,
+                max_features=size,
                 return_fids=True,
-                read_geometry=info.geometry_type is not None,
+                read_geometry=geometry and info.geometry_type is not None,
                 datetime_as_string=True,
+                **open_options,
             )
         except Exception as error:
-            raise SourceError(f"{path}: layer {layer}: {error}") from error
+            raise SourceError(f"{path}: layer {layer}: {first_line(error)}") from error
         if not len(fids):
             return
-        _restore_large_numbers(path, layer, info, meta, fids, fields)
-        names = [str(name) for name in meta["fields"]]
-        types = {column.name: column.sql_type for column in info.columns}
-        values = [_values(types[name], field) for name, field in zip(names, fields, strict=True)]
-        yield from _features(fids, geometry, info, dict(zip(names, values, strict=True)), global_id)
+        _restore_large_numbers(path, layer, info, meta, fids, fields, **open_options)
+        found = [str(name) for name in meta["fields"]]
+        values = [sql_values(types[name], field) for name, field in zip(found, fields, strict=True)]
+        yield fids, shapes, dict(zip(found, values, strict=True))
         start += len(fids)
+        size = _next_chunk(values, len(fids))
+
+
+def _next_chunk(values: list[list[SqlValue]], rows: int) -> int:
+    """Return how many rows like these stay below the limit of memory."""
+    long = sum(len(v) for column in values for v in column if isinstance(v, str | bytes))
+    return max(1, min(_CHUNK, _CHUNK_BYTES * rows // max(1, long)))
 
 
 def _restore_large_numbers(
-    path: str,
+    path: Path | str,
     layer: str,
     info: LayerInfo,
     meta: dict[str, Any],
     fids: NDArray[np.int64],
     fields: list[NDArray[Any]],
+    **open_options: str,
 ) -> None:
     """Read 64-bit columns with NULLs again, without the NULLs that made them floats."""
     for index, name in enumerate(meta["fields"]):
@@ -130,6 +144,7 @@ def _restore_large_numbers(
             read_geometry=False,
             return_fids=True,
             where=f"{quoted} IS NOT NULL{_between(info, fids)}",
+            **open_options,
         )
         values = dict(zip(known.tolist(), exact.tolist(), strict=True))
         fields[index] = np.array([values.get(fid) for fid in fids.tolist()], dtype=object)
@@ -194,31 +209,6 @@ def _features(
             location=place,
             attributes=attributes,
         )
-
-
-def _values(sql_type: str, field: NDArray[Any]) -> list[SqlValue]:
-    """Return a column as SQL values; pyogrio makes integers with NULL floats with NaN."""
-    return [_value(value, sql_type) for value in field.tolist()]
-
-
-def _value(value: Any, sql_type: str) -> SqlValue:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if sql_type in _WHOLE:
-        return int(value)
-    if sql_type == "DATETIME":
-        return _utc(str(value))
-    return value if isinstance(value, str | int | float | bytes) else str(value)
-
-
-def _utc(text: str) -> str:
-    """Return a time as GeoPackage writes it; one without a zone is taken as UTC, as GDAL does."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _geometry_type(kind: str | None) -> str | None:

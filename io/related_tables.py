@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..catalog import column_info
 from ..catalog.errors import SourceError
 from ..catalog.geopackage import quote
-from ..catalog.records import CodedDomains, Column, Srs
-from .sqlite_source import table_columns
+from .geopackage_layer import Layer
 
 _ICONS = "nga_icon"
 _PREVIEWS_OF = "nga_contents_id"
@@ -24,20 +22,6 @@ class Relation(NamedTuple):
     media: str
     media_key: str
     mapping: str
-
-
-class Layer(NamedTuple):
-    """A base table: the feature class, or a table without geometry."""
-
-    name: str
-    row_key: str
-    """Its integer primary key."""
-    columns: tuple[Column, ...]
-    domains: CodedDomains
-    geometry_column: str | None
-    geometry_type: str | None
-    has_z: bool
-    srs: Srs | None
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
@@ -63,6 +47,21 @@ def layer_names(path: Path, connection: sqlite3.Connection) -> list[str]:
 
 def media_relations(connection: sqlite3.Connection) -> list[Relation]:
     """Return the relations that link features to photos, icons and previews left out."""
+    return [
+        relation
+        for relation in _all_media_relations(connection)
+        if relation.media.lower() != _ICONS and relation.layer.lower() != _PREVIEWS_OF
+    ]
+
+
+def media_tables(connection: sqlite3.Connection) -> set[str]:
+    """Return the tables that hold or link media, icons and previews included."""
+    return {
+        name for each in _all_media_relations(connection) for name in (each.media, each.mapping)
+    }
+
+
+def _all_media_relations(connection: sqlite3.Connection) -> list[Relation]:
     tables = _tables(connection)
     if "gpkgext_relations" not in tables:
         return []
@@ -74,42 +73,7 @@ def media_relations(connection: sqlite3.Connection) -> list[Relation]:
         relation
         for relation in (Relation(*row) for row in rows)
         if {relation.layer, relation.media, relation.mapping} <= tables
-        and relation.media.lower() != _ICONS
-        and relation.layer.lower() != _PREVIEWS_OF
     ]
-
-
-def read_layer(connection: sqlite3.Connection, relation: Relation) -> Layer:
-    """Return what the base table of a relation is made of."""
-    shape = connection.execute(
-        "SELECT g.column_name, g.geometry_type_name, g.z, s.organization,"
-        " s.organization_coordsys_id, s.srs_name, s.definition, s.srs_id"
-        " FROM gpkg_geometry_columns g LEFT JOIN gpkg_spatial_ref_sys s ON s.srs_id = g.srs_id"
-        " WHERE lower(g.table_name) = lower(?)",
-        (relation.layer,),
-    ).fetchone()
-    info = table_columns(connection, relation.layer)
-    row_key = next((column.name for column in info if column.is_key), relation.layer_key)
-    columns = [
-        Column(name=column.name, sql_type=column.declared or "TEXT")
-        for column in info
-        if not (shape and column.name == shape[0])
-        and not (column.name == row_key and row_key.lower() == "fid")
-    ]
-    columns = column_info.describe(connection, relation.layer, columns)
-    known = shape is not None and shape[7] is not None and shape[7] > 0
-    return Layer(
-        name=relation.layer,
-        row_key=row_key,
-        columns=tuple(columns),
-        domains=column_info.coded_domains(connection, columns),
-        geometry_column=shape[0] if shape else None,
-        geometry_type=shape[1].upper() if shape else None,
-        has_z=bool(shape and shape[2]),
-        srs=Srs(organization=shape[3], code=shape[4], name=shape[5], definition=shape[6])
-        if known
-        else None,
-    )
 
 
 def read_links(

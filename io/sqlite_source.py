@@ -26,6 +26,8 @@ class ColumnInfo(NamedTuple):
     """The declared type; empty where there is none."""
     is_key: bool
     """Whether it is the primary key, or its first column."""
+    is_whole_key: bool
+    """Whether it alone is the primary key."""
 
 
 def header(path: Path) -> bytes | None:
@@ -37,8 +39,13 @@ def header(path: Path) -> bytes | None:
     return head if head.startswith(_MAGIC) else None
 
 
+def is_sqlite(path: Path) -> bool:
+    """Return whether a file is an SQLite database."""
+    return header(path) is not None
+
+
 @contextmanager
-def opened(path: Path, what: str) -> Iterator[sqlite3.Connection]:
+def opened(path: Path, what: str = "a GeoPackage") -> Iterator[sqlite3.Connection]:
     """Open a database so that nothing is written to it or beside it.
 
     Args:
@@ -75,8 +82,12 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def table_columns(connection: sqlite3.Connection, table: str) -> list[ColumnInfo]:
     """Return the columns of a table in their order; none where there is no such table."""
-    rows = connection.execute(f"PRAGMA table_xinfo({quote(table)})")
-    return [ColumnInfo(name, declared or "", key == 1) for _, name, declared, _, _, key, _ in rows]
+    rows = connection.execute(f"PRAGMA table_xinfo({quote(table)})").fetchall()
+    alone = sum(row[5] > 0 for row in rows) == 1
+    return [
+        ColumnInfo(name, declared or "", key == 1, alone and key == 1)
+        for _, name, declared, _, _, key, _ in rows
+    ]
 
 
 def read_features(

@@ -14,6 +14,7 @@ from ..io import sources
 from ..io.image import decoder
 from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
+from ..io.sources.options import ScanOptions
 from .arguments import as_text
 from .classifier import Prepared
 from .definition import ModelDefinition
@@ -38,7 +39,6 @@ class _Request:
     hashes: tuple[str, str]
     """Of definition and weights."""
     options: RunOptions
-    layer: str | None
     out_features: str | None
     force: bool
 
@@ -49,6 +49,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     model: str | os.PathLike[str],
     output: str | os.PathLike[str],
     layer: str | None = None,
+    photo_columns: str | Sequence[str] = (),
+    media: str | os.PathLike[str] | None = None,
+    xy: Sequence[str] | None = None,
     arguments: Mapping[str, Any] | None = None,
     classes: str | os.PathLike[str] | None = None,
     out_features: str | None = None,
@@ -62,11 +65,14 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     stopped; what is done already is not done again.
 
     Args:
-        inputs: Image files, folders, file geodatabases or GeoPackages with photos.
+        inputs: Image files, folders, geodatabases, layers or tables with photos.
         model: An ``.emd`` file or its text, a ``.dlpk`` package, or a model file.
         output: The catalog, a GeoPackage; made where it does not exist. Class rasters go
             to ``<its stem>_rasters`` beside it.
         layer: Only this feature class of the inputs.
+        photo_columns: Columns that name or hold photos, where they are not found.
+        media: Folder that paths in such columns are relative to, and may not lead out of.
+        xy: Columns of longitude and latitude of a table without geometry.
         arguments: Model arguments by name, as text or as Python values; see
             :data:`pixelcat.processors.options.ARGUMENTS`.
         classes: A CSV or JSON file with value, name and color of each class, for a model that
@@ -90,6 +96,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     """
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     check_paths(paths, Path(output))
+    look = ScanOptions.checked(layer=layer, photo_columns=photo_columns, media=media, xy=xy)
     named = None if classes is None else Path(classes)
     definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
     given = {name: as_text(value) for name, value in (arguments or {}).items()}
@@ -97,11 +104,10 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         definition=definition,
         hashes=(definition.sha256, definition.weights_sha256()),
         options=options_of(definition, given),
-        layer=layer,
         out_features=out_features,
         force=force,
     )
-    scans = [scan for path in paths for scan in sources.scan(path, layer)]
+    scans = [scan for path in paths for scan in sources.scan(path, options=look)]
     check_name(out_features, [scan.dataset for scan in scans])
     with _Model(definition, request.options) as loaded:
         if not Path(output).exists():

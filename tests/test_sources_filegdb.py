@@ -631,10 +631,10 @@ def test_a_missing_layer_lists_those_that_are_there(make_gdb):
         list(scan(make_gdb([]), "trees"))
 
 
-def test_a_layer_without_attachments_lists_those_that_have_some(make_gdb):
+def test_a_layer_without_attachments_says_what_was_looked_at(make_gdb):
     path = make_gdb([])
     write(path, "trees", {"n": "int32"}, [(1,)], "Point", crs="EPSG:3857")
-    with pytest.raises(SourceError, match=r"layer Trees has no attachments \(those.*: plots\)"):
+    with pytest.raises(SourceError, match=r"layer Trees has no .*attachments.*\(looked at trees"):
         list(scan(path, "Trees"))
 
 
@@ -642,7 +642,7 @@ def test_no_attachments_at_all_lists_the_layers(tmp_path):
     path = tmp_path / "survey.gdb"
     write(path, "plots", {"n": "int32"}, [(1,)], "Point", crs="EPSG:3857")
     write(path, "trees", {"n": "int32"}, [(1,)], "Point", crs="EPSG:3857")
-    with pytest.raises(SourceError, match="no attachments on any of plots, trees"):
+    with pytest.raises(SourceError, match=r"no layer has .*attachments.*plots: -; trees: -"):
         list(scan(path))
 
 
@@ -700,7 +700,7 @@ def test_declared_attachments_without_rows_are_no_error(catalog, shared_data):
 
 @pytest.mark.shared_data
 def test_a_geodatabase_without_attachments_lists_its_layers(shared_data):
-    with pytest.raises(SourceError, match="fd1_lyr1, fd1_lyr2, standalone, fd2_lyr"):
+    with pytest.raises(SourceError, match=r"fd1_lyr1: .*fd1_lyr2: .*standalone: .*fd2_lyr: "):
         list(scan(shared_data / "attachments/filegdb/featuredataset.gdb"))
 
 

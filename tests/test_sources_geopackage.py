@@ -312,9 +312,9 @@ def test_a_missing_layer_lists_those_that_are_there(survey):
         list(scan(survey, "trees"))
 
 
-def test_a_layer_without_media_lists_those_that_have_some(survey):
-    with pytest.raises(SourceError, match=r"Photos has no related media \(those that do: plots\)"):
-        list(scan(survey, "Photos"))
+def test_a_layer_without_media_says_what_was_looked_at(survey):
+    with pytest.raises(SourceError, match=r"layer Plots_photos has no related media.*--photo-col"):
+        list(scan(survey, "Plots_photos"))
 
 
 @pytest.mark.parametrize(
@@ -323,13 +323,24 @@ def test_a_layer_without_media_lists_those_that_have_some(survey):
         "DROP TABLE gpkgext_relations",
         "UPDATE gpkgext_relations SET relation_name = 'attributes'",
         "DROP TABLE plots_photos",
-        "ALTER TABLE photos RENAME TO nga_icon; UPDATE gpkgext_relations"
-        + " SET related_table_name = 'nga_icon'",
     ],
 )
-def test_no_related_media_at_all_lists_the_layers(survey, script):
+def test_photos_without_a_usable_relation_are_found_by_their_column(survey, script):
     change(survey, script)
-    with pytest.raises(SourceError, match=r"no layer has related media \(layers: plots"):
+    (found,) = scan(survey)
+    assert (found.dataset.kind, found.dataset.layer) == ("photo_columns", "photos")
+    assert [item.status for item in found.items] == ["ready"]
+
+
+def test_map_icons_are_no_photos(survey):
+    change(
+        survey,
+        "ALTER TABLE photos RENAME TO nga_icon; UPDATE gpkgext_relations"
+        " SET related_table_name = 'nga_icon'",
+    )
+    with pytest.raises(
+        SourceError, match=r"no layer has related media.*\(looked at plots: plot_id"
+    ):
         list(scan(survey))
 
 
@@ -519,7 +530,10 @@ def test_a_real_geopackage_gives_its_golden_counts(
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("gdal_relation_mapping_table.gpkg", r"no layer has related media \(layers: .*a.*b"),
+        (
+            "gdal_relation_mapping_table.gpkg",
+            r"no layer has related media.*\(looked at a: -; b: -\)",
+        ),
         ("gdal_sample.gpkg", "no layer has related media"),
     ],
 )

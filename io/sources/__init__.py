@@ -13,8 +13,8 @@ from ...catalog.errors import SourceError
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
-from . import file, filegdb, folder, geopackage, mobile_geodatabase
-from .options import ScanOptions
+from . import file, filegdb, folder, geopackage, mobile_geodatabase, photo_columns
+from .options import Attached, ScanOptions
 
 _VERSION = "1"
 """Of what a scan finds; another one makes every input be scanned anew."""
@@ -51,9 +51,17 @@ class Source(Protocol):
         ...
 
 
-_MODULES: tuple[Source, ...] = (filegdb, mobile_geodatabase, geopackage, folder, file)
+_MODULES: tuple[Source, ...] = (
+    filegdb, mobile_geodatabase, geopackage, photo_columns, folder, file,
+)  # fmt: skip
 SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
 """In the order in which they are asked whether an input is theirs."""
+
+_ATTACHED: dict[str, Callable[[Path], Attached]] = {
+    filegdb.KIND: filegdb.attached,
+    geopackage.KIND: geopackage.attached,
+}
+"""Kinds with layers that have attachments; their other layers may name photos by columns."""
 
 
 def scan(
@@ -77,9 +85,39 @@ def scan(
     options = options or ScanOptions()
     if layer:
         options = replace(options, layer=layer)
-    known = fingerprint(path, f"{_VERSION} {options}") if source.IS_WHOLE else None
-    for found in source.scan(path, options):
-        yield replace(found, dataset=replace(found.dataset, fingerprint=known))
+    known: list[str | None] = []
+    for found in _scans(source, path, options):
+        if not known:
+            known.append(fingerprint(path, f"{_VERSION} {options}"))
+        whole = SOURCES[found.dataset.kind].IS_WHOLE
+        yield replace(
+            found, dataset=replace(found.dataset, fingerprint=known[0] if whole else None)
+        )
+
+
+def _scans(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:
+    if source.KIND in _ATTACHED:
+        yield from _scan_layers(source, path, options)
+        return
+    if options.photo_columns and source is not photo_columns:
+        raise SourceError(f"{path} is no table and has no columns; leave out --photo-column")
+    yield from source.scan(path, options)
+
+
+def _scan_layers(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:
+    """Read layers with attachments by their kind, the others by their photo columns."""
+    attached = _ATTACHED[source.KIND](path)
+    named = options.layer
+    if options.photo_columns or (named and named.lower() not in attached.layers):
+        without = frozenset() if named else attached.tables
+        yield from photo_columns.scan_layers(path, options, without=without, required=True)
+        return
+    if attached.layers:
+        yield from source.scan(path, options)
+    if named is None:
+        without = attached.layers | attached.tables
+        required = not attached.layers
+        yield from photo_columns.scan_layers(path, options, without=without, required=required)
 
 
 def reader(dataset: Dataset) -> AbstractContextManager[Fetch]:

@@ -20,7 +20,7 @@ from ..attachment_tables import attachments, choose, find_relations
 from ..esri_items import GeodatabaseItems, Relation, read_items
 from ..ogr import LayerInfo, layer_info, read_features
 from ..zipped_geodatabase import MASTER_TABLE, gdal_path, holds_geodatabase
-from .options import ScanOptions
+from .options import Attached, ScanOptions
 
 KIND = "filegdb"
 IS_WHOLE = True
@@ -36,18 +36,31 @@ def matches(path: Path) -> bool:
     return is_file_geodatabase(path) or holds_geodatabase(path)
 
 
+def attached(path: Path) -> Attached:
+    """Return the feature classes that have attachments, and the tables that hold them."""
+    _, _, relations = _contents(path)
+    layers = frozenset(relation.layer.lower() for relation in relations)
+    return Attached(layers, frozenset(each.attachment_table.lower() for each in relations))
+
+
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield one dataset per feature class (or table) that has attachments."""
+    uri = gdal_path(path)
+    tables, items, relations = _contents(path)
+    for relation in choose(path, options.layer, tables, relations):
+        info = layer_info(uri, relation.layer) if relation.layer in tables else None
+        yield _scan_relation(path, relation, info, items)
+
+
+def _contents(path: Path) -> tuple[list[str], GeodatabaseItems, list[Relation]]:
+    """Return the layers, what the system table says of them, and the relations."""
     uri = gdal_path(path)
     try:
         tables = [str(name) for name, _ in pyogrio.list_layers(uri)]
         items = read_items(_definitions(uri))
-        relations = find_relations(tables, items, lambda name: _columns(uri, name))
+        return tables, items, list(find_relations(tables, items, lambda name: _columns(uri, name)))
     except (DataSourceError, DataLayerError) as error:
         raise SourceError(f"{path}: not a readable file geodatabase: {error}") from error
-    for relation in choose(path, options.layer, tables, relations):
-        info = layer_info(uri, relation.layer) if relation.layer in tables else None
-        yield _scan_relation(path, relation, info, items)
 
 
 @contextmanager

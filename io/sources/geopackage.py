@@ -5,25 +5,24 @@ Read with ``sqlite3`` alone, one BLOB at a time.
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from ...catalog import geometry
 from ...catalog.errors import ItemError, SourceError
 from ...catalog.geopackage import quote
-from ...catalog.records import Dataset, Feature, Item, Scan
+from ...catalog.records import Dataset, Item, Scan
+from ..geopackage_layer import Layer, read_features, read_layer
 from ..probe import probe
 from ..related_tables import (
-    Layer,
     Relation,
     layer_names,
     media_key,
     media_relations,
-    read_layer,
+    media_tables,
     read_links,
 )
-from ..sqlite_source import header, opened, read_features, table_columns
-from .options import ScanOptions
+from ..sqlite_source import is_sqlite, opened, table_columns
+from .options import Attached, ScanOptions
 
 KIND = "geopackage"
 IS_WHOLE = True
@@ -31,25 +30,31 @@ IS_WHOLE = True
 _NAME_COLUMNS = ("name", "filename", "file_name", "title")
 
 
-def matches(path: Path) -> bool:
-    """Return whether the file is an SQLite database."""
-    return header(path) is not None
+matches = is_sqlite
+
+
+def attached(path: Path) -> Attached:
+    """Return the layers with related media, and the tables that hold or link them."""
+    with opened(path) as connection:
+        layer_names(path, connection)  # refuses what is no source
+        layers = frozenset(relation.layer.lower() for relation in media_relations(connection))
+        tables = frozenset(name.lower() for name in media_tables(connection))
+    return Attached(layers, tables)
 
 
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield one dataset per layer that has related media."""
-    with _opened(path) as connection:
-        layers = layer_names(path, connection)
+    with opened(path) as connection:
         relations = media_relations(connection)
-        names = _chosen(path, options.layer, layers, relations)
-    for name in names:
-        yield _scan_layer(path, name, relations)
+    for name in dict.fromkeys(relation.layer for relation in relations):
+        if options.layer is None or name.lower() == options.layer.lower():
+            yield _scan_layer(path, name, relations)
 
 
 @contextmanager
 def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
     """Fetch media by table and key."""
-    with _opened(Path(dataset.uri)) as connection:
+    with opened(Path(dataset.uri)) as connection:
 
         def fetch(item: Item) -> bytes:
             table, _, key = item.source_key.rpartition("/")
@@ -64,32 +69,10 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
         yield fetch
 
 
-def _opened(path: Path) -> AbstractContextManager[sqlite3.Connection]:
-    return opened(path, "a GeoPackage")
-
-
-def _chosen(
-    path: Path, layer: str | None, layers: list[str], relations: list[Relation]
-) -> list[str]:
-    with_media = list(dict.fromkeys(relation.layer for relation in relations))
-    if layer is None:
-        if not with_media:
-            listing = ", ".join(layers) or "none"
-            raise SourceError(f"{path}: no layer has related media (layers: {listing})")
-        return with_media
-    for name in with_media:
-        if name.lower() == layer.lower():
-            return [name]
-    if layer.lower() in (name.lower() for name in layers):
-        listing = ", ".join(with_media) or "none"
-        raise SourceError(f"{path}: layer {layer} has no related media (those that do: {listing})")
-    raise SourceError(f"{path}: no layer {layer}; there are {', '.join(layers) or 'none'}")
-
-
 def _scan_layer(path: Path, name: str, every: list[Relation]) -> Scan:
     relations = [relation for relation in every if relation.layer == name]
-    with _opened(path) as connection:
-        layer = read_layer(connection, relations[0])
+    with opened(path) as connection:
+        layer = read_layer(connection, name, relations[0].layer_key)
     dataset = Dataset(
         kind=KIND,
         uri=str(path),
@@ -103,34 +86,14 @@ def _scan_layer(path: Path, name: str, every: list[Relation]) -> Scan:
         columns=layer.columns,
         domains=layer.domains,
     )
-    return Scan(dataset=dataset, features=_features(path, layer), items=_items(path, layer, every))
-
-
-def _features(path: Path, layer: Layer) -> Iterator[Feature]:
-    with _opened(path) as connection:
-        yield from _read_features(connection, layer)
-
-
-def _read_features(connection: sqlite3.Connection, layer: Layer) -> Iterator[Feature]:
-    names = [column.name for column in layer.columns]
-    shape = quote(layer.geometry_column) if layer.geometry_column else "NULL"
-    cursor = connection.execute(
-        f"SELECT {', '.join(map(quote, [layer.row_key, *names]))}, {shape}"
-        f" FROM {quote(layer.name)} ORDER BY {quote(layer.row_key)}"
+    return Scan(
+        dataset=dataset, features=read_features(path, layer), items=_items(path, layer, every)
     )
-    return read_features(cursor, names, layer.srs.definition if layer.srs else None, _wkb)
-
-
-def _wkb(blob: object) -> bytes | None:
-    try:
-        return geometry.decode(blob) if isinstance(blob, bytes) else None
-    except (ValueError, KeyError):
-        return None
 
 
 def _items(path: Path, layer: Layer, every: list[Relation]) -> Iterator[Item]:
     """Yield the media rows that belong to a layer, and those that belong to no layer at all."""
-    with _opened(path) as connection:
+    with opened(path) as connection:
         yield from _read_items(connection, layer, every)
 
 
