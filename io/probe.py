@@ -11,7 +11,7 @@ from . import srs
 from .image import Image, open_image, read_head
 from .sniff import content_type, describe
 
-_IMAGE_SUFFIXES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     [
         ".jpg",
         ".jpeg",
@@ -30,6 +30,7 @@ _IMAGE_SUFFIXES = frozenset(
         ".avif",
     ]
 )
+"""Endings by which a name claims to be an image, in lower case."""
 _CHUNK = 1 << 20
 
 
@@ -67,7 +68,7 @@ def _claims_to_be_image(item: Item) -> bool:
     declared = (item.declared_type or "").lower()
     if declared:
         return declared.startswith("image/")
-    return PurePath(item.name).suffix.lower() in _IMAGE_SUFFIXES
+    return PurePath(item.name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _reason(item: Item, where: Path | bytes, error: ItemError) -> str:

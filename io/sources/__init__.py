@@ -12,7 +12,7 @@ from typing import Protocol
 from ...catalog.errors import SourceError
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
-from . import file, filegdb, folder, geopackage
+from . import file, filegdb, folder, form_export, geopackage
 from .options import ScanOptions
 
 Fetch = Callable[[Item], Path | bytes]
@@ -45,7 +45,7 @@ class Source(Protocol):
         ...
 
 
-_MODULES: tuple[Source, ...] = (filegdb, geopackage, folder, file)
+_MODULES: tuple[Source, ...] = (filegdb, geopackage, form_export, folder, file)
 SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
 """In the order in which they are asked whether an input is theirs."""
 
