@@ -352,6 +352,17 @@ def test_a_kobo_table_with_instances_knows_whose_folder_is_whose(kobo_media, tmp
     }
 
 
+@pytest.mark.parametrize("folders", [UUIDS, ["101", "102", "103"]])
+def test_a_photo_of_another_submission_is_not_taken(folders, tmp_path, photo):
+    """Only the second one's photo is there: the first must not get it for its own."""
+    files = {"Plots.csv": table(KOBO, kobo_row(1, "photo.jpg"), kobo_row(2, "photo.jpg"))}
+    files[f"media/{folders[1]}/photo.jpg"] = photo()
+    assert only(write_folder(tmp_path / "kobo", files)).links() == {
+        f"media/{folders[1]}/photo.jpg": ("ready", ("2",)),
+        f"{UUIDS[0]}/photo.jpg (missing)": ("missing", ("1",)),
+    }
+
+
 def test_names_that_cannot_be_told_apart_are_not_guessed(tmp_path, photo):
     files = {"a/photo.jpg": photo(1), "b/photo.jpg": photo(2)}
     text = table(["fulcrum_id", "pic"], ["x", "photo.jpg"], ["y", "b/photo.jpg"])
@@ -814,6 +825,29 @@ def test_an_open_catalog_is_never_opened_as_a_table(tmp_path, hostile):
         ]
         with pytest.raises(CatalogError, match="is the open catalog"):
             SOURCES["form_export"].matches(folder / "results.gpkg")
+
+
+def test_a_catalog_among_the_files_is_no_item_of_the_next_run(tmp_path, hostile):
+    folder = write_folder(tmp_path / "x", hostile({}))
+    with Catalog(folder / "results", create=True):
+        pass
+    scans = list(scan(folder))
+    with Catalog(folder / "results") as catalog:
+        catalog.add(scans[0])
+        assert [row["name"] for row in catalog.query("select name from items")] == ["a.jpg"]
+
+
+@pytest.mark.shared_data
+def test_real_hostile_archives_are_never_ours(shared_data):
+    paths = sorted((shared_data / "bad" / "archives").iterdir())
+    assert paths
+    assert {kind_of(path) for path in paths} <= {"file", "folder", "filegdb", "geopackage"}
+
+
+@pytest.mark.shared_data
+def test_real_projects_of_other_tools_are_not_ours(shared_data):
+    for name in ("qfield/bee_farming", "mergin", "photos", "derived", "derived/awkward_images"):
+        assert kind_of(shared_data / "attachments" / name) == "folder"
 
 
 # --- in the catalog ----------------------------------------------------------------------

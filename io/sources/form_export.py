@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...catalog.errors import ItemError, SourceError
+from ...catalog.lock import belongs_to_live
 from ...catalog.records import Dataset, Feature, Item, Scan
 from .. import srs
 from .forms.archive import is_archive
@@ -129,7 +130,7 @@ def _items(root: Path, survey: Survey, unnamed: Sequence[str]) -> Iterator[Item]
     """Yield the files that submissions name, the names without a file, and all other files."""
     with open_export(root) as export:
         for key, owners in survey.links.items():
-            yield replace(export.item(key), feature_keys=tuple(dict.fromkeys(owners)))
+            yield replace(export.item(key), feature_keys=tuple(owners))
         for absent, owners in survey.absent.items():
             yield Item(
                 kind="file" if root.is_dir() else "attachment",
@@ -137,7 +138,9 @@ def _items(root: Path, survey: Survey, unnamed: Sequence[str]) -> Iterator[Item]
                 name=absent.name,
                 status="missing",
                 reason=absent.reason,
-                feature_keys=tuple(dict.fromkeys(owners)),
+                feature_keys=tuple(owners),
             )
         for key in unnamed:
-            yield export.item(key)
+            path = export.path(key)
+            if path is None or not belongs_to_live(path):  # a catalog of an earlier run
+                yield export.item(key)

@@ -83,7 +83,7 @@ def read_instance(export: Export, instance: Instance) -> Answers:
 
     Then every file in its folder is taken for its own, since nothing else can tell.
     """
-    own = {_FOLDER: instance.folder}
+    own = {_FOLDER: instance.folder or "."}
     names = "\n".join(instance.files)
     if instance.xml is None:
         return Answers("attachments", {**own, _FILES: names})

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -35,10 +35,19 @@ class Media:
         self._stems: dict[str, list[str]] = defaultdict(list)
         self._within: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._folders: dict[str, set[str]] = defaultdict(set)
+        self._claimed: set[str] = set()
+        self._free: dict[str, list[str]] = {}
         for key in self.keys:
             self._add(key)
         for name, folder in aliases:
             self._folders[fold(name)].add(folder)
+            self._claimed.add(folder)
+
+    def claim(self, scopes: Iterable[str]) -> None:
+        """Note that folders of these names are submissions' own: no other finds files there."""
+        self._free.clear()
+        for scope in scopes:
+            self._claimed |= self._folders.get(fold(scope), set())
 
     def _add(self, key: str) -> None:
         path = PurePosixPath(key)
@@ -50,11 +59,18 @@ class Media:
             self._within[folder, name].append(key)
             self._folders[fold(folder)].add(folder)
             self._folders[fold(parent.name)].add(folder)
+            if is_id(parent.name):
+                self._claimed.add(folder)
+
+    def folders(self, scopes: Iterable[str]) -> list[str]:
+        """Return the folders that are called like this, by name, path or id."""
+        found = {each for scope in scopes if scope for each in self._folders.get(fold(scope), ())}
+        return sorted(found)
 
     def find(
         self,
         token: str,
-        scopes: Collection[str] = (),
+        own: Sequence[str] | None = None,
         *,
         only: bool = False,
         by_stem: bool = False,
@@ -63,23 +79,37 @@ class Media:
 
         Args:
             token: A name, a path, an id or a link.
-            scopes: Folders or ids of the submission: its own files go first.
+            own: The folders of the submission: its own files go first, and those of other
+                submissions are none of its business. None where submissions have no folders.
             only: Nothing but its own files.
             by_stem: The token may be a name without its ending; an id always may.
         """
         name = file_name(token)
-        keys = self._own(fold(name), scopes) or self._own(fold(_as_stored(name)), scopes)
+        folded = fold(name)
+        keys: list[str] = []
+        if own:
+            keys = self._own(folded, own) or self._own(fold(_as_stored(name)), own)
         if not keys and not only:
-            keys = self._names.get(fold(name), [])
+            keys = self._names.get(folded, [])
             if not keys and (by_stem or is_id(name)):
                 keys = self._stems.get(fold(name.strip("{}")), [])
+            if own is not None:
+                keys = self._unclaimed(folded, keys)
         if 1 < len(keys) < _MANY:
             keys = _most_exact(keys, token, name)
         return Found(keys[0] if len(keys) == 1 else None, len(keys))
 
-    def _own(self, name: str, scopes: Collection[str]) -> list[str]:
-        folders = {folder for scope in scopes for folder in self._folders.get(fold(scope), ())}
-        found = (key for folder in sorted(folders) for key in self._within.get((folder, name), ()))
+    def _unclaimed(self, name: str, keys: list[str]) -> list[str]:
+        """Return the files that are no submission's own; many rows ask for the same name."""
+        if name not in self._free:
+            self._free[name] = [key for key in keys if not self._is_claimed(key)]
+        return self._free[name]
+
+    def _is_claimed(self, key: str) -> bool:
+        return any(str(folder) in self._claimed for folder in PurePosixPath(key).parents)
+
+    def _own(self, name: str, folders: Sequence[str]) -> list[str]:
+        found = (key for folder in folders for key in self._within.get((folder, name), ()))
         return list(dict.fromkeys(found))
 
 

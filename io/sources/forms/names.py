@@ -3,7 +3,6 @@
 import json
 import re
 import unicodedata
-from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ...probe import IMAGE_SUFFIXES
@@ -22,7 +21,7 @@ def fold(name: str) -> str:
 
 def is_image_name(token: str) -> bool:
     """Return whether a token looks like the name of an image."""
-    return PurePosixPath(token).suffix.lower() in IMAGE_SUFFIXES and "\n" not in token
+    return f".{token.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES and "\n" not in token
 
 
 def is_id(token: str) -> bool:
@@ -50,7 +49,7 @@ def file_name(token: str) -> str:
     """
     if "://" in token:
         return _of_link(token)
-    return PurePosixPath(token.replace("\\", "/")).name
+    return _last_part(token.replace("\\", "/"))
 
 
 def _of_link(link: str) -> str:
@@ -59,7 +58,11 @@ def _of_link(link: str) -> str:
     except ValueError:
         return link
     for _, value in parse_qsl(parts.query):
-        name = PurePosixPath(value).name
+        name = _last_part(value)
         if is_image_name(name):
             return name
-    return PurePosixPath(unquote(parts.path)).name
+    return _last_part(unquote(parts.path))
+
+
+def _last_part(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]

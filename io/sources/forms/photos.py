@@ -21,6 +21,15 @@ class Absent(NamedTuple):
     reason: str
 
 
+class _Asked(NamedTuple):
+    """The row whose names are looked up."""
+
+    owner: str
+    scope: str
+    own: list[str] | None
+    """Its folders; None where submissions have none."""
+
+
 class References:
     """Files that the rows of one table name.
 
@@ -48,9 +57,9 @@ class References:
         self._cells: Counter[int] = Counter()
         self._images: Counter[int] = Counter()
         self._resolved: set[int] = set()
-        self._absent: dict[int, dict[Absent, list[str]]] = defaultdict(dict)
-        self.links: dict[str, list[str]] = defaultdict(list)
-        """File → owners."""
+        self._absent: dict[int, dict[Absent, dict[str, None]]] = defaultdict(dict)
+        self.links: dict[str, dict[str, None]] = defaultdict(dict)
+        """File → owners, each once."""
 
     def add(self, cells: Sequence[str], owner: str, scopes: Sequence[str]) -> None:
         """Take a row into account.
@@ -60,54 +69,56 @@ class References:
             owner: Its feature.
             scopes: What its own folder may be called.
         """
+        has_folders = bool(self._table.tool.folders)
+        own = self._media.folders(scopes) if has_folders else None
+        asked = _Asked(owner, next(filter(None, scopes), ""), own)
         for column in self._columns:
             cell = cells[column].strip()
             if cell:
                 self._cells[column] += 1
             if column in self._certain or "." in cell or is_id(cell[:36]):
-                self._see(column, cell, owner, scopes)
+                self._see(column, cell, asked)
 
-    def absent(self) -> dict[Absent, list[str]]:
+    def absent(self) -> dict[Absent, dict[str, None]]:
         """Return the missing names of the columns that hold photos, with their owners."""
-        merged: dict[Absent, list[str]] = defaultdict(list)
+        merged: dict[Absent, dict[str, None]] = defaultdict(dict)
         for column, names in self._absent.items():
             resolved = column in self._resolved or column in self._certain
             if resolved or self._images[column] == self._cells[column]:
                 for absent, owners in names.items():
                     if resolved or is_image_name(absent.name):
-                        merged[absent].extend(owners)
+                        merged[absent].update(owners)
         return merged
 
-    def _see(self, column: int, cell: str, owner: str, scopes: Sequence[str]) -> None:
-        whole = self._find(column, cell, scopes)
+    def _see(self, column: int, cell: str, row: _Asked) -> None:
+        whole = self._find(column, cell, row)
         parts = [cell] if whole.key else tokens(cell)
         looks = True
         for part in parts:
-            found = whole if part == cell else self._find(column, part, scopes)
+            found = whole if part == cell else self._find(column, part, row)
             if found.key is not None:
                 self._resolved.add(column)
-                if owner not in self.links[found.key]:
-                    self.links[found.key].append(owner)
+                self.links[found.key][row.owner] = None
                 continue
             name = file_name(part)
             looks = looks and is_image_name(name) and (column in self._hinted or " " not in name)
             if column in self._certain or is_image_name(name) or is_id(name):
-                absent = self._describe(name, found, scopes)
-                self._absent[column].setdefault(absent, []).append(owner)
+                absent = _describe(name, found, row)
+                self._absent[column].setdefault(absent, {})[row.owner] = None
         self._images[column] += bool(parts) and looks
 
-    def _find(self, column: int, token: str, scopes: Sequence[str]) -> Found:
+    def _find(self, column: int, token: str, row: _Asked) -> Found:
         return self._media.find(
             token,
-            scopes,
+            row.own,
             only=self._table.tool.only_own_files,
             by_stem=column in self._certain,
         )
 
-    def _describe(self, name: str, found: Found, scopes: Sequence[str]) -> Absent:
-        scope = next((scope for scope in scopes if scope), "")
-        if found.candidates > 1:
-            reason = f"{found.candidates} files have this name; no telling which is meant"
-        else:
-            reason = "named by a submission, but not in the export"
-        return Absent(name, scope, reason)
+
+def _describe(name: str, found: Found, row: _Asked) -> Absent:
+    if found.candidates > 1:
+        reason = f"{found.candidates} files have this name; no telling which is meant"
+    else:
+        reason = "named by a submission, but not in the export"
+    return Absent(name, row.scope, reason)

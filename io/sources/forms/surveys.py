@@ -37,9 +37,9 @@ class Survey:
     table: Table
     columns: tuple[Column, ...] = ()
     locate: place.Locate | None = None
-    links: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """File → features, or an owner who is none."""
-    absent: dict[Absent, list[str]] = field(default_factory=lambda: defaultdict(list))
+    links: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    """File → features, or an owner who is none; each once."""
+    absent: dict[Absent, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
 
     @property
     def geometry_type(self) -> str | None:
@@ -67,9 +67,9 @@ class Survey:
     def take(self, references: References) -> None:
         """Add the files that a table names for submissions of this survey."""
         for key, owners in references.links.items():
-            self.links[key].extend(owners)
+            self.links[key].update(owners)
         for absent, owners in references.absent().items():
-            self.absent[absent].extend(owners)
+            self.absent[absent].update(owners)
 
     def _shape(self, cells: Sequence[str]) -> bytes | None:
         if self.locate is not None:
@@ -90,11 +90,22 @@ def read_surveys(
     roots = [table for table in tables if not _is_child(table, tables)] or list(tables)
     children = [table for table in tables if table not in roots]
     reading = _Reading(export, media, options, {})
+    for table in tables:
+        _claim_folders(table, reading)
     surveys = [_read(number, table, reading) for number, table in enumerate(roots)]
     _name_children(children, reading)
     for child in children:
         _read_child(child, surveys, reading)
     return surveys
+
+
+def _claim_folders(table: Table, reading: _Reading) -> None:
+    """Note whose folders are whose before anybody looks for a file."""
+    if table.tool.only_own_files:
+        return
+    folders = _positions(table, table.tool.folders).values()
+    for cells in table.rows(reading.export) if folders else ():
+        reading.media.claim(cells[index] for index in folders if cells[index])
 
 
 def _check_columns(tables: Sequence[Table], wanted: Sequence[str]) -> None:
