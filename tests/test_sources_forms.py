@@ -148,8 +148,8 @@ def test_central_submissions_are_features_with_the_photos_of_their_repeats(kind,
         "media/l1.jpg": ("ready", ("3",)),
         "media/audio.m4a": ("skipped", ()),
         "media/unused.jpg": ("ready", ()),
-        "1660920606999.jpg (missing)": ("missing", ("2",)),
-        "gone.jpg (missing)": ("missing", ("(parent_key uuid:nobody)",)),
+        "media/1660920606999.jpg": ("missing", ("2",)),
+        "media/gone.jpg": ("missing", ("(parent_key uuid:nobody)",)),
     }
     assert {item.kind for item in found.items} == {"attachment" if kind == "zip" else "file"}
     assert found.points() == [(11.25, 48.5), (-60.5, -3.25), None]
@@ -213,6 +213,40 @@ def test_items_are_fetched_as_bytes_of_an_archive_and_as_paths_of_a_folder(centr
         (tmp_path / "a/media/1660920606988.jpg").unlink()
         with pytest.raises(ItemError, match=r"1660920606988\.jpg is gone"):
             fetch(unpacked.items[0])
+
+
+def test_a_missing_photo_that_turns_up_is_the_same_item(central, tmp_path, photo):
+    path = write_folder(tmp_path / "a", central)
+    with Catalog(tmp_path / "r.gpkg", create=True) as catalog:
+        for _ in range(2):
+            for each in scan(path):
+                catalog.add(each)
+            (path / "media" / "1660920606999.jpg").write_bytes(photo(6))
+        rows = catalog.query("select status from items where name = '1660920606999.jpg'")
+    assert rows == [{"status": "ready"}]
+
+
+def test_a_folder_around_the_export_is_as_good_as_the_export(central, tmp_path):
+    write_folder(tmp_path / "a" / "survey", central)
+    assert only(tmp_path / "a").links()["survey/media/t1.jpg"] == ("ready", ("1",))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("_Point y_latitude", "_Point y_longitude"),
+        ("grp/_loc_latitude", "grp/_loc_longitude"),
+        ("loc-Latitude", "loc-Longitude"),
+        ("lat_1_Location", "long_1_Location"),
+        ("LAT", "LNG"),
+        ("y", "x"),
+        ("POINT_Y", "POINT_X"),
+    ],
+)
+def test_names_of_coordinates(names, tmp_path, photo):
+    text = table(["fulcrum_id", "pic", "yx", "plat", *names], ["a", "a.jpg", 1, 2, "43,5", "11.25"])
+    path = write_folder(tmp_path / "x", {"a.csv": text, "a.jpg": photo()})
+    assert only(path).points() == [(11.25, 43.5)]
 
 
 def test_two_forms_are_two_layers(central, tmp_path, photo):
@@ -300,7 +334,7 @@ def test_kobo_media_alone_are_told_by_folder_and_name(kobo_media, tmp_path):
     assert found.links() == {
         "sub/photo.jpg": ("ready", ("1",)),
         "sub_1/photo.jpg": ("ready", ("2",)),
-        "sub_2/photo.jpg (missing)": ("missing", ("3",)),
+        "sub_2/photo.jpg": ("missing", ("3",)),
         "sub_1/extra.jpg": ("ready", ()),
     }
     assert found.points() == [(11.25, 43.5), (11.25, 43.5), None]
@@ -327,8 +361,7 @@ def test_a_kobo_table_beside_its_media_archive(delimiter, tmp_path, photo):
     expected = {
         f"{base}/{UUIDS[0]}/my_photo.jpg": ("ready", ("1",)),
         f"{base}/{UUIDS[2]}/my_photo.jpg": ("ready", ("3",)),
-        f"{UUIDS[1]}/my photo.jpg (missing)": ("missing", ("2",)),
-        f"{UUIDS[1]}/my_photo.jpg (missing)": ("missing", ("2",)),
+        f"{base}/{UUIDS[1]}/my photo.jpg": ("missing", ("2",)),
     }
     for path in (folder, folder / "Plots.csv"):
         found = only(path)
@@ -347,7 +380,7 @@ def test_a_kobo_table_with_instances_knows_whose_folder_is_whose(kobo_media, tmp
     assert found.links() == {
         "sub_1/photo.jpg": ("ready", ("2",)),
         "sub/photo.jpg": ("ready", ("3",)),
-        f"{UUIDS[2]}/photo.jpg (missing)": ("missing", ("1",)),
+        "sub_2/photo.jpg": ("missing", ("1",)),
         "sub_1/extra.jpg": ("ready", ()),
     }
 
@@ -359,7 +392,7 @@ def test_a_photo_of_another_submission_is_not_taken(folders, tmp_path, photo):
     files[f"media/{folders[1]}/photo.jpg"] = photo()
     assert only(write_folder(tmp_path / "kobo", files)).links() == {
         f"media/{folders[1]}/photo.jpg": ("ready", ("2",)),
-        f"{UUIDS[0]}/photo.jpg (missing)": ("missing", ("1",)),
+        f"media/{UUIDS[0]}/photo.jpg": ("missing", ("1",)),
     }
 
 
@@ -369,7 +402,7 @@ def test_names_that_cannot_be_told_apart_are_not_guessed(tmp_path, photo):
     found = only(write_folder(tmp_path / "x", {**files, "t.csv": text}))
     assert found.links() == {
         "b/photo.jpg": ("ready", ("2",)),
-        "photo.jpg (missing)": ("missing", ("1",)),
+        "b/photo.jpg (missing)": ("missing", ("1",)),
         "a/photo.jpg": ("ready", ()),
     }
     (missing,) = [item for item in found.items if item.status == "missing"]
@@ -580,7 +613,7 @@ def test_fulcrum_names_photos_by_id(tmp_path, photo):
         f"Trees/{ids[1]}.jpg": ("ready", ("1",)),
         f"Trees/{ids[2]}.jpg": ("ready", ("2",)),
         f"Trees/{ids[3]}.jpg": ("ready", ()),
-        f"{ids[4]} (missing)": ("missing", ("2",)),
+        f"Trees/{ids[4]}": ("missing", ("2",)),
     }
 
 
@@ -684,10 +717,12 @@ def test_what_the_user_says_goes_over_what_is_found(tmp_path, photo):
     path = write_zip(tmp_path / "x.zip", {"f.csv": text, "media/a.jpg": photo(1)})
     media = write_folder(tmp_path / "elsewhere", {"deep/7.jpg": photo(2)})
     found = only(path, photo_columns=("ID",), media=media, xy=("EAST", "north"))
-    assert found.links() == {"deep/7.jpg": ("ready", ("1",)), "8 (missing)": ("missing", ("2",))}
+    assert found.links() == {"deep/7.jpg": ("ready", ("1",)), "deep/8": ("missing", ("2",))}
     assert found.points() == [(11.25, 43.5)] * 2
     with reader(found.dataset) as fetch:
         assert fetch(found.items[0]) == media / "deep/7.jpg"
+    with pytest.raises(SourceError, match=r"gone: no folder or ZIP archive of media"):
+        only(path, media=tmp_path / "gone")
     with pytest.raises(SourceError, match="no column foto in f; there are SubmissionDate, pic"):
         only(path, photo_columns=("foto",))
     with pytest.raises(SourceError, match="f: no column e; there are"):
@@ -835,6 +870,18 @@ def test_a_catalog_among_the_files_is_no_item_of_the_next_run(tmp_path, hostile)
     with Catalog(folder / "results") as catalog:
         catalog.add(scans[0])
         assert [row["name"] for row in catalog.query("select name from items")] == ["a.jpg"]
+
+
+@pytest.mark.shared_data
+def test_real_photos_of_a_folder_elsewhere(tmp_path, shared_data):
+    media = shared_data / "attachments/photos/gps"
+    names = sorted(each.name for each in media.iterdir())
+    rows = [["2024", name, f"uuid:{name}"] for name in [*names, "gone.jpg"]]
+    path = write_folder(tmp_path / "x", {"f.csv": table(["SubmissionDate", "pic", "KEY"], *rows)})
+    found = only(path, media=media)
+    assert [item.status for item in found.items] == ["ready"] * 9 + ["missing"]
+    assert [item.feature_keys for item in found.items] == [(str(n),) for n in range(1, 11)]
+    assert all(item.lat and item.taken_at for item in found.items[:9])
 
 
 @pytest.mark.shared_data

@@ -5,10 +5,12 @@ archive, or a table beside its media. A submission is one feature; photos of its
 its own. Nothing is unpacked to disk.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ...catalog.errors import ItemError, SourceError
 from ...catalog.lock import belongs_to_live
@@ -18,6 +20,7 @@ from .forms.archive import is_archive
 from .forms.export import Export, open_export
 from .forms.instances import find_instances, instance_ids, is_metadata
 from .forms.media import Media
+from .forms.photos import Absent
 from .forms.surveys import Survey, read_surveys
 from .forms.tables import Table, find_tables, is_form_export, related_tables
 from .options import ScanOptions
@@ -25,6 +28,15 @@ from .options import ScanOptions
 KIND = "form_export"
 
 _MEDIA = "media"
+
+
+class _Rest(NamedTuple):
+    """Files beside those that a survey names."""
+
+    unnamed: Sequence[str]
+    """Nobody's; they go with this survey."""
+    taken: Collection[str]
+    """All that there are."""
 
 
 def matches(path: Path) -> bool:
@@ -48,7 +60,7 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     if not (named or unnamed or any(survey.absent for survey in surveys)):
         raise SourceError(f"{path}: no submission names a photo, and there are none")
     for survey in _chosen(path, options.layer, surveys):
-        rest = unnamed if survey is surveys[0] else []
+        rest = _Rest(unnamed if survey is surveys[0] else [], frozenset(media.keys))
         yield _scan_survey(path, survey, rest, options.media)
 
 
@@ -75,6 +87,8 @@ def _read(path: Path, export: Export, options: ScanOptions) -> tuple[list[Survey
     if _is_table(path):
         tables = related_tables(tables, path.name)
     if options.media is not None:
+        if not (options.media.is_dir() or is_archive(options.media)):
+            raise SourceError(f"{options.media}: no folder or ZIP archive of media")
         with open_export(options.media.resolve()) as elsewhere:
             media = Media(elsewhere.keys())
     else:
@@ -100,7 +114,7 @@ def _chosen(path: Path, layer: str | None, surveys: Sequence[Survey]) -> list[Su
     return chosen
 
 
-def _scan_survey(path: Path, survey: Survey, unnamed: Sequence[str], media: Path | None) -> Scan:
+def _scan_survey(path: Path, survey: Survey, rest: _Rest, media: Path | None) -> Scan:
     place = survey.geometry_type
     root = media.resolve() if media else None
     dataset = Dataset(
@@ -117,7 +131,7 @@ def _scan_survey(path: Path, survey: Survey, unnamed: Sequence[str], media: Path
     return Scan(
         dataset=dataset,
         features=_features(path, survey),
-        items=_items(root or path, survey, unnamed),
+        items=_items(root or path, survey, rest),
     )
 
 
@@ -126,21 +140,37 @@ def _features(path: Path, survey: Survey) -> Iterator[Feature]:
         yield from survey.features(export)
 
 
-def _items(root: Path, survey: Survey, unnamed: Sequence[str]) -> Iterator[Item]:
+def _items(root: Path, survey: Survey, rest: _Rest) -> Iterator[Item]:
     """Yield the files that submissions name, the names without a file, and all other files."""
+    folder = _usual_folder(survey)
     with open_export(root) as export:
         for key, owners in survey.links.items():
             yield replace(export.item(key), feature_keys=tuple(owners))
         for absent, owners in survey.absent.items():
             yield Item(
                 kind="file" if root.is_dir() else "attachment",
-                source_key=f"{absent.scope}/{absent.name} (missing)".lstrip("/"),
+                source_key=_expected(absent, folder, rest.taken),
                 name=absent.name,
                 status="missing",
                 reason=absent.reason,
                 feature_keys=tuple(owners),
             )
-        for key in unnamed:
+        for key in rest.unnamed:
             path = export.path(key)
             if path is None or not belongs_to_live(path):  # a catalog of an earlier run
                 yield export.item(key)
+
+
+def _usual_folder(survey: Survey) -> str:
+    """Return the folder in which most of the files are."""
+    folders = Counter(key.rpartition("/")[0] for key in survey.links)
+    return max(folders, key=lambda each: folders[each], default="")
+
+
+def _expected(absent: Absent, usual: str, taken: Collection[str]) -> str:
+    """Return where a missing file would be: the same item once it is there."""
+    folder = absent.folder or usual
+    if absent.scope and not absent.folder:
+        folder = f"{usual.rpartition('/')[0]}/{absent.scope}".lstrip("/")
+    key = f"{folder}/{absent.name}".lstrip("/")
+    return f"{key} (missing)" if key in taken else key

@@ -6,7 +6,8 @@ from typing import Any
 
 import shapely
 
-from ....catalog.errors import SourceError
+from ....catalog.errors import ItemError, SourceError
+from .archive import DAMAGED
 from .text import Open
 
 _MAX_BYTES = 256 << 20
@@ -18,10 +19,13 @@ def is_collection(head: bytes) -> bool:
 
 
 def header(where: str, open_: Open) -> list[str]:
-    """Return the names of all properties in the order of their first use."""
+    """Return the names of all properties in the order of their first use; none if unreadable."""
     names: dict[str, None] = {}
-    for feature in _features(where, open_):
-        names.update(dict.fromkeys(_properties(feature)))
+    try:
+        for feature in _features(where, open_):
+            names.update(dict.fromkeys(_properties(feature)))
+    except (SourceError, ItemError):
+        return []
     return list(names)
 
 
@@ -37,9 +41,9 @@ def _features(where: str, open_: Open) -> list[Any]:
         with open_() as file:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
-            raise SourceError(f"{where}: is larger than {_MAX_BYTES >> 20} MiB")
+            raise ValueError(f"larger than {_MAX_BYTES >> 20} MiB")
         features = json.loads(data.decode("utf-8-sig", "replace"))["features"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (TypeError, KeyError, *DAMAGED) as error:
         raise SourceError(f"{where}: no readable feature collection: {error}") from error
     return features if isinstance(features, list) else []
 
@@ -63,4 +67,4 @@ def _shape(feature: Any) -> str:
         shape = shapely.from_geojson(json.dumps(geometry))
     except (shapely.GEOSException, ValueError):
         return ""
-    return "" if shape is None else str(shapely.to_wkb(shape, hex=True))
+    return "" if shape is None else str(shapely.to_wkb(shapely.force_2d(shape), hex=True))

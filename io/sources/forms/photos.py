@@ -16,8 +16,10 @@ class Absent(NamedTuple):
     """A name without a file."""
 
     name: str
+    folder: str
+    """The submission's own folder; empty where it has none."""
     scope: str
-    """Whose name it is where names repeat between submissions; else empty."""
+    """What that folder would be called, where names repeat between submissions; else empty."""
     reason: str
 
 
@@ -52,7 +54,11 @@ class References:
         names = [name.lower() for name in table.header]
         described = {n for n in names if {f"{n}_caption", f"{n}_url"} <= set(names)}
         self._certain = {i for i, n in enumerate(names) if n in (wanted or described)}
-        self._columns = sorted(self._certain) if wanted else range(len(names))
+        ties = {*table.tool.keys, *(column for column, _ in table.tool.parents)}
+        free = [i for i, name in enumerate(names) if name not in ties]
+        self._columns = sorted(self._certain) if wanted else free
+        self._links_of_names = {i for i, n in enumerate(names) if n.removesuffix("_url") in
+                                set(names) - {n}}  # fmt: skip
         self._hinted = {i for i, n in enumerate(names) if _HINT.search(n)}
         self._cells: Counter[int] = Counter()
         self._images: Counter[int] = Counter()
@@ -102,6 +108,8 @@ class References:
                 continue
             name = file_name(part)
             looks = looks and is_image_name(name) and (column in self._hinted or " " not in name)
+            if column in self._links_of_names:
+                continue  # the column beside it says what is missing
             if column in self._certain or is_image_name(name) or is_id(name):
                 absent = _describe(name, found, row)
                 self._absent[column].setdefault(absent, {})[row.owner] = None
@@ -121,4 +129,4 @@ def _describe(name: str, found: Found, row: _Asked) -> Absent:
         reason = f"{found.candidates} files have this name; no telling which is meant"
     else:
         reason = "named by a submission, but not in the export"
-    return Absent(name, row.scope, reason)
+    return Absent(name, row.own[0] if row.own else "", row.scope, reason)

@@ -7,8 +7,8 @@ import shapely
 
 from ....catalog.errors import SourceError
 
-_LAT = re.compile(r"(?<![a-z])(?:latitude|lat|y)(?![a-z])", re.IGNORECASE)
-_LON = re.compile(r"(?<![a-z])(?:longitude|long|lng|lon|x)(?![a-z])", re.IGNORECASE)
+_WORDS = (("latitude", "longitude"), ("lat", "long|lng|lon"), ("y", "x"))
+"""How columns say which of the two they are, the plainest first."""
 _NUMBER = r"[+-]?\d+(?:[.,]\d+)?"
 _GEOPOINT = re.compile(rf"({_NUMBER}) ({_NUMBER})(?: ({_NUMBER}))?(?: ({_NUMBER}))?")
 
@@ -32,17 +32,24 @@ def from_geopoint(column: int) -> Locate:
 
 
 def coordinate_columns(header: Sequence[str]) -> list[tuple[int, int]]:
-    """Return pairs (longitude, latitude) of columns whose names differ in just that."""
-    latitudes: dict[str, int] = {}
-    for index, name in enumerate(header):
-        if _LAT.search(name):
-            latitudes.setdefault(_LAT.sub("*", name.lower()), index)
+    """Return pairs (longitude, latitude) of columns whose names differ in just that word."""
     pairs = []
-    for index, name in enumerate(header):
-        stem = _LON.sub("*", name.lower())
-        if _LON.search(name) and stem in latitudes:
-            pairs.append((index, latitudes[stem]))
+    for lat, lon in _WORDS:
+        latitudes = _stems(header, lat)
+        for stem, index in _stems(header, lon).items():
+            if stem in latitudes:
+                pairs.append((index, latitudes[stem]))
     return pairs
+
+
+def _stems(header: Sequence[str], word: str) -> dict[str, int]:
+    """Return columns that have a word in their name, by the rest of it."""
+    stems: dict[str, int] = {}
+    for index, name in enumerate(header):
+        stem, found = re.subn(rf"(?<![a-z])({word})(?![a-z])", "*", name.lower())
+        if found:
+            stems.setdefault(stem, index)
+    return stems
 
 
 def chosen_columns(header: Sequence[str], xy: tuple[str, str], table: str) -> tuple[int, int]:

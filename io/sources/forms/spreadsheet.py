@@ -23,8 +23,11 @@ def sheets(path: Path) -> list[str]:
 
 
 def header(path: Path, sheet: str) -> list[str]:
-    """Return the column names of a sheet."""
-    meta = pyogrio.raw.read(path, layer=sheet, max_features=1, **_AS_TEXT)[0]
+    """Return the column names of a sheet; none where it cannot be read."""
+    try:
+        meta = pyogrio.raw.read(path, layer=sheet, max_features=1, **_AS_TEXT)[0]
+    except (RuntimeError, ValueError):
+        return []
     return [str(name) for name in meta["fields"]]
 
 

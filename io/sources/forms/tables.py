@@ -53,15 +53,17 @@ class _Draft(NamedTuple):
 
 def is_form_export(export: Export, keys: Sequence[str]) -> bool:
     """Return whether a form tool wrote any of the files, from headers and names alone."""
-    return any(tool_of(draft.columns) for key in keys for draft in _drafts(export, key)) or bool(
-        find_instances(keys, export.root.name)
-    )
+    found = any(tool_of(draft.columns) for draft in _drafts(export, keys))
+    return found or bool(find_instances(keys, export.root.name))
 
 
 def find_tables(export: Export, keys: Sequence[str]) -> list[Table]:
     """Return the tables that a form tool wrote, or else the submissions that are folders."""
-    drafts = [draft for key in keys for draft in _drafts(export, key)]
-    tables = [_table(export, draft, tool) for draft in drafts if (tool := tool_of(draft.columns))]
+    tables = [
+        _table(export, draft, tool)
+        for draft in _drafts(export, keys)
+        if (tool := tool_of(draft.columns))
+    ]
     return _named_apart(tables or list(_instance_tables(export, keys)))
 
 
@@ -79,18 +81,23 @@ def related_tables(tables: Sequence[Table], key: str) -> list[Table]:
     ]
 
 
-def _may_be_table(export: Export, key: str) -> bool:
-    """Return whether a file lies where tables lie: on top, in archives one folder below."""
-    if PurePosixPath(key).suffix.lower() in IMAGE_SUFFIXES | _AUDIO_VIDEO:
-        return False
-    inside = key.rpartition(".zip/")[2]
-    deepest = 0 if export.path(key) is not None else 1
-    return inside.count("/") <= deepest
+def _drafts(export: Export, keys: Sequence[str]) -> Iterator[_Draft]:
+    """Yield what may be a table: files on top, in archives one folder below.
+
+    A folder that holds nothing but one other folder is as good as that.
+    """
+    is_wrapped = len({key.partition("/")[0] for key in keys}) == 1
+    for key in keys:
+        deepest = is_wrapped or export.path(key) is None
+        if key.rpartition(".zip/")[2].count("/") <= deepest and not _is_media_name(key):
+            yield from _drafts_in(export, key)
 
 
-def _drafts(export: Export, key: str) -> Iterator[_Draft]:
-    if not _may_be_table(export, key):
-        return
+def _is_media_name(key: str) -> bool:
+    return PurePosixPath(key).suffix.lower() in IMAGE_SUFFIXES | _AUDIO_VIDEO
+
+
+def _drafts_in(export: Export, key: str) -> Iterator[_Draft]:
     start = head(export, key, _HEAD)
     name = PurePosixPath(key).stem
     path = export.path(key)
