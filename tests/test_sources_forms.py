@@ -7,6 +7,7 @@ import struct
 import unicodedata
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import shapely
 from pixelcat.catalog.errors import CatalogError, ItemError, SourceError
 from pixelcat.catalog.store import Catalog
 from pixelcat.io.sources import SOURCES, reader, scan
-from pixelcat.io.sources.forms import archive
+from pixelcat.io.sources.forms import archive, export
 from pixelcat.io.sources.options import ScanOptions
 
 Files = Mapping[str, bytes | str]
@@ -787,6 +788,29 @@ def test_a_damaged_member_is_one_unreadable_item(tmp_path, hostile, photo):
     assert "Bad CRC-32" in found.items[-1].reason
 
 
+def test_a_long_video_is_not_read_to_its_end(tmp_path, hostile, monkeypatch):
+    monkeypatch.setattr(export, "_LARGE", 100)
+    video = b"\0\0\0\x18ftypmp42" + b"\0" * 5000
+    (item,) = [
+        each
+        for each in only(write_zip(tmp_path / "a.zip", hostile({"media/v.mp4": video}))).items
+        if each.name == "v.mp4"
+    ]
+    assert (item.status, item.reason) == ("skipped", "not an image but a video")
+    assert (item.byte_size, item.sha256) == (len(video), None)
+
+
+def test_members_that_share_bytes_are_refused(tmp_path, hostile):
+    path = write_zip(tmp_path / "a.zip", hostile({"media/b.jpg": b"x" * 500}))
+    data = bytearray(path.read_bytes())
+    last = data.rindex(b"PK\x01\x02")
+    first = data.index(b"PK\x01\x02")
+    data[last + 42 : last + 46] = data[first + 42 : first + 46]
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match="its files overlap"):
+        list(SOURCES["form_export"].scan(path, ScanOptions()))
+
+
 def test_links_and_encrypted_members_are_unreadable(tmp_path, hostile, photo):
     path = write_zip(tmp_path / "a.zip", hostile({}))
     with zipfile.ZipFile(path, "a") as file:
@@ -819,8 +843,6 @@ def test_a_name_that_repeats_is_two_items(tmp_path, hostile, photo):
 def test_a_key_never_leads_out_of_a_folder(tmp_path, hostile, photo):
     found = only(write_folder(tmp_path / "x", hostile({})))
     (tmp_path / "secret.jpg").write_bytes(photo(7))
-    from dataclasses import replace
-
     with reader(found.dataset) as fetch, pytest.raises(ItemError, match="is gone"):
         fetch(replace(found.items[0], source_key="../secret.jpg"))
 

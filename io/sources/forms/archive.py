@@ -4,7 +4,7 @@ import lzma
 import stat
 import zipfile
 import zlib
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import IO, Self
 
@@ -44,6 +44,9 @@ class Archive:
         if len(entries) > MAX_FILES:
             self._zip.close()
             raise SourceError(f"{path}: holds {len(entries)} files, more than {MAX_FILES}")
+        if _overlap(entries):
+            self._zip.close()
+            raise SourceError(f"{path}: its files overlap, as in an archive made to do harm")
         self.members = _by_name(entries)
 
     def open(self, name: str) -> IO[bytes]:
@@ -101,6 +104,11 @@ def is_archive(path: Path) -> bool:
             return "[Content_Types].xml" not in archive.NameToInfo
     except (*_BROKEN, OSError):
         return False
+
+
+def _overlap(entries: list[zipfile.ZipInfo]) -> bool:
+    spans = sorted((e.header_offset, e.header_offset + e.compress_size) for e in entries)
+    return any(after[0] < before[1] for before, after in pairwise(spans))
 
 
 def _by_name(entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:

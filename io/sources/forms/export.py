@@ -10,9 +10,14 @@ from typing import IO, Self
 from ....catalog.errors import ItemError
 from ....catalog.lock import assert_not_live
 from ....catalog.records import Item
-from ...probe import IMAGE_SUFFIXES, probe
+from ...probe import probe
+from ...sniff import HEAD_BYTES, content_type, describe
 from ..folder import item_of, walk
 from .archive import DAMAGED, Archive, is_archive
+from .names import is_image_name
+
+_LARGE = 64 << 20
+"""Bytes of a member that is only read whole where it is an image."""
 
 
 class Export:
@@ -86,10 +91,16 @@ class Export:
             return item_of(self.root, key)
         name = PurePosixPath(key).name
         item = Item(kind="attachment", source_key=key, name=name)
+        claimed = is_image_name(name)
         try:
-            return probe(item, self.fetch(key))
+            archive, member = self._member(key)
+            size = archive.members[member].file_size
+            start = head(self, key, HEAD_BYTES)
+            if size > _LARGE and not claimed and content_type(start) is None:
+                reason = f"not an image but {describe(start)}"
+                return replace(item, status="skipped", reason=reason, byte_size=size)
+            return probe(item, archive.read(member))
         except ItemError as error:
-            claimed = PurePosixPath(key).suffix.lower() in IMAGE_SUFFIXES
             return replace(item, status="unreadable" if claimed else "skipped", reason=str(error))
 
     def close(self) -> None:

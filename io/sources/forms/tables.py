@@ -11,7 +11,7 @@ from ...probe import IMAGE_SUFFIXES
 from . import geojson, spreadsheet, text
 from .export import Export, head
 from .instances import Answers, Instance, find_instances, read_instance
-from .tools import INSTANCES, ODK_CENTRAL, Tool, tool_of
+from .tools import INSTANCES, ODK_CENTRAL, Tool, may_be_tools, tool_of
 
 _HEAD = 1 << 18
 _MORE = "more_cells"
@@ -108,7 +108,7 @@ def _drafts_in(export: Export, key: str) -> Iterator[_Draft]:
             columns = spreadsheet.header(path, sheet)
             yield _Draft(key, sheet, columns, partial(_sheet_rows, path, sheet))
     elif geojson.is_collection(start):
-        columns = geojson.header(key, partial(export.open, key))
+        columns = geojson.header(key, partial(export.open, key)) if may_be_tools(start) else []
         yield _Draft(key, name, columns, partial(_collection_rows, key, columns), True)
     else:
         yield _Draft(key, name, text.header(start), partial(_text_rows, key))

@@ -101,3 +101,10 @@ def tool_of(header: Collection[str]) -> Tool | None:
         if any(mark <= columns for mark in tool.marks):
             return tool
     return None
+
+
+def may_be_tools(head: bytes) -> bool:
+    """Return whether the first bytes of a JSON text have the columns of some tool."""
+    text = head.decode("utf-8", "replace").lower()
+    marks = (mark for tool in TOOLS for mark in tool.marks)
+    return any(all(f'"{name}"' in text for name in mark) for mark in marks)
