@@ -646,7 +646,8 @@ def test_geojson_keeps_its_shapes(tmp_path, photo):
     features = [
         {"type": "Feature", "properties": {"fulcrum_id": "a", "pics": ["1.jpg", "2.jpg"], "n": 3},
          "geometry": square},
-        {"type": "Feature", "properties": {"fulcrum_id": "b", "pics": None}, "geometry": None},
+        {"type": "Feature", "properties": {"fulcrum_id": "b\ud800", "pics": None},
+         "geometry": None},
         {"type": "Feature", "properties": None,
          "geometry": {"type": "Polygon", "coordinates": "none"}},
     ]  # fmt: skip
@@ -657,6 +658,7 @@ def test_geojson_keeps_its_shapes(tmp_path, photo):
     assert found.dataset.geometry_type == "GEOMETRY"
     assert [f.location is None for f in found.features] == [False, True, True]
     assert found.values("n") == [3, None, None]
+    assert found.values("fulcrum_id") == ["a", "b?", None]
 
 
 # --- names -------------------------------------------------------------------------------
@@ -685,6 +687,13 @@ def test_spellings_of_a_name(kind, written, stored, tmp_path, photo):
     assert only(WRITERS[kind](tmp_path / "x.zip", files)).links() == {
         f"media/{stored}": ("ready", ("1",))
     }
+
+
+def test_a_member_without_a_name_is_an_item(tmp_path, photo):
+    text = table(["SubmissionDate", "pic", "KEY"], ["2024", "a.jpg", "uuid:a"])
+    path = write_zip(tmp_path / "a.zip", {"f.csv": text, "QQ.jpg": photo()})
+    path.write_bytes(path.read_bytes().replace(b"QQ.jpg", b"\0Q.jpg"))
+    assert only(path).links() == {"unnamed": ("ready", ()), "a.jpg": ("missing", ("1",))}
 
 
 def test_names_in_an_archive_that_does_not_say_they_are_utf_8(tmp_path, photo):

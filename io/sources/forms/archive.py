@@ -115,9 +115,9 @@ def _by_name(entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
     """Return the files of an archive; a name that repeats gets a number, none is lost."""
     members: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
-        name = _name(entry)
+        name = _name(entry) or "unnamed"
         parts = name.split("/")
-        if entry.is_dir() or "__MACOSX" in parts or parts[-1].startswith("."):
+        if name.endswith("/") or "__MACOSX" in parts or parts[-1].startswith("."):
             continue
         numbers = count(2)
         key = name

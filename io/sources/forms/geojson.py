@@ -50,13 +50,18 @@ def _features(where: str, open_: Open) -> list[Any]:
 
 def _properties(feature: Any) -> dict[str, Any]:
     values = feature.get("properties") if isinstance(feature, dict) else None
-    return values if isinstance(values, dict) else {}
+    return {_sound(k): v for k, v in values.items()} if isinstance(values, dict) else {}
 
 
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _sound(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _sound(text: str) -> str:
+    """Return a text without the halves of characters that JSON allows and UTF-8 does not."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _shape(feature: Any) -> str:
