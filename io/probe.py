@@ -30,7 +30,7 @@ IMAGE_SUFFIXES = frozenset(
         ".avif",
     ]
 )
-"""Names with such an ending claim to be images."""
+"""Endings by which a name claims to be an image, in lower case."""
 
 
 def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> Item:

@@ -13,7 +13,15 @@ from ...catalog.errors import SourceError
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
-from . import file, filegdb, folder, geopackage, mobile_geodatabase, photo_columns
+from . import (
+    file,
+    filegdb,
+    folder,
+    form_export,
+    geopackage,
+    mobile_geodatabase,
+    photo_columns,
+)
 from .options import Attached, ScanOptions
 
 _VERSION = "1"
@@ -52,7 +60,7 @@ class Source(Protocol):
 
 
 _MODULES: tuple[Source, ...] = (
-    filegdb, mobile_geodatabase, geopackage, photo_columns, folder, file,
+    filegdb, mobile_geodatabase, geopackage, form_export, photo_columns, folder, file,
 )  # fmt: skip
 SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
 """In the order in which they are asked whether an input is theirs."""
@@ -99,7 +107,7 @@ def _scans(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:
     if source.KIND in _ATTACHED:
         yield from _scan_layers(source, path, options)
         return
-    if options.photo_columns and source is not photo_columns:
+    if options.photo_columns and source not in (form_export, photo_columns):
         raise SourceError(f"{path} is no table and has no columns; leave out --photo-column")
     yield from source.scan(path, options)
 

@@ -36,7 +36,7 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
         raise SourceError(f"{path} is a folder and has no layers; leave out --layer")
     if not any(path.iterdir()):
         raise SourceError(f"{path} is empty")
-    items = (_item(path, name) for name in _walk(path))
+    items = (item_of(path, name) for name in walk(path))
     yield Scan(dataset=Dataset(kind=KIND, uri=str(path)), items=items, points=True)
 
 
@@ -53,7 +53,7 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], Path]]:
     yield fetch
 
 
-def _walk(root: Path) -> Iterator[str]:
+def walk(root: Path) -> Iterator[str]:
     """Yield relative POSIX paths of files, and of folders that are skipped, in a fixed order."""
     closed: list[OSError] = []
     for folder, subfolders, files in os.walk(root, onerror=closed.append):
@@ -81,7 +81,8 @@ def _catalog_of(rasters: Path) -> Path:
     return rasters.with_name(f"{rasters.name.removesuffix('_rasters')}.gpkg")
 
 
-def _item(root: Path, name: str) -> Item:
+def item_of(root: Path, name: str) -> Item:
+    """Return what became of one relative path that :func:`walk` yielded, probed."""
     path = root / name
     if not _is_utf8(name):
         return _unreadable(name, "its name is not UTF-8; rename it")
