@@ -18,6 +18,11 @@ CLASS_VALUES = range(-(2**31), 2**32)
 """What fits a class raster."""
 
 
+def printable(text: object) -> str:
+    """Return a name from outside without control characters, which a terminal would obey."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", str(text)).strip()
+
+
 def numbered_classes(count: int) -> tuple[ClassDefinition, ...]:
     """Return classes 0, 1, ... for a model that comes without names."""
     return tuple(

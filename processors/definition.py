@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from ..catalog.errors import ModelError
 from ..catalog.records import ClassDefinition
+from .class_list import printable
 from .emd import Emd
 from .emd_json import parse_json, read_json
 from .formats import model_format
@@ -79,7 +80,7 @@ class ModelDefinition:
             reader.check_framework()
             model_format(reader.model_file())
         return cls(
-            name=str(emd.get("ModelName") or path.stem),
+            name=printable(emd.get("ModelName") or "") or path.stem,
             framework=reader.framework(),
             model_file=reader.model_file() if "ModelFile" in emd or function is None else function,
             classes=reader.classes(),

@@ -8,7 +8,7 @@ from ..catalog.errors import ModelError
 from ..catalog.records import ClassDefinition
 from .arguments import boolean
 from .bands import is_band
-from .class_list import CLASS_VALUES, color_of
+from .class_list import CLASS_VALUES, color_of, printable
 from .numbers import finite_number, whole_number
 from .scaling import Scaling
 
@@ -124,7 +124,7 @@ class Emd:
             raise self.fail(f"Classes[{index}] has no integer Value") from None
         if value not in CLASS_VALUES:
             raise self.fail(f"Classes[{index}] has the Value {value}, beyond 32 bits")
-        name = str(fields.get("name", f"class {value}")).strip() or f"class {value}"
+        name = printable(fields.get("name", "")) or f"class {value}"
         color = fields.get("color", fields.get("ccolor"))
         return ClassDefinition(value=value, name=name, color=color_of(color, index))
 

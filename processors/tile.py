@@ -17,6 +17,10 @@ _GLOBAL = (
 )
 
 
+_LARGEST_WINDOW = 1 << 28
+"""Pixels."""
+
+
 class _Halo(NamedTuple):
     padding: int
     note: str | None = None
@@ -33,6 +37,8 @@ def tiling_for(
     fixed = network.height is not None or network.width is not None
     grid = math.lcm(field.stride, options.tile_multiple)
     height, width = _tile_size(network, options, field, grid)
+    if height * width > _LARGEST_WINDOW:
+        raise UsageError(f"a tile of {height} x {width} pixels is too large")
     stride = int(np.gcd.reduce([grid, height, width]))
     if fixed and field.radius is None:  # a guess at the stride must leave room for a halo
         stride = int(np.gcd.reduce([stride, max(height // 4, 1), max(width // 4, 1)]))

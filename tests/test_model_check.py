@@ -279,3 +279,86 @@ def test_the_checkpoint_of_a_saved_model_is_its_own_affair(tmp_path: Path) -> No
     assert network.call(np.ones((1, 4, 4, 3), np.float32)).numpy()[0, 0, 0].tolist() == [
         1, 1, 1, 2, 2, 2,
     ]  # fmt: skip
+
+
+# what strangers found later: other files by way of storage, names and collections
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["external", "virtual", "link"])
+def test_weights_in_other_files_are_refused(tmp_path: Path, keras_net: Function, kind: str) -> None:
+    import h5py
+
+    keras_net(poolings=0).save(tmp_path / "net.h5")
+    (tmp_path / "secret").write_bytes(b"\0" * 4096)
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["bias"] = np.zeros(8, np.float32)
+    with h5py.File(tmp_path / "net.h5", "r+") as file:
+        group = file["model_weights"]
+        if kind == "external":
+            storage = [(str(tmp_path / "secret"), 0, 32)]
+            group.create_dataset("spy", (8,), np.float32, external=storage)
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout((8,), np.float32)
+            layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "bias", (8,))
+            group.create_virtual_dataset("spy", layout)
+        else:
+            group["spy"] = h5py.ExternalLink("other.h5", "bias")
+    with pytest.raises(ModelError, match=r"reads another file \(/model_weights/spy\)"):
+        model_format(tmp_path / "net.h5").load(tmp_path / "net.h5", {})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_configuration_without_bottom_is_damaged(tmp_path: Path, keras_net: Function) -> None:
+    import h5py
+
+    keras_net(poolings=0).save(tmp_path / "net.h5")
+    with h5py.File(tmp_path / "net.h5", "r+") as file:
+        file.attrs["model_config"] = "[" * 60_000
+    with pytest.raises(ModelError, match="configuration is damaged"):
+        model_format(tmp_path / "net.h5").load(tmp_path / "net.h5", {})
+
+
+def changed(path: Path, change: Callable[[Any], None]) -> Path:
+    """Rewrite the protocol buffer of a SavedModel."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    message = saved_model_pb2.SavedModel()
+    message.ParseFromString((path / "saved_model.pb").read_bytes())
+    change(message.meta_graphs[0])
+    (path / "saved_model.pb").write_bytes(message.SerializeToString())
+    return path
+
+
+def saver_function(meta: Any) -> Any:
+    """Return the function that saves the checkpoint, renamed as nothing calls it by name."""
+    library = meta.graph_def.library.function
+    return next(f for f in library if "traced_save" in f.signature.name)
+
+
+@pytest.mark.parametrize("trick", ["write", "implements", "initializer", "restore"])
+def test_the_saver_of_a_saved_model_does_nothing_else(tmp_path: Path, trick: str) -> None:
+    def change(meta: Any) -> None:
+        function = saver_function(meta)
+        if trick == "write":
+            function.node_def.add(name="spy", op="WriteFile")
+        elif trick == "implements":
+            function.attr["api_implements"].s = b"abc"
+        elif trick == "initializer":
+            meta.graph_def.node.add(name="spy", op="SaveV2")
+            meta.collection_def["table_initializer"].node_list.value.append("spy")
+        else:
+            meta.graph_def.node.add(name="spy", op="SaveV2")
+            meta.saver_def.restore_op_name = "spy"
+
+    path = changed(saved_with(tmp_path / "saved", lambda tf, image: None), change)
+    with pytest.raises(ModelError, match=r"outside of itself \(.*(WriteFile|SaveV2)"):
+        model_format(path).load(path, {})
+
+
+def test_names_from_outside_do_not_command_the_terminal(tmp_path: Path, write_emd: Any) -> None:
+    classes = [{"Value": 1, "Name": "a\x1b[31mb\n"}]
+    path = write_emd(tmp_path, ModelName="x\x1b]0;y\x07\nz\x00", Classes=classes)
+    definition = ModelDefinition.load(path)
+    assert definition.name == "x ]0;y z"
+    assert definition.classes[0].name == "a [31mb"

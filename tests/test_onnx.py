@@ -109,3 +109,14 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(content[: len(content) // 2])
     with pytest.raises(ModelError, match="cannot be loaded"):
         model_format(tmp_path / "net.onnx").load(tmp_path / "net.onnx", {})
+
+
+@pytest.mark.parametrize("length", [b"\x08", b"\x88\x00", b"\x88\x80\x00"])
+def test_numbers_in_other_files_are_refused(tmp_path: Path, length: bytes) -> None:
+    """However the length of the key is written."""
+    convolution(tmp_path / "net.onnx")
+    content = (tmp_path / "net.onnx").read_bytes()
+    entry = b"\x0a" + length + b"location\x12\x07ext.bin"
+    (tmp_path / "net.onnx").write_bytes(content + b"\x72" + bytes([len(entry)]) + entry)
+    with pytest.raises(ModelError, match="reads other files"):
+        model_format(tmp_path / "net.onnx").load(tmp_path / "net.onnx", {})

@@ -17,7 +17,7 @@ _REFUSED = re.compile(
     r"|InitializeTableFromTextFile.*|Print(V2)?|_?Send|_?Recv|_?Host.*|Collective.*|Rpc.*"
     r"|Debug.*|LoadLibrary|XlaLaunch.*|.*TPU.*|.*Summary(V2)?|GenerateVocabRemapping"
     r"|LoadAndRemapMatrix|ImmutableConst|(De|En)code(ProtoV2|Proto)|Abort|Remote.*|Nccl.*"
-    r"|Save(V2|Slices)?|MergeV2Checkpoints|DistributedSave"
+    r"|(Save|Restore)(V2|Slices?)?|MergeV2Checkpoints|DistributedSave|ShardedFilename"
 )
 """Operations without a state that touch files, the network, Python or other processes."""
 _HARMLESS = re.compile(
@@ -32,8 +32,6 @@ _HARMLESS = re.compile(
     r"|NonDeterministicInts|Timestamp"
 )
 """Operations with a state that stay inside of the graph; no others are let through."""
-_RESTORING = re.compile(r"Restore(V2|Slice)?|ShardedFilename")
-"""How a SavedModel reads its own checkpoint; out of place elsewhere."""
 PASS_ON = ("Identity", "IdentityN", "Squeeze", "ExpandDims", "Cast", "StopGradient")
 """Operations at the end of a graph that change nothing that matters here."""
 _KEEP_SCORES = (*PASS_ON, "ResizeBilinear", "ResizeNearestNeighbor", "Reshape", "Transpose")
@@ -64,15 +62,10 @@ def reaches_out(operation: str) -> bool:
     """Return whether an operation may touch something outside of its graph."""
     from tensorflow.python.framework import op_def_registry
 
-    if _REFUSED.fullmatch(operation) or restores(operation):
+    if _REFUSED.fullmatch(operation):
         return True
     known = op_def_registry.get(operation)
     return known is not None and known.is_stateful and not _HARMLESS.fullmatch(operation)
-
-
-def restores(operation: str) -> bool:
-    """Return whether an operation reads a checkpoint."""
-    return _RESTORING.fullmatch(operation) is not None
 
 
 def refuse(path: Path, operations: Collection[str]) -> None:

@@ -28,12 +28,17 @@ _ALSO = (
     *("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__"),
 )
 """Classes of Keras 2 that Keras 3 has no longer, or keeps elsewhere."""
-_UNSAFE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
-"""Layers of Keras that hold code or reach for files."""
+_UNSAFE = (
+    *("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
+    *("StringLookup", "IntegerLookup", "TextVectorization"),
+)
+"""Layers of Keras that hold code or read files."""
 _OPERATION = "TFOpLambda"
 _SLICING = "SlicingOpLambda"
 _FUNCTIONS = re.compile(
-    r"(compat\.v1\.)?((math|nn|image|__operators__)\.\w+|cast|concat|clip_by_value|expand_dims"
+    r"(compat\.v1\.)?((math|image|__operators__)\.\w+|nn\.(\w*relu\w*|\w*elu|silu|swish|\w*softmax"
+    r"|soft\w+|sigmoid|tanh|\w*conv\w*|\w*pool\w*|bias_add|\w*batch_norm\w*|l2_normalize|lrn"
+    r"|local_response_normalization|moments|space_to_depth|depth_to_space|dropout)|cast|concat|clip_by_value|expand_dims"
     r"|squeeze|reshape|transpose|stack|unstack|tile|pad|split|shape|identity|stop_gradient|where"
     r"|zeros_like|ones_like|convert_to_tensor|reverse|reduce_\w+|abs|square|sqrt|pow|gather"
     r"|ones|zeros|fill|strided_slice|broadcast_to|maximum|minimum|add|subtract|multiply|divide)"
@@ -93,6 +98,7 @@ def _refuse_code(path: Path) -> None:
 
     try:
         with h5py.File(path, "r") as file:
+            _check_storage(path, file)
             text = file.attrs.get("model_config")
     except OSError as error:
         raise ModelError(f"model {path} is a damaged HDF5 file: {first_line(error)}") from error
@@ -100,10 +106,28 @@ def _refuse_code(path: Path) -> None:
         raise ModelError(f"model {path} holds weights only; save the whole model")
     try:
         config = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"model {path}: its configuration is damaged") from error
     for layer in _layers(config):
         _check_class(path, layer)
+
+
+def _check_storage(path: Path, group: Any) -> None:
+    """Refuse a file whose numbers lie in other files."""
+    import h5py
+
+    for name in group:
+        link = group.get(name, getlink=True)
+        where = f"{group.name.rstrip('/')}/{name}"
+        if isinstance(link, h5py.ExternalLink):
+            raise ModelError(f"model {path} reads another file ({where}); refused")
+        if isinstance(link, h5py.SoftLink):
+            continue
+        found = group.get(name)
+        if isinstance(found, h5py.Group):
+            _check_storage(path, found)
+        elif isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
+            raise ModelError(f"model {path} reads another file ({where}); refused")
 
 
 def _check_class(path: Path, layer: Mapping[str, Any]) -> None:

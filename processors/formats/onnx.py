@@ -1,5 +1,6 @@
 """ONNX files (``.onnx``), through ONNX Runtime."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,8 @@ from .hints import chosen_output, output_scores
 NAME = "an ONNX file"
 _TYPES = {"tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8",
           "tensor(uint8)": "u1", "tensor(int32)": "i4", "tensor(int64)": "i8"}  # fmt: skip
+_EXTERNAL = re.compile(rb"(?:\x08|\x88\x80*\x00)location")
+"""The key by which a tensor names the file of its numbers, with its length before it."""
 _MOST_BANDS = 32
 """More channels than this are taken for pixels when the layout is guessed."""
 
@@ -33,8 +36,11 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
         ModelError: Damaged, or no pixel classifier; ONNX Runtime is not installed.
     """
     runtime = _runtime(path)
+    content = path.read_bytes()
+    if _EXTERNAL.search(content):
+        raise ModelError(f"model {path} reads other files (external data); refused")
     try:
-        session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has an exception for each of its states
         raise ModelError(f"model {path} cannot be loaded: {explain(error)}") from error
     if len(session.get_inputs()) != 1:

@@ -7,9 +7,9 @@ from typing import Any
 from ...catalog.errors import ModelError
 from ..network import Network
 from ..tensorflow_setup import explain, tensorflow
-from .graph import network_of, reaches_out, refuse, restores
+from .graph import network_of, refuse
 from .hints import chosen_output, output_scores
-from .reachable import restoring, running
+from .reachable import forbidden
 
 NAME = "a SavedModel folder"
 _DEFAULT_SIGNATURE = "serving_default"
@@ -50,6 +50,7 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
 
 
 def _check(path: Path) -> None:
+    tensorflow()
     from tensorflow.core.protobuf import saved_model_pb2
 
     message = saved_model_pb2.SavedModel()
@@ -57,11 +58,7 @@ def _check(path: Path) -> None:
         message.ParseFromString((path / "saved_model.pb").read_bytes())
     except Exception as error:  # protobuf's error has moved between packages
         raise ModelError(f"model {path}: saved_model.pb is damaged") from error
-    found = set()
-    for meta in message.meta_graphs:
-        found |= {node.op for node in running(meta) if reaches_out(node.op)}
-        restored = {node.op for node in restoring(meta)}
-        found |= {op for op in restored if reaches_out(op) and not restores(op)}
+    found = set().union(*(forbidden(meta) for meta in message.meta_graphs))
     refuse(path, found)
 
 
