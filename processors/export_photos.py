@@ -81,17 +81,18 @@ def _rows(path: Path, layer: str | None) -> Iterator[Row]:
     ).rows
     chosen = [table for table in tables if layer is None or table[0].lower() == layer.lower()]
     if not chosen:
-        listed = ", ".join(table[0] for table in tables) or "none"
+        listed = ", ".join(dict.fromkeys(table[0] for table in tables)) or "none"
         raise UsageError(
             f"no output feature class {layer or ''} in {path.name}; there are {listed}"
         )
-    for table, _ in chosen:
+    for table, dataset_id in chosen:
         yield from catalog_query.query(
             path,
             "SELECT t.*, i.taken_at AS _taken_at, i.dataset_id AS _dataset_id, i.kind AS _kind,"
             " i.source_key AS _source_key, i.name AS _name, i.content_type AS _content_type,"
             f" i.sha256 AS _sha256 FROM {quote(table)} t JOIN items i ON i.id = t.item_id"
-            " ORDER BY t.source_fid, t.fid",
+            " WHERE i.dataset_id = ? ORDER BY t.source_fid, t.fid",
+            (dataset_id,),
         ).dicts()
 
 
