@@ -20,6 +20,7 @@ from pixelcat.catalog.records import Column, Dataset, Feature, Scan
 from pixelcat.catalog.store import Catalog
 from pixelcat.cli import cli
 from pixelcat.io.content import digest
+from pixelcat.io.sources import scan
 from pixelcat.processors.export_geodatabase import export_geodatabase
 from pixelcat.processors.export_photos import export_photos
 
@@ -112,8 +113,6 @@ def test_attachments_are_overwritten_in_the_new_geodatabase_alone(
 def test_our_own_source_reads_what_is_written(run: Run, model_emd: Path, tmp_path: Path) -> None:
     export_geodatabase(run.catalog, tmp_path / "out.gdb", overwrite_attachments=True)
     with Catalog(tmp_path / "again.gpkg", create=True) as catalog:
-        from pixelcat.io.sources import scan
-
         (found,) = scan(tmp_path / "out.gdb")
         catalog.add(found)
         names = catalog.query("SELECT name FROM items ORDER BY id")
@@ -147,10 +146,18 @@ def test_the_command_writes_and_tells(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Sequence[str], words: str
+    survey: Path,
+    start_run: Function,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: Sequence[str],
+    words: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    answer = CliRunner().invoke(cli, ["export", str(run.catalog), *options])
+    with Catalog("r.gpkg", create=True) as catalog:
+        (found,) = scan(survey)
+        catalog.write_feature_class(catalog.add(found).id, start_run(catalog))
+    answer = CliRunner().invoke(cli, ["export", "r.gpkg", *options])
     assert isinstance(answer.exception, UsageError)
     assert words in str(answer.exception)
     assert not Path("o.gdb").exists()
