@@ -154,11 +154,6 @@ def register_relation(
     _add_extension(connection, mapping, None, "gpkg_related_tables")
 
 
-def forget_relation(connection: sqlite3.Connection, mapping: str) -> None:
-    """Take back the declaration of a link, known by its mapping table."""
-    connection.execute("DELETE FROM gpkgext_relations WHERE mapping_table_name = ?", (mapping,))
-
-
 def register_geometry(
     connection: sqlite3.Connection, table: FeatureTable, *, with_rtree: bool = True
 ) -> None:
@@ -199,6 +194,7 @@ def drop_table(connection: sqlite3.Connection, name: str) -> None:
     """Remove a table with its R-tree and every row that registers it."""
     for registry in ("gpkg_extensions", "gpkg_geometry_columns", "gpkg_contents"):
         connection.execute(f"DELETE FROM {registry} WHERE table_name = ?", (name,))
+    connection.execute("DELETE FROM gpkgext_relations WHERE mapping_table_name = ?", (name,))
     column_info.forget(connection, name)
     connection.execute(f"DROP TABLE IF EXISTS {quote(f'rtree_{name}_geom')}")
     connection.execute(f"DROP TABLE IF EXISTS {quote(name)}")

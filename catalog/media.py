@@ -86,10 +86,7 @@ def missing(connection: sqlite3.Connection, table: str) -> int:
 def forget(connection: sqlite3.Connection, table: str) -> None:
     """Remove the media of an output feature class."""
     found = _tables(connection, table)
-    if found is None:
-        return
-    geopackage.forget_relation(connection, found.links)
-    for name in found:
+    for name in found or ():
         geopackage.drop_table(connection, name)
 
 

@@ -197,14 +197,8 @@ class Catalog:
     ) -> None:
         """Refuse a name of an output feature class that cannot show a dataset.
 
-        Args:
-            dataset_id: A feature class with attachments.
-            hashes: Of the definition and the weights of the model.
-            name: The name.
-            reprojection: What brings geometries from one reference system to another.
-
         Raises:
-            UsageError: There is no way to the reference system of the table of that name.
+            UsageError: Geometries cannot be brought to the reference system of that table.
         """
         with translated_errors(self.path):
             feature_class.check_name(self._connection, dataset_id, hashes, name, reprojection)
