@@ -1,21 +1,19 @@
 """New file geodatabases: layers, and tables of attachments, written with fiona."""
 
-import base64
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import fiona
-import shapely
 from fiona.errors import FionaError
 
 from ..catalog.errors import OutputError, PixelcatError, UsageError, first_line
 from ..catalog.records import SqlValue
+from .geodatabase_values import converted, shape
 from .publish import publish_folder, temporary_name
 from .sources.filegdb import is_file_geodatabase
 
@@ -224,36 +222,9 @@ def _records(layer: Layer, names: Sequence[str], rows: Iterable[Row]) -> Iterato
     kinds = [field.kind for field in layer.fields]
     for wkb, values in rows:
         yield {
-            "geometry": None if wkb is None else _mapping(wkb, multiple),
+            "geometry": None if wkb is None else shape(wkb, multiple=multiple),
             "properties": {
-                name: None if value is None else _value(kind, value)
+                name: None if value is None else converted(kind, value)
                 for name, kind, value in zip(names, kinds, values, strict=True)
             },
         }
-
-
-def _mapping(wkb: bytes, multiple: bool) -> Any:
-    shape = shapely.from_wkb(wkb)
-    if multiple and not hasattr(shape, "geoms"):
-        shape = getattr(shapely, f"Multi{shape.geom_type}")([shape])
-    return shapely.geometry.mapping(shape)
-
-
-def _value(kind: str, value: Any) -> Any:
-    if kind == "datetime":
-        return when(value)
-    if kind == "float":
-        return float(value)
-    if kind.startswith("str"):
-        return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
-    return value
-
-
-def when(text: str) -> datetime:
-    """Return a date or time without a zone, as a geodatabase has it; in UTC where it had one.
-
-    Raises:
-        ValueError: It is none.
-    """
-    found = datetime.fromisoformat(text)
-    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found

@@ -11,7 +11,8 @@ from ..catalog import geometry
 from ..catalog.geopackage import quote, safe_type
 from ..catalog.ingest import from_json
 from ..catalog.records import Column, SqlValue
-from ..io.geodatabase_out import Field, Layer, Row, when
+from ..io.geodatabase_out import Field, Layer, Row
+from ..io.geodatabase_values import when
 
 _INT16, _INT32 = 2**15 - 1, 2**31 - 1
 
