@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from .catalog.errors import PixelcatError
 from .catalog.query import query
 from .cli_model import model
 from .cli_output import (
+    Progress,
     as_rows,
     classes_option,
     code_options,
@@ -78,7 +79,12 @@ cli.add_command(export)
 @classes_option
 @click.option(
     "--out-features", metavar="NAME",
-    help="Name of the output feature class.  [default: <layer>_classified]",
+    help="Name of the output feature class; one that shows another input by the same model"
+    " gets these rows as well.  [default: <layer>_classified]",
+)  # fmt: skip
+@click.option(
+    "--embed", is_flag=True,
+    help="Put the class maps into the catalog too, as media of the output feature class.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Classify again what is done already.")
 @code_options
@@ -95,6 +101,7 @@ def classify(
     text: str,
     classes: str | None,
     out_features: str | None,
+    embed: bool,
     force: bool,
     trust_model_code: bool,
     ignore_model_code: bool,
@@ -115,7 +122,7 @@ def classify(
     from .processors.arguments import split_text
     from .processors.classify import classify as classify_
 
-    with _Progress() as progress:
+    with Progress() as progress:
         run = classify_(
             inputs,
             model=model,
@@ -127,6 +134,7 @@ def classify(
             arguments={**split_text(text), **arguments},
             classes=classes,
             out_features=out_features,
+            embed=embed,
             force=force,
             model_code=model_code(trust_model_code, ignore_model_code),
             progress=progress.show,
@@ -188,29 +196,6 @@ def _number_or_text(text: str) -> float | str:
         if str(number) == text:
             return number
     return text
-
-
-class _Progress:
-    """A bar on a terminal, nothing elsewhere."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.render_finish()
-
-    def show(self, done: int, total: int) -> None:
-        if self._bar is None:
-            if not sys.stderr.isatty():
-                return
-            self._bar = click.progressbar(
-                length=total, label="classifying", file=sys.stderr, show_pos=True
-            )
-        self._bar.update(done - self._bar.pos)
 
 
 def _report(run: "Run", format_: str) -> None:

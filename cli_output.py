@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 from tabulate import tabulate
@@ -97,6 +97,33 @@ def pairs(context: click.Context, option: click.Parameter, values: Sequence[str]
             raise click.BadParameter(f"{name.strip()} is given twice", context, option)
         result[name.strip()] = text.strip()
     return result
+
+
+class Progress:
+    """A bar on a terminal, nothing elsewhere; a context manager."""
+
+    def __init__(self) -> None:
+        """Show nothing yet."""
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the line."""
+        if self._bar is not None:
+            self._bar.render_finish()
+
+    def show(self, done: int, total: int) -> None:
+        """Show that so many of so many items are done."""
+        if self._bar is None:
+            if not sys.stderr.isatty():
+                return
+            self._bar = click.progressbar(
+                length=total, label="classifying", file=sys.stderr, show_pos=True
+            )
+        self._bar.update(done - self._bar.pos)
 
 
 def as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:

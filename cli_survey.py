@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from .catalog.errors import UsageError
 from .cli_output import as_rows, format_option, print_rows, table_options
 
 TITLES = {
@@ -67,28 +68,76 @@ def scan(
 @click.command()
 @click.argument("catalog", type=click.Path())
 @click.option(
-    "--photos", type=click.Path(file_okay=False), required=True, metavar="FOLDER",
+    "--photos", type=click.Path(file_okay=False), metavar="FOLDER",
     help="Copy photos and class maps into this new folder, one folder per feature.",
 )  # fmt: skip
 @click.option(
-    "--name", default="{image_name}", show_default=True,
-    help="Of the files: columns of the layer in braces, and {taken_at}.",
+    "--file-geodatabase", "geodatabase", type=click.Path(), metavar="GDB",
+    help="Write a new file geodatabase with the output feature class, class maps attached.",
 )  # fmt: skip
 @click.option(
-    "--folder-name", default="{source_fid}", show_default=True, help="Of a feature's folder."
-)
+    "--overwrite-attachments", is_flag=True,
+    help="Instead of the output feature class the source's, each classified attachment replaced"
+    " by its class map: in the new geodatabase, your own is never written.",
+)  # fmt: skip
+@click.option(
+    "--name", help="Of the files: columns of the layer in braces, and {taken_at}."
+    "  [default: {image_name}]",
+)  # fmt: skip
+@click.option("--folder-name", help="Of a feature's folder.  [default: {source_fid}]")
 @click.option("--layer", "-l", help="Only this output feature class.")
-def export(catalog: str, photos: str, name: str, folder_name: str, layer: str | None) -> None:
-    """Carry results on: photos and class maps with names that people can read.
+def export(
+    catalog: str,
+    photos: str | None,
+    geodatabase: str | None,
+    overwrite_attachments: bool,
+    name: str | None,
+    folder_name: str | None,
+    layer: str | None,
+) -> None:
+    """Carry results on: as files with names that people can read, or as a geodatabase.
 
     \b
     Example:
       pixelcat export results.gpkg --photos out/ --name "{plot_id}_{taken_at}_{image_name}"
+      pixelcat export results.gpkg --file-geodatabase results.gdb
     """
+    if (photos is None) == (geodatabase is None):
+        raise UsageError("give --photos or --file-geodatabase, one of the two")
+    if photos is not None:
+        if overwrite_attachments:
+            raise UsageError("--overwrite-attachments goes with --file-geodatabase")
+        missing = _export_photos(catalog, photos, layer, name, folder_name)
+    else:
+        if name or folder_name:
+            raise UsageError("--name and --folder-name go with --photos")
+        missing = _export_geodatabase(catalog, geodatabase or "", layer, overwrite_attachments)
+    for line in missing:
+        click.echo(f"missing: {line}", err=True)
+    sys.exit(3 if missing else 0)
+
+
+def _export_photos(
+    catalog: str, folder: str, layer: str | None, name: str | None, folder_name: str | None
+) -> list[str]:
     from .processors.export_photos import export_photos
 
-    done = export_photos(catalog, photos, layer=layer, name=name, folder_name=folder_name)
-    for line in done.missing:
-        click.echo(f"missing: {line}", err=True)
-    click.echo(f"wrote {done.photos} photos and {done.class_maps} class maps to {photos}", err=True)
-    sys.exit(3 if done.missing else 0)
+    names = {"name": name, "folder_name": folder_name}
+    given = {key: text for key, text in names.items() if text is not None}
+    done = export_photos(catalog, folder, layer=layer, **given)
+    click.echo(f"wrote {done.photos} photos and {done.class_maps} class maps to {folder}", err=True)
+    return done.missing
+
+
+def _export_geodatabase(
+    catalog: str, geodatabase: str, layer: str | None, overwrite: bool
+) -> list[str]:
+    from .processors.export_geodatabase import export_geodatabase
+
+    done = export_geodatabase(catalog, geodatabase, layer=layer, overwrite_attachments=overwrite)
+    click.echo(
+        f"wrote {', '.join(done.layers)} with {done.class_maps} class maps and {done.photos}"
+        f" other attachments to {geodatabase}",
+        err=True,
+    )
+    return done.missing

@@ -1,283 +1,201 @@
 """The output feature class: every source feature, linked to its classified images.
 
-Two real tables per dataset and model: one row per feature and image, and a summary with
-one row per feature. Both keep all columns of the source.
+Two real tables per model: one row per feature and image, and a summary with one row per
+feature. Both keep all columns of the source, or of all the sources that they show.
 """
 
+import base64
 import json
-import re
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from pathlib import PurePath
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from . import geometry, geopackage
-from .geopackage import FeatureTable, quote
-from .ingest import from_json
-from .records import CodedDomains, Column, SqlValue
-
-LINK_COLUMNS = (
-    Column(name="source_fid", sql_type="INTEGER"),
-    Column(name="item_id", sql_type="INTEGER"),
-    Column(name="attachment_id", sql_type="INTEGER"),
-    Column(name="image_name", sql_type="TEXT"),
-    Column(name="classified_image", sql_type="TEXT"),
-    Column(name="status", sql_type="TEXT"),
-    Column(name="reason", sql_type="TEXT"),
-    Column(name="dominant_class", sql_type="TEXT"),
-    Column(name="dominant_share", sql_type="DOUBLE"),
-    Column(name="mean_confidence", sql_type="DOUBLE"),
+from . import geopackage, result_layers
+from .errors import UsageError
+from .feature_rows import Model, Source, image_rows, summary_rows
+from .geopackage import FeatureTable, quote, safe_type
+from .output_columns import (
+    LINK_COLUMNS,
+    SOURCE,
+    SUMMARY_COLUMNS,
+    output_columns,
+    share_names,
+    union,
 )
-SUMMARY_COLUMNS = (
-    Column(name="source_fid", sql_type="INTEGER"),
-    Column(name="images", sql_type="INTEGER"),
-    Column(name="classified", sql_type="INTEGER"),
-    Column(name="failed", sql_type="INTEGER"),
-    Column(name="skipped", sql_type="INTEGER"),
-    Column(name="reason", sql_type="TEXT"),
-    Column(name="dominant_class", sql_type="TEXT"),
-    Column(name="dominant_share", sql_type="DOUBLE"),
-    Column(name="mean_confidence", sql_type="DOUBLE"),
-)
-NO_IMAGE = "no image attached to this feature"
-
-_FEATURES = (
-    "SELECT fid, source_fid, attributes, source_geometry FROM features"
-    " WHERE dataset_id = ? ORDER BY source_fid"
-)
-_IMAGES = """
-SELECT l.base_id, i.id, i.source_key, i.name, o.raster_path,
-  coalesce(o.status, 'skipped'), coalesce(o.reason, iif(o.id, NULL, 'not classified yet')),
-  o.dominant_class, o.dominant_share, o.mean_confidence
-FROM features f JOIN features_items l ON l.base_id = f.fid JOIN items i ON i.id = l.related_id
-  LEFT JOIN outputs o ON o.item_id = i.id AND o.is_current
-    AND o.run_id IN (SELECT id FROM runs WHERE model_id = :model)
-WHERE f.dataset_id = :dataset ORDER BY l.base_id, l.ordinal, l.id
-"""
-_SHARES = """
-SELECT l.base_id, s.value, sum(s.pixels), sum(s.pixels * s.mean_confidence)
-FROM features f JOIN features_items l ON l.base_id = f.fid
-  JOIN outputs o ON o.item_id = l.related_id AND o.is_current
-    AND o.run_id IN (SELECT id FROM runs WHERE model_id = :model)
-  JOIN class_stats s ON s.output_id = o.id
-WHERE f.dataset_id = :dataset GROUP BY l.base_id, s.value
-"""
-
-
-class _Source(NamedTuple):
-    """What the two tables copy from: a dataset and the classes of a model."""
-
-    dataset_id: int
-    model_id: int
-    columns: tuple[Column, ...]
-    domains: CodedDomains
-    geometry_type: str | None
-    srs_id: int
-    has_z: bool
-    classes: tuple[tuple[int, str], ...]
-
-    @property
-    def keys(self) -> dict[str, int]:
-        return {"dataset": self.dataset_id, "model": self.model_id}
+from .records import Column, Reprojection
 
 
 def write(
-    connection: sqlite3.Connection, dataset_id: int, run_id: int, name: str | None
-) -> tuple[str, str]:
-    """Write both tables anew and return their names; see :meth:`Catalog.write_feature_class`."""
-    source = _source(connection, dataset_id, run_id)
-    table, summary = _claim_names(connection, source, run_id, name)
-    _write_table(connection, source, table, LINK_COLUMNS, _image_rows(connection, source))
-    shares = [Column(name=share, sql_type="DOUBLE") for share in share_names(source.classes)]
-    _write_table(
-        connection, source, summary, (*SUMMARY_COLUMNS, *shares), _summary_rows(connection, source)
-    )
-    if source.geometry_type is not None:
+    connection: sqlite3.Connection,
+    dataset_id: int,
+    run_id: int,
+    name: str | None,
+    reprojection: Reprojection,
+) -> tuple[str, ...]:
+    """Write both tables anew, and those that showed the dataset until now.
+
+    Returns:
+        The output feature classes written; the first is that of the dataset.
+    """
+    model = _model(connection, run_id)
+    table, left = result_layers.claim(connection, dataset_id, run_id, name)
+    _rebuild(connection, table, model, reprojection)
+    if left is None:
+        return (table,)
+    if result_layers.members(connection, left):
+        _rebuild(connection, left, model, reprojection)
+        return table, left
+    result_layers.drop(connection, left)
+    return (table,)
+
+
+def check_name(
+    connection: sqlite3.Connection,
+    dataset_id: int,
+    hashes: tuple[str, str],
+    name: str,
+    reprojection: Reprojection,
+) -> None:
+    """Refuse the name of a table in whose reference system the dataset cannot be shown."""
+    others = result_layers.would_join(connection, dataset_id, hashes, name)
+    _together([_source(connection, each) for each in (*others, dataset_id)], reprojection)
+
+
+def _rebuild(
+    connection: sqlite3.Connection, table: str, model: Model, reprojection: Reprojection
+) -> None:
+    """Write a table and its summary from all datasets that it shows."""
+    found = [_source(connection, each) for each in result_layers.members(connection, table)]
+    sources = _together(found, reprojection)
+    label = (SOURCE,) if len(sources) > 1 else ()
+    shares = [Column(name=share, sql_type="DOUBLE") for share in share_names(model.classes)]
+    summary = f"{table}_summary"
+    for name, columns, rows in (
+        (table, (*label, *LINK_COLUMNS), image_rows),
+        (summary, (*label, *SUMMARY_COLUMNS, *shares), summary_rows),
+    ):
+        _create_table(connection, sources, name, columns)
+        for source in sources:
+            names = [column.name for column in output_columns(source.columns, columns)]
+            _insert(connection, source, name, names, rows(connection, source, model))
+    if any(source.geometry_type for source in sources):
         geopackage.refresh_contents(connection, (table, summary))
-    return table, summary
 
 
-def share_names(classes: Sequence[tuple[int, str]]) -> list[str]:
-    """Return the summary's column name of each (value, name) class: ``share_<class name>``.
-
-    Lower case, anything but letters and digits becomes ``_``; a repeated name gets the
-    class value as suffix.
-    """
-    names: list[str] = []
-    for value, label in classes:
-        name = "share_" + (re.sub(r"\W+", "_", label.lower()).strip("_") or str(value))
-        while name in names:
-            name += f"_{value}"
-        names.append(name)
-    return names
-
-
-def output_columns(source: Sequence[Column], ours: Sequence[Column]) -> list[Column]:
-    """Return the columns of an output table: the source's, then ours.
-
-    A source column whose name we need (or that repeats) gets the suffix ``_source``.
-    """
-    taken = {"fid", "geom", *(column.name for column in (*LINK_COLUMNS, *SUMMARY_COLUMNS, *ours))}
-    result = []
-    for column in source:
-        name = column.name
-        while name.lower() in taken:
-            name += "_source"
-        taken.add(name.lower())
-        result.append(replace(column, name=name))
-    return [*result, *ours]
-
-
-def _source(connection: sqlite3.Connection, dataset_id: int, run_id: int) -> _Source:
+def _model(connection: sqlite3.Connection, run_id: int) -> Model:
     (model_id,) = connection.execute("SELECT model_id FROM runs WHERE id = ?", (run_id,)).fetchone()
-    columns, options, geometry_type, srs_id, has_z = connection.execute(
-        "SELECT columns, options, geometry_type, srs_id, has_z FROM datasets WHERE id = ?",
-        (dataset_id,),
-    ).fetchone()
     classes = connection.execute(
         "SELECT value, name FROM classes WHERE model_id = ? ORDER BY value", (model_id,)
-    ).fetchall()
-    parsed = tuple(Column(**column) for column in json.loads(columns))
-    domains = json.loads(options).get("domains", {})
-    return _Source(
-        dataset_id, model_id, parsed, domains, geometry_type, srs_id, bool(has_z), tuple(classes)
     )
+    return Model(model_id, tuple(classes.fetchall()))
 
 
-def _claim_names(
-    connection: sqlite3.Connection, source: _Source, run_id: int, name: str | None
-) -> tuple[str, str]:
-    """Return the table names of this dataset and model, free of any other table's."""
-    owned = connection.execute(
-        "SELECT table_name, summary_name FROM result_layers"
-        " WHERE dataset_id = :dataset AND model_id = :model",
-        source.keys,
+def _source(connection: sqlite3.Connection, dataset_id: int) -> Source:
+    uri, layer, columns, options, *shape = connection.execute(
+        "SELECT uri, layer, columns, options, geometry_type, has_z, srs_id, definition"
+        " FROM datasets JOIN gpkg_spatial_ref_sys USING (srs_id) WHERE id = ?",
+        (dataset_id,),
     ).fetchone()
-    if owned and (name is None or name == owned[0]):
-        table = str(owned[0])
-    else:
-        for old in owned or ():
-            geopackage.drop_table(connection, old)
-        table = _free_name(connection, name or _default_name(connection, source.dataset_id))
-    connection.execute(
-        "INSERT INTO result_layers (dataset_id, model_id, run_id, table_name, summary_name)"
-        " VALUES (:dataset, :model, :run, :name, :name || '_summary') ON CONFLICT"
-        " (dataset_id, model_id) DO UPDATE SET run_id = :run, table_name = :name,"
-        " summary_name = :name || '_summary'",
-        {**source.keys, "run": run_id, "name": table},
+    parsed = [Column(**column) for column in json.loads(columns)]
+    return Source(dataset_id, uri, layer, parsed, json.loads(options).get("domains", {}), *shape)
+
+
+def _together(sources: Sequence[Source], reprojection: Reprojection) -> list[Source]:
+    """Return sources as one table shows them: with names, in the system of the first."""
+    if len(sources) == 1:
+        return list(sources)
+    system = next((s for s in sources if s.geometry_type), sources[0])
+    names = result_layers.source_names([(source.uri, source.layer) for source in sources])
+    return [
+        source._replace(
+            label=(name,),
+            srs_id=system.srs_id,
+            move=_move(source, system, reprojection),
+        )
+        for source, name in zip(sources, names, strict=True)
+    ]
+
+
+def _move(
+    source: Source, system: Source, reprojection: Reprojection
+) -> Callable[[bytes], bytes] | None:
+    if source.geometry_type is None or source.srs_id == system.srs_id:
+        return None
+    refusal = UsageError(
+        f"{source.uri} cannot be brought to the reference system of {system.uri},"
+        " which is in the same table; choose another --out-features"
     )
-    return table, f"{table}_summary"
+    try:
+        move = reprojection(source.definition, system.definition)
+    except ValueError as error:
+        raise refusal from error
+
+    def checked(wkb: bytes) -> bytes:
+        try:
+            return move(wkb)
+        except ValueError as error:
+            raise refusal from error
+
+    return checked
 
 
-def _default_name(connection: sqlite3.Connection, dataset_id: int) -> str:
-    layer, uri = connection.execute(
-        "SELECT layer, uri FROM datasets WHERE id = ?", (dataset_id,)
-    ).fetchone()
-    return f"{layer or PurePath(uri).name}_classified"
+def no_reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
+    """Stand where no way from one reference system to another is given."""
+    raise ValueError("geometries stay as they are")
 
 
-def _free_name(connection: sqlite3.Connection, wanted: str) -> str:
-    taken = {row[0].lower() for row in connection.execute("SELECT name FROM sqlite_master")}
-    name, number = wanted, 1
-    while name.lower() in taken or f"{name}_summary".lower() in taken:
-        number += 1
-        name = f"{wanted}_{number}"
-    return name
-
-
-def _write_table(
-    connection: sqlite3.Connection,
-    source: _Source,
-    name: str,
-    ours: Sequence[Column],
-    rows: Iterator[list[Any]],
+def _create_table(
+    connection: sqlite3.Connection, sources: Sequence[Source], name: str, ours: Sequence[Column]
 ) -> None:
-    columns = output_columns(source.columns, ours)
+    columns, domains = union(
+        (output_columns(source.columns, ours)[: len(source.columns)], source.domains)
+        for source in sources
+    )
+    types = {source.geometry_type for source in sources} - {None}
+    heights = {bool(source.has_z) for source in sources if source.geometry_type}
     geopackage.drop_table(connection, name)
     geopackage.create_feature_table(
         connection,
         FeatureTable(
             name=name,
-            columns=columns,
-            geometry_type=source.geometry_type,
-            srs_id=source.srs_id,
-            has_z=source.has_z,
+            columns=[*columns, *ours],
+            geometry_type=None if not types else types.pop() if len(types) == 1 else "GEOMETRY",
+            srs_id=sources[0].srs_id,
+            has_z=heights.pop() if len(heights) == 1 else None,
             description="made by pixelcat",
-            domains=source.domains,
+            domains=domains,
         ),
     )
-    names = [quote(column.name) for column in columns]
-    if source.geometry_type is not None:
-        names.insert(0, "geom")
-    marks = ", ".join("?" for _ in names)
-    connection.executemany(f"INSERT INTO {quote(name)} ({', '.join(names)}) VALUES ({marks})", rows)
 
 
-def _feature_rows(
-    connection: sqlite3.Connection, source: _Source
-) -> Iterator[tuple[int, int, list[Any]]]:
-    """Yield (feature id, source fid, geometry and source columns) of each feature."""
-    for fid, source_fid, attributes, wkb in connection.execute(_FEATURES, (source.dataset_id,)):
-        values: list[SqlValue] = from_json(attributes, source.columns)
-        if source.geometry_type is not None:
-            values.insert(0, wkb and geometry.encode(wkb, source.srs_id))
-        yield fid, source_fid, values
+def _insert(
+    connection: sqlite3.Connection,
+    source: Source,
+    table: str,
+    names: Sequence[str],
+    rows: Iterator[list[Any]],
+) -> None:
+    listed = [*(["geom"] if source.geometry_type else []), *names]
+    types = dict(
+        connection.execute(
+            "SELECT lower(name), type FROM pragma_table_info(?)", (table,)
+        ).fetchall()
+    )
+    texts = [
+        listed.index(name)
+        for column, name in zip(source.columns, names, strict=False)
+        if safe_type(column.sql_type).startswith("BLOB") and types[name.lower()] == "TEXT"
+    ]
+    marks = ", ".join("?" for _ in listed)
+    connection.executemany(
+        f"INSERT INTO {quote(table)} ({', '.join(map(quote, listed))}) VALUES ({marks})",
+        (_without_bytes(row, texts) for row in rows),
+    )
 
 
-def _images(connection: sqlite3.Connection, source: _Source) -> dict[int, list[tuple[Any, ...]]]:
-    """Return the images of each feature: item id, key, name, then the link columns."""
-    images = defaultdict(list)
-    for feature_id, *image in connection.execute(_IMAGES, source.keys):
-        images[feature_id].append(tuple(image))
-    return images
-
-
-def _image_rows(connection: sqlite3.Connection, source: _Source) -> Iterator[list[Any]]:
-    images = _images(connection, source)
-    for fid, source_fid, values in _feature_rows(connection, source):
-        for item_id, key, *rest in images.get(fid, ()):
-            number = key.rpartition("/")[2]
-            attachment_id = int(number) if number.isdecimal() else None
-            yield [*values, source_fid, item_id, attachment_id, *rest]
-        if fid not in images:
-            blank = [None] * 4
-            yield [*values, source_fid, *blank, "skipped", NO_IMAGE, None, None, None]
-
-
-def _summary_rows(connection: sqlite3.Connection, source: _Source) -> Iterator[list[Any]]:
-    images = _images(connection, source)
-    pixels: dict[int, dict[int, int]] = defaultdict(dict)
-    confidence: dict[int, float] = defaultdict(float)
-    for feature_id, value, count, weight in connection.execute(_SHARES, source.keys):
-        pixels[feature_id][value] = count
-        confidence[feature_id] += weight or 0.0
-    for fid, source_fid, values in _feature_rows(connection, source):
-        found = images.get(fid, [])
-        yield [
-            *values,
-            source_fid,
-            *_counts(found),
-            *_mix(source.classes, pixels.get(fid, {}), confidence[fid]),
-        ]
-
-
-def _counts(images: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Return images, classified, failed, skipped, and the reasons where nothing is classified."""
-    states = [image[4] for image in images]
-    reasons = dict.fromkeys(image[5] for image in images if image[5])
-    reason = None if "done" in states else "; ".join(reasons) or NO_IMAGE
-    return [len(images), *(states.count(s) for s in ("done", "failed", "skipped")), reason]
-
-
-def _mix(
-    classes: Sequence[tuple[int, str]], pixels: dict[int, int], confidence: float
-) -> list[Any]:
-    """Return dominant class, its share, mean confidence, and the share of each class."""
-    total = sum(pixels.values())
-    if not total:
-        return [None] * (3 + len(classes))
-    shares = [pixels.get(value, 0) / total for value, _ in classes]
-    best = max(range(len(classes)), key=shares.__getitem__)
-    return [classes[best][1], shares[best], confidence / total, *shares]
+def _without_bytes(row: list[Any], texts: Sequence[int]) -> list[Any]:
+    """Write bytes as base64 where another source has made a column of them one of text."""
+    for index in texts:
+        if isinstance(row[index], bytes):
+            row[index] = base64.b64encode(row[index]).decode()
+    return row

@@ -6,11 +6,13 @@ SQLite in the same process would drop our POSIX locks (see ARCHITECTURE.md).
 
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from . import column_info
 from .geometry import Bounds
+from .geopackage_sql import RTREE, SYSTEM_TABLES
 from .records import CodedDomains, Column, Srs
 
 APPLICATION_ID = 0x47504B47
@@ -27,54 +29,6 @@ WGS84 = Srs(
 )
 UNDEFINED_CARTESIAN = -1
 
-_SYSTEM_TABLES = """
-CREATE TABLE gpkg_spatial_ref_sys (
-  srs_name TEXT NOT NULL, srs_id INTEGER NOT NULL PRIMARY KEY, organization TEXT NOT NULL,
-  organization_coordsys_id INTEGER NOT NULL, definition TEXT NOT NULL, description TEXT);
-CREATE TABLE gpkg_contents (
-  table_name TEXT NOT NULL PRIMARY KEY, data_type TEXT NOT NULL, identifier TEXT UNIQUE,
-  description TEXT DEFAULT '',
-  last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')),
-  min_x DOUBLE, min_y DOUBLE, max_x DOUBLE, max_y DOUBLE, srs_id INTEGER,
-  CONSTRAINT fk_gc_r_srs_id FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys(srs_id));
-CREATE TABLE gpkg_geometry_columns (
-  table_name TEXT NOT NULL, column_name TEXT NOT NULL, geometry_type_name TEXT NOT NULL,
-  srs_id INTEGER NOT NULL, z TINYINT NOT NULL, m TINYINT NOT NULL,
-  CONSTRAINT pk_geom_cols PRIMARY KEY (table_name, column_name),
-  CONSTRAINT uk_gc_table_name UNIQUE (table_name),
-  CONSTRAINT fk_gc_tn FOREIGN KEY (table_name) REFERENCES gpkg_contents(table_name),
-  CONSTRAINT fk_gc_srs FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys (srs_id));
-CREATE TABLE gpkg_extensions (
-  table_name TEXT, column_name TEXT, extension_name TEXT NOT NULL, definition TEXT NOT NULL,
-  scope TEXT NOT NULL, CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name));
-CREATE TABLE gpkgext_relations (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, base_table_name TEXT NOT NULL,
-  base_primary_column TEXT NOT NULL DEFAULT 'id', related_table_name TEXT NOT NULL,
-  related_primary_column TEXT NOT NULL DEFAULT 'id', relation_name TEXT NOT NULL,
-  mapping_table_name TEXT NOT NULL UNIQUE);
-"""
-
-_RTREE = """
-CREATE VIRTUAL TABLE "rtree_{t}_geom" USING rtree(id, minx, maxx, miny, maxy);
-CREATE TRIGGER "rtree_{t}_geom_insert" AFTER INSERT ON "{t}"
-  WHEN (NEW."geom" NOT NULL AND NOT ST_IsEmpty(NEW."geom"))
-BEGIN INSERT OR REPLACE INTO "rtree_{t}_geom" VALUES ({new}); END;
-CREATE TRIGGER "rtree_{t}_geom_update1" AFTER UPDATE OF "geom" ON "{t}"
-  WHEN OLD."fid" = NEW."fid" AND (NEW."geom" NOTNULL AND NOT ST_IsEmpty(NEW."geom"))
-BEGIN INSERT OR REPLACE INTO "rtree_{t}_geom" VALUES ({new}); END;
-CREATE TRIGGER "rtree_{t}_geom_update2" AFTER UPDATE OF "geom" ON "{t}"
-  WHEN OLD."fid" = NEW."fid" AND (NEW."geom" ISNULL OR ST_IsEmpty(NEW."geom"))
-BEGIN DELETE FROM "rtree_{t}_geom" WHERE id = OLD."fid"; END;
-CREATE TRIGGER "rtree_{t}_geom_update3" AFTER UPDATE ON "{t}"
-  WHEN OLD."fid" != NEW."fid" AND (NEW."geom" NOTNULL AND NOT ST_IsEmpty(NEW."geom"))
-BEGIN DELETE FROM "rtree_{t}_geom" WHERE id = OLD."fid";
-INSERT OR REPLACE INTO "rtree_{t}_geom" VALUES ({new}); END;
-CREATE TRIGGER "rtree_{t}_geom_update4" AFTER UPDATE ON "{t}"
-  WHEN OLD."fid" != NEW."fid" AND (NEW."geom" ISNULL OR ST_IsEmpty(NEW."geom"))
-BEGIN DELETE FROM "rtree_{t}_geom" WHERE id IN (OLD."fid", NEW."fid"); END;
-CREATE TRIGGER "rtree_{t}_geom_delete" AFTER DELETE ON "{t}" WHEN OLD."geom" NOT NULL
-BEGIN DELETE FROM "rtree_{t}_geom" WHERE id = OLD."fid"; END;
-"""
 _TYPE = re.compile(
     r"BOOLEAN|TINYINT|SMALLINT|MEDIUMINT|INT|INTEGER|FLOAT|DOUBLE|REAL|DATE|DATETIME"
     r"|(TEXT|BLOB)(\(\d+\))?|GEOMETRY(COLLECTION)?|(MULTI)?(POINT|LINESTRING|POLYGON|CURVE|SURFACE)"
@@ -83,6 +37,7 @@ _TYPE = re.compile(
 _RTREE_NEW_ROW = (
     'NEW."fid", ST_MinX(NEW."geom"), ST_MaxX(NEW."geom"), ST_MinY(NEW."geom"), ST_MaxY(NEW."geom")'
 )
+_Z = {False: 0, True: 1, None: 2}
 _RTREE_DEFINITION = "http://www.geopackage.org/spec120/#extension_rtree"
 _RELATIONS_DEFINITION = "http://www.geopackage.org/18-000.html"
 
@@ -96,7 +51,8 @@ class FeatureTable:
     geometry_type: str | None
     """None makes an attributes table without geometry."""
     srs_id: int = UNDEFINED_CARTESIAN
-    has_z: bool = False
+    has_z: bool | None = False
+    """None where only some geometries have heights."""
     description: str = ""
     domains: CodedDomains = field(default_factory=dict)
     """What the codes in its columns mean."""
@@ -105,6 +61,28 @@ class FeatureTable:
 def quote(name: str) -> str:
     """Quote an identifier for SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def free_name(
+    connection: sqlite3.Connection,
+    wanted: str,
+    suffixes: Sequence[str] = ("",),
+    ours: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Return a name that no table has, with any of the suffixes: the wanted one, or numbered.
+
+    Args:
+        connection: Of the catalog.
+        wanted: The name.
+        suffixes: Of all tables that are to be named after it.
+        ours: Names that may be taken again, by their lower-case spelling.
+    """
+    taken = {row[0].lower() for row in connection.execute("SELECT name FROM sqlite_master")}
+    name, number = wanted, 1
+    while name.lower() not in ours and any((name + end).lower() in taken for end in suffixes):
+        number += 1
+        name = f"{wanted}_{number}"
+    return ours.get(name.lower(), name)
 
 
 def run_script(connection: sqlite3.Connection, script: str) -> None:
@@ -121,7 +99,7 @@ def create_container(connection: sqlite3.Connection) -> None:
     """Make an empty SQLite file a GeoPackage."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {USER_VERSION}")
-    run_script(connection, _SYSTEM_TABLES)
+    run_script(connection, SYSTEM_TABLES)
     rows = [
         ("Undefined cartesian SRS", -1, "NONE", -1, "undefined", None),
         ("Undefined geographic SRS", 0, "NONE", 0, "undefined", None),
@@ -161,13 +139,17 @@ def register_attributes(connection: sqlite3.Connection, *tables: str) -> None:
 
 
 def register_relation(
-    connection: sqlite3.Connection, base: tuple[str, str], related: tuple[str, str], mapping: str
+    connection: sqlite3.Connection,
+    base: tuple[str, str],
+    related: tuple[str, str],
+    mapping: str,
+    kind: str = "attributes",
 ) -> None:
     """Declare a many-to-many link (OGC 18-000) between two (table, key column) pairs."""
     connection.execute(
         "INSERT INTO gpkgext_relations (base_table_name, base_primary_column, related_table_name,"
         " related_primary_column, relation_name, mapping_table_name) VALUES (?,?,?,?,?,?)",
-        (*base, *related, "attributes", mapping),
+        (*base, *related, kind, mapping),
     )
     _add_extension(connection, mapping, None, "gpkg_related_tables")
 
@@ -183,11 +165,11 @@ def register_geometry(
     )
     connection.execute(
         "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', ?, ?, ?, 0)",
-        (table.name, table.geometry_type, table.srs_id, int(table.has_z)),
+        (table.name, table.geometry_type, table.srs_id, _Z[table.has_z]),
     )
     if with_rtree:
         escaped = table.name.replace('"', '""')
-        run_script(connection, _RTREE.format(t=escaped, new=_RTREE_NEW_ROW))
+        run_script(connection, RTREE.format(t=escaped, new=_RTREE_NEW_ROW))
         _add_extension(connection, table.name, "geom", "gpkg_rtree_index")
 
 
@@ -212,6 +194,7 @@ def drop_table(connection: sqlite3.Connection, name: str) -> None:
     """Remove a table with its R-tree and every row that registers it."""
     for registry in ("gpkg_extensions", "gpkg_geometry_columns", "gpkg_contents"):
         connection.execute(f"DELETE FROM {registry} WHERE table_name = ?", (name,))
+    connection.execute("DELETE FROM gpkgext_relations WHERE mapping_table_name = ?", (name,))
     column_info.forget(connection, name)
     connection.execute(f"DROP TABLE IF EXISTS {quote(f'rtree_{name}_geom')}")
     connection.execute(f"DROP TABLE IF EXISTS {quote(name)}")

@@ -1,6 +1,6 @@
 """The rows of the catalog as Python objects: frozen, keyword-only, no behaviour but naming."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,6 +16,10 @@ CodedDomains = Mapping[str, Mapping[str, str]]
 
 SqlValue = str | int | float | bytes | None
 """What SQLite stores, and what a source attribute is turned into."""
+
+Reprojection = Callable[[str, str], Callable[[bytes], bytes]]
+"""WKT of two reference systems → what brings WKB from the first to the second; both raise
+ValueError where there is no way."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

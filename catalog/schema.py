@@ -160,6 +160,24 @@ def _sources(db: Database) -> None:
     connection.execute("PRAGMA writable_schema = OFF")
 
 
+@MIGRATIONS(name="0003_shared_layers")
+def _shared_layers(db: Database) -> None:
+    """An output table may show several datasets: its name is no longer unique."""
+    geopackage.run_script(
+        db.conn,
+        """
+CREATE TABLE new_result_layers (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  dataset_id INTEGER NOT NULL REFERENCES datasets(id) ON DELETE CASCADE,
+  model_id INTEGER NOT NULL REFERENCES models(id), run_id INTEGER NOT NULL REFERENCES runs(id),
+  table_name TEXT NOT NULL, summary_name TEXT NOT NULL, UNIQUE (dataset_id, model_id));
+INSERT INTO new_result_layers SELECT * FROM result_layers;
+DROP TABLE result_layers;
+ALTER TABLE new_result_layers RENAME TO result_layers;
+""",
+    )
+
+
 def upgrade(db: Database, path: str) -> None:
     """Bring a catalog to the present schema.
 

@@ -10,12 +10,12 @@ from typing import Any, Self
 
 from sqlite_utils import Database
 
-from . import feature_class, ingest, runs, schema
+from . import feature_class, ingest, media, runs, schema
 from .connection import BUSY_TIMEOUT_S, translated_errors
 from .errors import CatalogError
 from .geometry import register_functions
 from .lock import RunLock, mark_live, rasters_folder, unmark_live
-from .records import ClassDefinition, Dataset, Item, Output, Scan
+from .records import ClassDefinition, Dataset, Item, Output, Reprojection, Scan
 
 
 class Catalog:
@@ -192,8 +192,25 @@ class Catalog:
         with self._transaction() as connection:
             runs.finish(connection, run_id, status)
 
+    def check_name(
+        self, dataset_id: int, hashes: tuple[str, str], name: str, *, reprojection: Reprojection
+    ) -> None:
+        """Refuse a name of an output feature class that cannot show a dataset.
+
+        Raises:
+            UsageError: Geometries cannot be brought to the reference system of that table.
+        """
+        with translated_errors(self.path):
+            feature_class.check_name(self._connection, dataset_id, hashes, name, reprojection)
+
     def write_feature_class(
-        self, dataset_id: int, run_id: int, *, name: str | None = None
+        self,
+        dataset_id: int,
+        run_id: int,
+        *,
+        name: str | None = None,
+        embed: bool = False,
+        reprojection: Reprojection = feature_class.no_reprojection,
     ) -> tuple[str, str]:
         """Write the output feature class of a dataset and its summary.
 
@@ -201,13 +218,29 @@ class Catalog:
             dataset_id: A feature class with attachments.
             run_id: The run whose model the layer shows: the newest output of each item
                 by that model.
-            name: Table name; default ``<layer>_classified``.
+            name: Table name; default ``<layer>_classified``. That of another dataset's output
+                feature class by the same model: one table shows both.
+            embed: Put the class maps into the catalog. A layer that has them keeps them.
+            reprojection: What brings geometries from one reference system to another.
 
         Returns:
             The names of the two tables.
+
+        Raises:
+            UsageError: Geometries cannot be brought to the reference system of the table.
         """
         with self._transaction() as connection:
-            return feature_class.write(connection, dataset_id, run_id, name)
+            written = feature_class.write(connection, dataset_id, run_id, name, reprojection)
+            if embed:
+                media.create(connection, written[0])
+            for table in written:
+                media.refresh(connection, table, self.path.parent)
+        return written[0], f"{written[0]}_summary"
+
+    def without_media(self, table: str) -> int:
+        """Return how many classified images of an output feature class are not embedded."""
+        with translated_errors(self.path):
+            return media.missing(self._connection, table)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Run SQL of our own and return rows; for SQL of a user see :mod:`.query`."""

@@ -38,6 +38,23 @@ def publish(temporary: Path, final: Path) -> str:
     return digest.hexdigest()
 
 
+def publish_folder(temporary: Path, final: Path) -> None:
+    """Make the files of a finished temporary folder durable, then give it its name.
+
+    Raises:
+        OutputError: The disk refused.
+    """
+    try:
+        for file in temporary.iterdir():
+            with open(file, "rb+") as opened:
+                os.fsync(opened.fileno())
+        _sync_folder(temporary)
+        temporary.rename(final)
+        _sync_folder(final.parent)
+    except OSError as error:
+        raise OutputError(f"cannot write {final}: {error.strerror}") from error
+
+
 def sweep(folder: Path) -> None:
     """Remove what an interrupted run left half-written below a folder."""
     for leftover in folder.glob(f"**/{_MARK}*"):

@@ -38,6 +38,35 @@ def describe(definition: str) -> Srs | None:
     )
 
 
+def reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
+    """Return what brings WKB from one reference system to another; heights stay.
+
+    Args:
+        source: The system of the geometries, as WKT.
+        target: The system they are brought to.
+
+    Raises:
+        ValueError: There is no way; what is returned raises it for a geometry without one.
+    """
+    try:
+        transformer = Transformer.from_crs(source, target, always_xy=True)
+    except (CRSError, ProjError) as error:
+        raise ValueError(str(error)) from error
+
+    def move(wkb: bytes) -> bytes:
+        try:
+            shape = shapely.from_wkb(wkb)
+        except (shapely.errors.GEOSException, NotImplementedError) as error:
+            raise ValueError("no geometry, or a curve") from error
+        moved = shapely.transform(shape, transformer.transform, interleaved=False)
+        if not np.isfinite(shapely.get_coordinates(moved)).all():
+            raise ValueError("a geometry has no place in the other reference system")
+        placed: bytes = shapely.to_wkb(moved, flavor="iso")
+        return placed
+
+    return move
+
+
 def footprint(width: int, height: int, transform: Affine, srs: Srs) -> bytes | None:
     """Return the outline of a raster as WKB polygon in EPSG:4326, edges densified.
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ..catalog.ingest import GONE
 from ..catalog.records import Dataset, Item
 from ..catalog.store import Catalog
 from ..io import sources
@@ -15,14 +14,16 @@ from ..io.image import decoder
 from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
 from ..io.sources.options import ScanOptions
+from ..io.srs import reprojection
 from .arguments import as_text
 from .classifier import Prepared
 from .definition import ModelDefinition
 from .inputs import check_name, check_paths
 from .messages import Task
 from .options import RunOptions, options_of
+from .outcome import report, write_layers
 from .prepare import prepare
-from .results import Failure, Run
+from .results import Run
 from .tensorflow_setup import software
 from .trust import ModelCode, load_model
 from .worker import Worker
@@ -40,6 +41,7 @@ class _Request:
     """Of definition and weights."""
     options: RunOptions
     out_features: str | None
+    embed: bool
     force: bool
 
 
@@ -55,6 +57,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     arguments: Mapping[str, Any] | None = None,
     classes: str | os.PathLike[str] | None = None,
     out_features: str | None = None,
+    embed: bool = False,
     force: bool = False,
     model_code: ModelCode = "refuse",
     progress: Progress | None = None,
@@ -77,7 +80,10 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             :data:`pixelcat.processors.options.ARGUMENTS`.
         classes: A CSV or JSON file with value, name and color of each class, for a model that
             does not name them.
-        out_features: Name of the output feature class; default ``<layer>_classified``.
+        out_features: Name of the output feature class; default ``<layer>_classified``. That
+            of another input by the same model: its rows stay and those of this input are added.
+        embed: Put the class maps into the catalog too, as related media of the output
+            feature class. May be asked for later: nothing is classified again for it.
         force: Start a new run even where an earlier one can go on.
         model_code: What to do with the Python raster function of a model that has one:
             ``refuse`` the model, ``run`` the code, which may do whatever you may do, or
@@ -105,6 +111,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         hashes=(definition.sha256, definition.weights_sha256()),
         options=options_of(definition, given),
         out_features=out_features,
+        embed=embed,
         force=force,
     )
     scans = [scan for path in paths for scan in sources.scan(path, options=look)]
@@ -152,11 +159,11 @@ class _Driver:
         self._request = request
         self._datasets = {dataset.id: dataset for dataset in datasets if dataset.id is not None}
         self._progress = progress or (lambda done, total: None)
-        self._feature_classes = [d for d in datasets if d.is_feature_class]
 
     def run(self, model: _Model) -> Run:
         """Classify what is pending; the model is prepared only where something is."""
         ids = list(self._datasets)
+        self._check_name()
         run_id = None if self._request.force else self._known_run()
         notes: tuple[str, ...] = ()
         classified = 0
@@ -172,6 +179,17 @@ class _Driver:
             self._catalog.settle_unusable(run_id, ids)
         self._catalog.finish_run(run_id, status)
         return self._report(run_id, status, classified, notes)
+
+    def _check_name(self) -> None:
+        """Refuse a name before anything is classified."""
+        for number, dataset in self._datasets.items():
+            if self._request.out_features and dataset.is_feature_class:
+                self._catalog.check_name(
+                    number,
+                    self._request.hashes,
+                    self._request.out_features,
+                    reprojection=reprojection,
+                )
 
     def _known_run(self) -> int | None:
         run_id = self._catalog.find_run(*self._request.hashes, self._request.options.as_json())
@@ -251,38 +269,17 @@ class _Driver:
         }
 
     def _report(self, run_id: int, status: str, classified: int, notes: tuple[str, ...]) -> Run:
-        layers: list[str] = []
-        for dataset in self._feature_classes:
-            layers += self._catalog.write_feature_class(
-                dataset.id or 0, run_id, name=self._request.out_features
-            )
-        rows = self._catalog.query(
-            "SELECT o.status, o.reason, d.layer, i.name, i.source_key FROM outputs o"
-            " JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id"
-            f" WHERE o.run_id = ? AND d.id IN ({', '.join('?' for _ in self._datasets)})"
-            " AND i.reason IS NOT ? ORDER BY o.item_id",
-            (run_id, *self._datasets, GONE),
+        layers, remarks = write_layers(
+            self._catalog,
+            list(self._datasets.values()),
+            run_id,
+            name=self._request.out_features,
+            embed=self._request.embed,
         )
-        states = [row["status"] for row in rows]
-        if self._request.out_features and not layers:
-            notes += ("no photo says where it was taken: there is no output feature class",)
-        notes += tuple(d.options["note"] for d in self._datasets.values() if "note" in d.options)
-        return Run(
-            catalog=self._catalog.path,
-            id=run_id,
-            status=status,
-            done=states.count("done"),
-            failed=states.count("failed"),
-            skipped=states.count("skipped"),
-            classified_now=classified,
-            rasters=self._rasters(run_id),
-            layers=tuple(layers),
-            failures=tuple(_failure(row) for row in rows if row["status"] == "failed"),
-            notes=notes,
-        )
-
-
-def _failure(row: Mapping[str, Any]) -> Failure:
-    place = f"{row['layer']} attachment {row['source_key']}" if row["layer"] else row["source_key"]
-    image = place if row["name"] in place else f"{place} ({row['name']})"
-    return Failure(image=image, reason=row["reason"])
+        run = {
+            "id": run_id,
+            "status": status,
+            "classified_now": classified,
+            "rasters": self._rasters(run_id),
+        }
+        return report(self._catalog, self._datasets, run, layers, (*notes, *remarks))

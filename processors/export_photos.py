@@ -14,11 +14,10 @@ from ..catalog import query as catalog_query
 from ..catalog.errors import ItemError, OutputError, UsageError
 from ..catalog.geopackage import quote
 from ..catalog.records import Item
-from ..io.content import digest
 from ..io.names import safe_name
 from ..io.publish import make_folder, publish, temporary_name
 from ..io.sources import Fetch, reader
-from .stored import datasets
+from .stored import datasets, fetched, output_layers
 
 _SUFFIXES = {
     "image/jpeg": ".jpg", "image/png": ".png", "image/tiff": ".tif", "image/webp": ".webp",
@@ -76,22 +75,14 @@ def export_photos(
 
 def _rows(path: Path, layer: str | None) -> Iterator[Row]:
     """Yield the rows of the output feature classes that have a photo, source by source."""
-    tables = catalog_query.query(
-        path, "SELECT table_name, dataset_id FROM result_layers ORDER BY dataset_id, id"
-    ).rows
-    chosen = [table for table in tables if layer is None or table[0].lower() == layer.lower()]
-    if not chosen:
-        listed = ", ".join(table[0] for table in tables) or "none"
-        raise UsageError(
-            f"no output feature class {layer or ''} in {path.name}; there are {listed}"
-        )
-    for table, _ in chosen:
+    for table, dataset_id in output_layers(path, layer):
         yield from catalog_query.query(
             path,
             "SELECT t.*, i.taken_at AS _taken_at, i.dataset_id AS _dataset_id, i.kind AS _kind,"
             " i.source_key AS _source_key, i.name AS _name, i.content_type AS _content_type,"
             f" i.sha256 AS _sha256 FROM {quote(table)} t JOIN items i ON i.id = t.item_id"
-            " ORDER BY t.source_fid, t.fid",
+            " WHERE i.dataset_id = ? ORDER BY t.source_fid, t.fid",
+            (dataset_id,),
         ).dicts()
 
 
@@ -140,11 +131,11 @@ def _filled(template: str, values: Mapping[str, Any]) -> str:
 
 
 def _export(row: Row, fetch: Fetch, stem: Path, base: Path, done: PhotoExport) -> None:
-    item = Item(kind=row["_kind"], source_key=row["_source_key"], name=row["_name"])
+    item = Item(
+        kind=row["_kind"], source_key=row["_source_key"], name=row["_name"], sha256=row["_sha256"]
+    )
     try:
-        content = fetch(item)
-        if digest(content) != row["_sha256"]:
-            raise ItemError("has changed since it was scanned; scan again")
+        content = fetched(fetch, item)
     except ItemError as error:
         done.missing.append(f"{row['_name']} of feature {row['source_fid']}: {error}")
         return

@@ -15,8 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pixelcat.catalog import geometry
-from pixelcat.catalog.feature_class import SUMMARY_COLUMNS, output_columns, share_names
 from pixelcat.catalog.geopackage import safe_type
+from pixelcat.catalog.output_columns import SUMMARY_COLUMNS, output_columns, share_names
 from pixelcat.catalog.records import Column, Dataset, Feature, Item, Scan, Srs
 from pixelcat.catalog.store import Catalog
 from pixelcat.io.sources import scan

@@ -1,0 +1,87 @@
+"""What a run leaves for people: output feature classes, numbers, failures and notes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..catalog.ingest import GONE
+from ..catalog.records import Dataset
+from ..catalog.store import Catalog
+from ..io.srs import reprojection
+from .results import Failure, Run
+
+
+def write_layers(
+    catalog: Catalog,
+    datasets: Sequence[Dataset],
+    run_id: int,
+    *,
+    name: str | None,
+    embed: bool,
+) -> tuple[list[str], list[str]]:
+    """Write the output feature classes of a run, and class maps into the catalog if asked.
+
+    Returns:
+        The tables, each followed by its summary; and what is to be said about them.
+    """
+    layers: list[str] = []
+    notes: list[str] = []
+    for dataset in datasets:
+        if not dataset.is_feature_class:
+            continue
+        table, summary = catalog.write_feature_class(
+            dataset.id or 0, run_id, name=name, embed=embed, reprojection=reprojection
+        )
+        layers += table, summary
+        if lost := catalog.without_media(table):
+            notes.append(
+                f"{table}: {lost} class maps are not embedded: their files are gone,"
+                " or larger than SQLite takes"
+            )
+    if name and not layers:
+        notes.append("no photo says where it was taken: there is no output feature class")
+    if embed and not layers:
+        notes.append("class maps are embedded in output feature classes, and there is none")
+    return layers, notes
+
+
+def report(
+    catalog: Catalog,
+    datasets: Mapping[int, Dataset],
+    run: Mapping[str, Any],
+    layers: Sequence[str],
+    notes: Sequence[str],
+) -> Run:
+    """Count what became of the items of some datasets.
+
+    Args:
+        catalog: The catalog.
+        datasets: By their number.
+        run: The fields of :class:`Run` that the driver knows.
+        layers: The tables written.
+        notes: What is to be said.
+    """
+    rows = catalog.query(
+        "SELECT o.status, o.reason, d.layer, i.name, i.source_key FROM outputs o"
+        " JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id"
+        f" WHERE o.run_id = ? AND d.id IN ({', '.join('?' for _ in datasets)})"
+        " AND i.reason IS NOT ? ORDER BY o.item_id",
+        (run["id"], *datasets, GONE),
+    )
+    states = [row["status"] for row in rows]
+    said = (d.options["note"] for d in datasets.values() if "note" in d.options)
+    return Run(
+        catalog=catalog.path,
+        **run,
+        done=states.count("done"),
+        failed=states.count("failed"),
+        skipped=states.count("skipped"),
+        layers=tuple(layers),
+        failures=tuple(_failure(row) for row in rows if row["status"] == "failed"),
+        notes=(*notes, *said),
+    )
+
+
+def _failure(row: Mapping[str, Any]) -> Failure:
+    place = f"{row['layer']} attachment {row['source_key']}" if row["layer"] else row["source_key"]
+    image = place if row["name"] in place else f"{place} ({row['name']})"
+    return Failure(image=image, reason=row["reason"])
