@@ -1,5 +1,8 @@
 """Describing one image for the catalog: hash, size, type, place, and whether it is usable."""
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -32,6 +35,9 @@ IMAGE_SUFFIXES = frozenset(
 )
 """Endings by which a name claims to be an image, in lower case."""
 
+_AHEAD = 2
+"""Images whose hashes are under way; a queue of one leaves the thread idle now and then."""
+
 
 def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> Item:
     """Return the item with everything that its header tells.
@@ -40,7 +46,7 @@ def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> I
     reason. Pixels are not decoded, so a cut-off image may still turn out damaged later.
 
     Args:
-        item: Kind, key, name and declared type.
+        item: Kind, key, name and declared type; size and hash too where they are known.
         where: A path, the encoded image, or None where there are no bytes.
         claimed: Somebody says that this is an image; otherwise its name or declared type
             decides whether anything else is ``unreadable`` or merely ``skipped``.
@@ -65,6 +71,29 @@ def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> I
         return replace(item, status="unreadable", reason=_reason(item, where, error))
 
 
+def probe_all(images: Iterable[tuple[Item, bytes | None]]) -> Iterator[Item]:
+    """Yield :func:`probe` of each attachment in turn.
+
+    A thread hashes what comes next while an image is probed and recorded: hashing takes
+    most of the time of a scan. No more than three images are in memory.
+    """
+    waiting: deque[tuple[Item, bytes | None, Future[tuple[int, str]] | None]] = deque()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        for item, data in images:
+            waiting.append((item, data, thread.submit(measured, data) if data else None))
+            if len(waiting) > _AHEAD:
+                yield _probed(*waiting.popleft())
+        while waiting:
+            yield _probed(*waiting.popleft())
+
+
+def _probed(item: Item, data: bytes | None, content: Future[tuple[int, str]] | None) -> Item:
+    if content is not None:
+        size, sha256 = content.result()
+        item = replace(item, byte_size=size, sha256=sha256)
+    return probe(item, data)
+
+
 def _claims_to_be_image(item: Item) -> bool:
     declared = (item.declared_type or "").lower()
     if declared:
@@ -81,8 +110,10 @@ def _reason(item: Item, where: Path | bytes, error: ItemError) -> str:
 
 
 def _with_content(item: Item, where: Path | bytes) -> Item:
-    size, sha256 = measured(where)
-    return replace(item, byte_size=size, sha256=sha256, content_type=content_type(read_head(where)))
+    if item.sha256 is None:
+        size, sha256 = measured(where)
+        item = replace(item, byte_size=size, sha256=sha256)
+    return replace(item, content_type=content_type(read_head(where)))
 
 
 def _with_header(item: Item, image: Image) -> Item:
