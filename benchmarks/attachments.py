@@ -50,7 +50,7 @@ KINDS = {
 @click.option("--folder", type=click.Path(path_type=Path), help="Where sources go.")
 @click.option("--keep", is_flag=True, help="Keep the sources, and use those that are there.")
 @click.option("--memory/--no-memory", default=True, help="Measure peak memory too.")
-def main(  # noqa: PLR0913  one per option
+def main(
     count: int,
     size: float,
     kinds: tuple[str, ...],

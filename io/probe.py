@@ -39,17 +39,24 @@ _AHEAD = 2
 """Images whose hashes are under way; a queue of one leaves the thread idle now and then."""
 
 
-def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> Item:
+def probe(
+    item: Item,
+    where: Path | bytes | None,
+    *,
+    claimed: bool = False,
+    content: tuple[int, str] | None = None,
+) -> Item:
     """Return the item with everything that its header tells.
 
     Never raises for the image's sake: an image that cannot be used gets a status and a
     reason. Pixels are not decoded, so a cut-off image may still turn out damaged later.
 
     Args:
-        item: Kind, key, name and declared type; size and hash too where they are known.
+        item: Kind, key, name and declared type.
         where: A path, the encoded image, or None where there are no bytes.
         claimed: Somebody says that this is an image; otherwise its name or declared type
             decides whether anything else is ``unreadable`` or merely ``skipped``.
+        content: Size and SHA-256 where they are known already.
     """
     if where is None:
         return replace(item, status="missing", reason="has no data (NULL)")
@@ -57,7 +64,7 @@ def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> I
         assert_not_live(where)
     claimed = claimed or _claims_to_be_image(item)
     try:
-        item = _with_content(item, where)
+        item = _with_content(item, where, content or measured(where))
         if not item.byte_size:
             raise ItemError("is empty (0 bytes)")
         if item.content_type is None and not claimed:
@@ -88,10 +95,7 @@ def probe_all(images: Iterable[tuple[Item, bytes | None]]) -> Iterator[Item]:
 
 
 def _probed(item: Item, data: bytes | None, content: Future[tuple[int, str]] | None) -> Item:
-    if content is not None:
-        size, sha256 = content.result()
-        item = replace(item, byte_size=size, sha256=sha256)
-    return probe(item, data)
+    return probe(item, data, content=content.result() if content else None)
 
 
 def _claims_to_be_image(item: Item) -> bool:
@@ -109,11 +113,9 @@ def _reason(item: Item, where: Path | bytes, error: ItemError) -> str:
     return str(error) if looks_like == "unknown data" else f"not an image but {looks_like}"
 
 
-def _with_content(item: Item, where: Path | bytes) -> Item:
-    if item.sha256 is None:
-        size, sha256 = measured(where)
-        item = replace(item, byte_size=size, sha256=sha256)
-    return replace(item, content_type=content_type(read_head(where)))
+def _with_content(item: Item, where: Path | bytes, content: tuple[int, str]) -> Item:
+    size, sha256 = content
+    return replace(item, byte_size=size, sha256=sha256, content_type=content_type(read_head(where)))
 
 
 def _with_header(item: Item, image: Image) -> Item:
