@@ -15,10 +15,18 @@ from .records import Column, Dataset, Feature, Item, Scan, SqlValue
 GONE = "no longer in the source"
 """Reason of an item that an earlier scan found and the last one did not."""
 _BYTES = "base64"
-_ITEM_COLUMNS = (
+_READ_COLUMNS = (
     *("kind", "name", "status", "reason", "declared_type", "content_type", "byte_size", "sha256"),
     *("width", "height", "bands", "dtype", "orientation", "taken_at", "lon", "lat"),
     "direction",
+)
+_ITEM_COLUMNS = (*_READ_COLUMNS, "srs_id", "transform", "duplicate_of")
+_ADD_ITEM = (
+    f"INSERT INTO items (dataset_id, source_key, {', '.join(_ITEM_COLUMNS)})"
+    f" VALUES (?, ?, {', '.join('?' for _ in _ITEM_COLUMNS)})"
+    " ON CONFLICT (dataset_id, source_key) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _ITEM_COLUMNS)
+    + " RETURNING id"
 )
 
 
@@ -138,16 +146,11 @@ def _add_items(connection: sqlite3.Connection, dataset: Dataset, scan: Scan) -> 
 
 
 def _add_item(connection: sqlite3.Connection, dataset: Dataset, item: Item) -> int:
-    values = {name: getattr(item, name) for name in _ITEM_COLUMNS}
-    values["srs_id"] = geopackage.add_srs(connection, item.srs) if item.srs else None
-    values["transform"] = json.dumps(item.transform) if item.transform else None
-    values["duplicate_of"] = None
-    updates = ", ".join(f"{name} = excluded.{name}" for name in values)
+    values = [getattr(item, name) for name in _READ_COLUMNS]
+    srs_id = geopackage.add_srs(connection, item.srs) if item.srs else None
+    transform = json.dumps(item.transform) if item.transform else None
     row = connection.execute(
-        f"INSERT INTO items (dataset_id, source_key, {', '.join(values)})"
-        f" VALUES (?, ?, {_marks(values)})"
-        f" ON CONFLICT (dataset_id, source_key) DO UPDATE SET {updates} RETURNING id",
-        (dataset.id, item.source_key, *values.values()),
+        _ADD_ITEM, (dataset.id, item.source_key, *values, srs_id, transform, None)
     ).fetchone()
     if item.sha256 and item.byte_size:
         connection.execute(

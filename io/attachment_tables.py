@@ -7,7 +7,7 @@ from ..catalog.errors import SourceError
 from ..catalog.records import Item
 from .esri_items import GeodatabaseItems, Relation
 from .ogr import normalise_guid
-from .probe import probe
+from .probe import probe_all
 
 _SUFFIX = "__ATTACH"
 
@@ -81,15 +81,21 @@ def choose(
 def attachments(
     rows: Iterable[tuple[str, Mapping[str, object]]], foreign_key: str, *, by_row_key: bool
 ) -> Iterator[Item]:
-    """Yield every row of an attachment table as an item.
+    """Return every row of an attachment table as an item, in turn.
 
     Args:
         rows: ATTACHMENTID, and the values by column in lower case; others are passed over.
         foreign_key: The column that names the feature.
         by_row_key: Whether it does so by OBJECTID; otherwise by GlobalID.
     """
+    return probe_all(_images(rows, foreign_key.lower(), by_row_key=by_row_key))
+
+
+def _images(
+    rows: Iterable[tuple[str, Mapping[str, object]]], foreign_key: str, *, by_row_key: bool
+) -> Iterator[tuple[Item, bytes | None]]:
     for row_id, values in rows:
-        key = values.get(foreign_key.lower())
+        key = values.get(foreign_key)
         key = "NULL" if key in (None, "") else str(key)
         data, declared, name = (values.get(c) for c in ("data", "content_type", "att_name"))
         item = Item(
@@ -99,7 +105,7 @@ def attachments(
             declared_type=str(declared) if declared else None,
             feature_keys=(key if by_row_key else normalise_guid(key),),
         )
-        yield probe(item, bytes(data) if isinstance(data, bytes | bytearray) else None)
+        yield item, bytes(data) if isinstance(data, bytes | bytearray) else None
 
 
 def _listing(names: Iterable[str]) -> str:

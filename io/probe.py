@@ -1,5 +1,8 @@
 """Describing one image for the catalog: hash, size, type, place, and whether it is usable."""
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -32,8 +35,17 @@ IMAGE_SUFFIXES = frozenset(
 )
 """Endings by which a name claims to be an image, in lower case."""
 
+_AHEAD = 2
+"""Images whose hashes are under way; a queue of one leaves the thread idle now and then."""
 
-def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> Item:
+
+def probe(
+    item: Item,
+    where: Path | bytes | None,
+    *,
+    claimed: bool = False,
+    content: tuple[int, str] | None = None,
+) -> Item:
     """Return the item with everything that its header tells.
 
     Never raises for the image's sake: an image that cannot be used gets a status and a
@@ -44,6 +56,7 @@ def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> I
         where: A path, the encoded image, or None where there are no bytes.
         claimed: Somebody says that this is an image; otherwise its name or declared type
             decides whether anything else is ``unreadable`` or merely ``skipped``.
+        content: Size and SHA-256 where they are known already.
     """
     if where is None:
         return replace(item, status="missing", reason="has no data (NULL)")
@@ -51,7 +64,7 @@ def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> I
         assert_not_live(where)
     claimed = claimed or _claims_to_be_image(item)
     try:
-        item = _with_content(item, where)
+        item = _with_content(item, where, content or measured(where))
         if not item.byte_size:
             raise ItemError("is empty (0 bytes)")
         if item.content_type is None and not claimed:
@@ -63,6 +76,26 @@ def probe(item: Item, where: Path | bytes | None, *, claimed: bool = False) -> I
         return replace(item, status="unsupported", reason=str(error))
     except ItemError as error:
         return replace(item, status="unreadable", reason=_reason(item, where, error))
+
+
+def probe_all(images: Iterable[tuple[Item, bytes | None]]) -> Iterator[Item]:
+    """Yield :func:`probe` of each attachment in turn.
+
+    A thread hashes what comes next while an image is probed and recorded: hashing takes
+    most of the time of a scan. No more than three images are in memory.
+    """
+    waiting: deque[tuple[Item, bytes | None, Future[tuple[int, str]] | None]] = deque()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        for item, data in images:
+            waiting.append((item, data, thread.submit(measured, data) if data else None))
+            if len(waiting) > _AHEAD:
+                yield _probed(*waiting.popleft())
+        while waiting:
+            yield _probed(*waiting.popleft())
+
+
+def _probed(item: Item, data: bytes | None, content: Future[tuple[int, str]] | None) -> Item:
+    return probe(item, data, content=content.result() if content else None)
 
 
 def _claims_to_be_image(item: Item) -> bool:
@@ -80,8 +113,8 @@ def _reason(item: Item, where: Path | bytes, error: ItemError) -> str:
     return str(error) if looks_like == "unknown data" else f"not an image but {looks_like}"
 
 
-def _with_content(item: Item, where: Path | bytes) -> Item:
-    size, sha256 = measured(where)
+def _with_content(item: Item, where: Path | bytes, content: tuple[int, str]) -> Item:
+    size, sha256 = content
     return replace(item, byte_size=size, sha256=sha256, content_type=content_type(read_head(where)))
 
 

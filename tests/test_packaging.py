@@ -125,7 +125,10 @@ def test_sdist_holds_tests_examples_and_lock_files(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    wanted = {"tests/conftest.py", "requirements.lock", "LICENSE", "README.md", "CHANGELOG.md"}
+    wanted = {
+        *("tests/conftest.py", "benchmarks/attachments.py", "requirements.lock", "LICENSE"),
+        *("README.md", "CHANGELOG.md"),
+    }
     assert wanted <= names
     assert not any("shared" in name.split("/") for name in names)
 

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 import pixelcat
+from pixelcat.catalog.records import Item
 from pixelcat.cli import cli
+from pixelcat.io.probe import probe, probe_all
 
 Function = Callable[..., Any]
 
@@ -91,3 +93,38 @@ def test_one_layer_is_chosen(survey: Path) -> None:
 def test_a_place_where_no_catalog_can_be_is_refused(survey: Path, tmp_path: Path) -> None:
     answer = CliRunner().invoke(cli, ["scan", str(survey), "-o", str(tmp_path / "x.txt")])
     assert "ends in .gpkg" in str(answer.exception)
+
+
+def test_attachments_hashed_ahead_are_probed_as_one_by_one(photo_bytes: Function) -> None:
+    photo = photo_bytes(1)
+    contents = [photo, None, b"", b"%PDF-1.4", photo[:200], photo]
+    images = [
+        (Item(kind="attachment", source_key=str(number), name=f"{number}.jpg"), data)
+        for number, data in enumerate(contents)
+    ]
+    found = list(probe_all(images))
+    assert found == [probe(item, data) for item, data in images]
+    assert [item.status for item in found] == [
+        *("ready", "missing", "unreadable", "unreadable", "unreadable", "ready"),
+    ]
+
+
+def test_few_attachments_are_read_ahead_of_the_one_recorded(photo_bytes: Function) -> None:
+    read: list[int] = []
+
+    def images() -> Iterator[tuple[Item, bytes]]:
+        for number in range(50):
+            read.append(number)
+            yield Item(kind="attachment", source_key=str(number), name="a.jpg"), photo_bytes(1)
+
+    for recorded, _ in enumerate(probe_all(images()), 1):
+        assert len(read) <= recorded + 2
+
+
+def test_a_source_that_fails_ends_the_scan_with_its_error(photo_bytes: Function) -> None:
+    def images() -> Iterator[tuple[Item, bytes]]:
+        yield Item(kind="attachment", source_key="1", name="a.jpg"), photo_bytes(1)
+        raise pixelcat.PixelcatError("the disk is gone")
+
+    with pytest.raises(pixelcat.PixelcatError, match="the disk is gone"):
+        list(probe_all(images()))

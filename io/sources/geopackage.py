@@ -12,7 +12,7 @@ from ...catalog.errors import ItemError, SourceError
 from ...catalog.geopackage import quote
 from ...catalog.records import Dataset, Item, Scan
 from ..geopackage_layer import Layer, read_features, read_layer
-from ..probe import probe
+from ..probe import probe_all
 from ..related_tables import (
     Relation,
     layer_names,
@@ -110,15 +110,15 @@ def _read_items(
             if relation.layer != layer.name
             for row in connection.execute(f"SELECT related_id FROM {quote(relation.mapping)}")
         }
-        yield from _media_items(connection, own[0], links, elsewhere - links.keys())
+        yield from probe_all(_media(connection, own[0], links, elsewhere - links.keys()))
 
 
-def _media_items(
+def _media(
     connection: sqlite3.Connection,
     relation: Relation,
     links: dict[int, list[str]],
     elsewhere: set[int],
-) -> Iterator[Item]:
+) -> Iterator[tuple[Item, bytes | None]]:
     names = {c.name.lower(): c.name for c in table_columns(connection, relation.media)}
     label = next((names[name] for name in _NAME_COLUMNS if name in names), None)
     if "data" not in names:
@@ -138,4 +138,4 @@ def _media_items(
             declared_type=str(content_type) if content_type else None,
             feature_keys=tuple(dict.fromkeys(links.get(key, ()))),
         )
-        yield probe(item, data if isinstance(data, bytes) else None)
+        yield item, data if isinstance(data, bytes) else None
