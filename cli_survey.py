@@ -38,7 +38,8 @@ def scan(
 ) -> None:
     """Say what is in an input: layers, photos, and which of them cannot be used and why.
 
-    INPUTS are those of classify. No model is needed and nothing is classified.
+    INPUTS are those of classify. No model is needed and nothing is classified. Headers are read
+    and not pixels: a photo that is cut off further down is found by classify.
 
     \b
     Example:

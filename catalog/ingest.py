@@ -179,26 +179,28 @@ def _link(
     ordinals: Counter[int],
 ) -> None:
     """Link an image to its features; one whose features do not exist is kept and says so."""
-    linked = False
+    lost = []
     for key in item.feature_keys:
         feature = connection.execute(
             f"SELECT fid FROM features WHERE dataset_id = ? AND {scan.links_by} = ?",
             (dataset.id, key),
         ).fetchone()
         if feature is None:
+            lost.append(key)
             continue
-        linked = True
         connection.execute(
             "INSERT OR IGNORE INTO features_items (base_id, related_id, ordinal) VALUES (?, ?, ?)",
             (feature[0], item_id, ordinals[feature[0]]),
         )
         ordinals[feature[0]] += 1
-    if linked:
+    if not lost and item.feature_keys:
         return
     status, reason = "skipped", "not linked to any feature"
-    if item.feature_keys:
-        keys = ", ".join(item.feature_keys)
-        status, reason = "missing", f"orphan attachment: no feature has {dataset.key_field} {keys}"
+    if lost:
+        status, reason = "missing", f"orphan attachment: no feature has {dataset.key_field} "
+        reason += ", ".join(lost)
+        if len(lost) < len(item.feature_keys):
+            status = "ready"  # it has other features; the reason tells of the lost ones
     connection.execute(
         "UPDATE items SET status = ?, reason = ? WHERE id = ? AND status = 'ready'",
         (status, reason, item_id),

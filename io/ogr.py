@@ -1,5 +1,6 @@
 """Feature layers through OGR (pyogrio): their columns as GeoPackage types, their rows."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,8 +178,11 @@ def locations(geometry: Any, crs: str | None) -> list[bytes | None]:
 
 
 def normalise_guid(text: str) -> str:
-    """Return a GUID in upper case without braces, however it was written."""
-    return text.strip().strip("{}").upper()
+    """Return a GUID in upper case, with hyphens and without braces, however it was written."""
+    plain = text.strip().strip("{}").upper()
+    if not re.fullmatch(r"[0-9A-F]{32}", plain):
+        return plain
+    return "-".join((plain[:8], plain[8:12], plain[12:16], plain[16:20], plain[20:]))
 
 
 def _shape(wkb: bytes | None) -> Any:

@@ -1,6 +1,7 @@
 """The file that a table means by a path which somebody else's device wrote."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
@@ -92,7 +93,7 @@ class PhotoFolders:
         if ".." in parts:
             return None
         for part in parts:  # as it was written on a system that ignores case
-            name = self._listing(folder).get(part.casefold())
+            name = self._listing(folder).get(_plain(part))
             if name is None:
                 return None
             folder /= name
@@ -104,7 +105,7 @@ class PhotoFolders:
                 names = sorted((path.name for path in folder.iterdir()), reverse=True)
             except (OSError, ValueError):
                 names = []
-            self._listings[folder] = {name.casefold(): name for name in names}
+            self._listings[folder] = {_plain(name): name for name in names}
         return self._listings[folder]
 
     def _real(self, path: Path, *, given: bool) -> Path | None:
@@ -136,6 +137,11 @@ def clean_path(text: str) -> str:
         name = unquote(_HOST.sub("", name[5:])).replace("\\", "/")
     name = _DRIVE.sub("", name)
     return re.sub(r"^/+", "/", name)
+
+
+def _plain(name: str) -> str:
+    """Return a name as systems compare it that ignore case and how letters are composed."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _is_file(path: Path) -> bool:

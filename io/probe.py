@@ -58,6 +58,8 @@ def probe(
             decides whether anything else is ``unreadable`` or merely ``skipped``.
         content: Size and SHA-256 where they are known already.
     """
+    if item.status != "ready":
+        return item
     if where is None:
         return replace(item, status="missing", reason="has no data (NULL)")
     if isinstance(where, Path):

@@ -48,6 +48,8 @@ def export_photos(
 ) -> PhotoExport:
     """Copy the photos of features and their class maps into a new folder.
 
+    Where there are several output feature classes, each has a folder of its own in it.
+
     Args:
         catalog: A catalog with an output feature class.
         folder: It must not exist, or be empty.
@@ -75,8 +77,10 @@ def export_photos(
 
 def _rows(path: Path, layer: str | None) -> Iterator[Row]:
     """Yield the rows of the output feature classes that have a photo, source by source."""
-    for table, dataset_id in output_layers(path, layer):
-        yield from catalog_query.query(
+    layers = list(output_layers(path, layer))
+    several = len({table for table, _ in layers}) > 1
+    for table, dataset_id in layers:
+        rows = catalog_query.query(
             path,
             "SELECT t.*, i.taken_at AS _taken_at, i.dataset_id AS _dataset_id, i.kind AS _kind,"
             " i.source_key AS _source_key, i.name AS _name, i.content_type AS _content_type,"
@@ -84,6 +88,7 @@ def _rows(path: Path, layer: str | None) -> Iterator[Row]:
             " WHERE i.dataset_id = ? ORDER BY t.source_fid, t.fid",
             (dataset_id,),
         ).dicts()
+        yield from ({**row, "_below": safe_name(table) if several else ""} for row in rows)
 
 
 class _Names:
@@ -102,12 +107,13 @@ class _Names:
         folder, stem = (safe_name(_filled(each, values)) for each in self._templates)
         if PurePath(stem).suffix.lower() in (*_SUFFIXES.values(), ".jpeg"):
             stem = PurePath(stem).stem
-        taken, free, number = self._taken[self._root / folder], stem, 1
+        place = self._root / str(row["_below"]) / folder
+        taken, free, number = self._taken[place], stem, 1
         while free.casefold() in taken:
             number += 1
             free = f"{stem}_{number}"
         taken.add(free.casefold())
-        return self._root / folder / free
+        return place / free
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:

@@ -960,3 +960,13 @@ def test_a_catalog_of_the_first_schema_is_brought_up_to_date(tmp_path, photos):
         with catalog._transaction() as inner:
             inner.execute("UPDATE items SET status = 'unsupported', reason = 'x'")
         assert catalog.query("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+
+
+def test_a_photo_with_a_lost_feature_among_others_says_so(catalog):
+    features = [Feature(source_fid=1)]
+    photo = Item(kind="attachment", source_key="7", name="a.jpg", feature_keys=("1", "99"))
+    dataset = Dataset(kind="filegdb", uri="/x", layer="plots", key_field="REL_OBJECTID")
+    catalog.add(Scan(dataset=dataset, features=features, items=[photo]))
+    assert items(catalog) == [
+        ("a.jpg", "ready", "orphan attachment: no feature has REL_OBJECTID 99")
+    ]

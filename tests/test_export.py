@@ -112,3 +112,17 @@ def test_a_photo_that_is_gone_or_changed_is_told(
     assert "a.jpg is gone" in answer.output
     assert "b.jpg of feature 2: has changed" in answer.output
     assert below(tmp_path / "out") == ["3/c.jpg", "3/c_classes.tif"]
+
+
+def test_layers_do_not_share_folders(
+    make_gdb: Function, photo_bytes: Function, model_emd: Path, tmp_path: Path
+) -> None:
+    for name, seed in (("a", 1), ("b", 2)):
+        survey = make_gdb([(1, "x.jpg", "image/jpeg", photo_bytes(seed))])
+        target = survey.rename(tmp_path / f"{name}.gdb")
+        run = classify(target, model=model_emd, output=tmp_path / "r.gpkg")
+    done = export_photos(run.catalog, tmp_path / "out")
+    assert (done.photos, done.class_maps) == (2, 2)
+    assert [name for name in below(tmp_path / "out") if name.endswith(".jpg")] == [
+        "plots_classified/1/x.jpg", "plots_classified_2/1/x.jpg",
+    ]  # fmt: skip

@@ -793,3 +793,11 @@ def test_sources_are_never_written(tmp_path, photo):
     before = {p.name: p.read_bytes() for p in Path(tmp_path).iterdir()}
     assert found(path)
     assert {p.name: p.read_bytes() for p in Path(tmp_path).iterdir()} == before
+
+
+def test_letters_composed_or_not_are_one_name(tmp_path, photo_bytes):
+    """A table from a telephone names ä as a and two dots."""
+    (tmp_path / "B\u00e4ume.jpg").write_bytes(photo_bytes(1))
+    (tmp_path / "t.csv").write_text("id,photo\n1,Ba\u0308ume.jpg\n", encoding="utf-8")
+    (scanned,) = scan(tmp_path / "t.csv")
+    assert [item.status for item in scanned.items] == ["ready"]

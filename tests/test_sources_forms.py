@@ -972,3 +972,15 @@ def test_a_kobo_export_is_classified_from_the_command_line(model_emd, tmp_path, 
         ("002", "photo.jpg", "done", None, 0, 0),
         ("003", "photo.jpg", "failed", "named by a submission, but not in the export", 1, 1),
     ]
+
+
+def test_an_export_inside_a_folder_of_photos_is_not_the_folder(tmp_path, photo):
+    central = {"f.csv": table(["SubmissionDate", "KEY", "photo"], ["x", "y", "a.jpg"])}
+    folder = write_folder(tmp_path / "all", {"day1/1.jpg": photo(), "sub/x.txt": "x"})
+    write_zip(folder / "sub/form.csv.zip", {**central, "media/a.jpg": photo()})
+    assert kind_of(folder) == "folder"
+    (scanned,) = scan(folder)
+    found = {item.source_key: item for item in scanned.items}
+    assert found["day1/1.jpg"].status == "ready"
+    assert "give it as an input of its own" in found["sub/form.csv.zip"].reason
+    assert kind_of(folder / "sub/form.csv.zip") == "form_export"

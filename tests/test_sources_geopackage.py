@@ -117,10 +117,10 @@ def test_a_photo_whose_feature_is_gone_is_missing(catalog, make_gpkg, photo):
     assert "78" in reason
 
 
-def test_a_mapping_row_to_no_photo_is_ignored(catalog, make_gpkg, photo):
+def test_a_mapping_row_to_no_photo_is_an_item_that_is_missing(catalog, make_gpkg, photo):
     add(catalog, make_gpkg([photo], [(1, 1), (2, 99)]))
-    assert [key for key, *_ in items(catalog)] == ["photos/1"]
-    assert links(catalog) == [(1, "photos/1")]
+    assert [key for key, *_ in items(catalog)] == ["photos/1", "photos/99"]
+    assert links(catalog) == [(1, "photos/1"), (2, "photos/99")]
 
 
 def test_keys_of_any_name_are_followed(catalog, survey):
@@ -553,3 +553,13 @@ def test_hostile_databases_are_read_or_refused_in_one_line(shared_data, tmp_path
         except SourceError as error:
             assert "\n" not in str(error)
         assert copy.read_bytes() == before
+
+
+def test_a_link_to_a_media_row_that_is_not_there_is_an_item(make_gpkg, photo_bytes):
+    path = make_gpkg([("image/jpeg", photo_bytes(1))], [(1, 1), (2, 77)])
+    (scanned,) = scan(path)
+    lost = [item for item in scanned.items if item.status == "missing"]
+    assert [(item.source_key.rpartition("/")[2], item.feature_keys) for item in lost] == [
+        ("77", ("2",)),
+    ]
+    assert "has no row 77" in lost[0].reason

@@ -107,8 +107,8 @@ def item_of(root: Path, name: str) -> Item:
 def _container(path: Path) -> str | None:
     """Return what a file is that holds feature classes, None for any other."""
     suffix = path.suffix.lower()
-    if suffix == ".zip" and holds_geodatabase(path):
-        return "a zipped file geodatabase"
+    if suffix == ".zip" and path.is_file():
+        return "a zipped file geodatabase" if holds_geodatabase(path) else "a ZIP archive"
     return {".gpkg": "a GeoPackage", ".geodatabase": "a mobile geodatabase"}.get(suffix)
 
 

@@ -5,6 +5,7 @@ archive, or a table beside its media. A submission is one feature; photos of its
 its own. Nothing is unpacked to disk.
 """
 
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from .forms.archive import is_archive
 from .forms.export import Export, open_export
 from .forms.instances import find_instances, instance_ids, is_metadata
 from .forms.media import Media
+from .forms.names import is_image_name
 from .forms.photos import Absent
 from .forms.surveys import Survey, read_surveys
 from .forms.tables import Table, find_tables, is_form_export, related_tables
@@ -44,7 +46,8 @@ def matches(path: Path) -> bool:
     """Return whether a form tool wrote the folder, the archive or the table."""
     try:
         with open_export(path) as export:
-            return is_form_export(export, _table_keys(path, export))
+            keys = _table_keys(path, export)
+            return is_form_export(export, keys) if path.is_file() else _is_folder(export, keys)
     except (SourceError, ItemError, OSError):
         return False
 
@@ -71,6 +74,26 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], Path | bytes]]:
     root = dataset.options.get(_MEDIA)
     with open_export(Path(root or dataset.uri)) as export:
         yield lambda item: export.fetch(item.source_key)
+
+
+def _is_folder(export: Export, keys: Sequence[str]) -> bool:
+    """Return whether a folder is an export itself and not one that has an export in it.
+
+    Its tables lie in it, or in the one folder that it holds, and not below; or every folder in
+    it that has images has submissions.
+    """
+    shared = posixpath.commonpath([posixpath.dirname(key) for key in keys]) if keys else ""
+    below = len(shared) + 1 if shared else 0
+    tops = [key for key in keys if "/" not in key[below:] or _top(key[below:]).endswith(".zip")]
+    if is_form_export(export, tops):
+        return True
+    instances = find_instances(keys, export.root.name)
+    with_images = {_top(key) for key in keys if is_image_name(key)}
+    return bool(instances) and with_images <= {_top(f"{each.folder}/") for each in instances}
+
+
+def _top(key: str) -> str:
+    return key.partition("/")[0] if "/" in key else ""
 
 
 def _table_keys(path: Path, export: Export) -> list[str]:

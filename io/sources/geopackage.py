@@ -128,7 +128,9 @@ def _media(
         f"SELECT {quote(relation.media_key)}, {declared}, {quote(label) if label else 'NULL'},"
         f" {quote(names['data'])} FROM {quote(relation.media)} ORDER BY 1"
     )
+    unseen = dict(links)
     for key, content_type, name, data in cursor:
+        unseen.pop(key, None)
         if key in elsewhere:
             continue
         item = Item(
@@ -139,3 +141,18 @@ def _media(
             feature_keys=tuple(dict.fromkeys(links.get(key, ()))),
         )
         yield item, data if isinstance(data, bytes) else None
+    for key, features in unseen.items():
+        yield _lost(relation.media, key, features), None
+
+
+def _lost(media: str, key: int, features: list[str]) -> Item:
+    """Return the item of a link to a media row that is not there."""
+    return Item(
+        kind="attachment",
+        source_key=f"{media}/{key}",
+        name=f"{media} {key}",
+        declared_type="image/*",
+        feature_keys=tuple(dict.fromkeys(features)),
+        status="missing",
+        reason=f"{media} has no row {key}, which a feature is linked to",
+    )
