@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from . import geopackage
 from .geopackage import quote
+from .lock import assert_not_live
 
 CONTENT_TYPE = "image/tiff"
 _CHUNK = 1 << 20
@@ -101,6 +102,7 @@ def _tables(connection: sqlite3.Connection, table: str) -> _Tables | None:
 
 def _add(connection: sqlite3.Connection, table: str, row: tuple[str, int, str], path: Path) -> None:
     """Add a class map, chunk by chunk; nothing where it is gone or too large for SQLite."""
+    assert_not_live(path)  # a path of the catalog may have been changed to the catalog itself
     try:
         file = path.open("rb")
     except OSError:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from pixelcat import Run, classify
 from pixelcat.catalog import media
+from pixelcat.catalog.errors import CatalogError
 from pixelcat.catalog.store import Catalog
 from pixelcat.cli import cli
 from pixelcat.io.related_tables import media_relations
@@ -216,3 +217,16 @@ def test_the_option_says_where_there_is_nothing_to_embed_in(
     )  # fmt: skip
     assert answer.exit_code == 0, answer.output
     assert "embedded in output feature classes, and there is none" in answer.output
+
+
+def test_a_class_map_that_is_the_catalog_itself_is_not_opened(
+    make_gdb: Any, photo_bytes: Any, model_emd: Path, tmp_path: Path
+) -> None:
+    """As a catalog from a stranger may say."""
+    survey = make_gdb([(1, "a.jpg", "image/jpeg", photo_bytes(1))])
+    run = classify(survey, model=model_emd, output=tmp_path / "r.gpkg")
+    with sqlite3.connect(run.catalog) as connection:
+        connection.execute("UPDATE outputs SET raster_path = 'r.gpkg'")
+    connection.close()
+    with pytest.raises(CatalogError, match="is the open catalog"):
+        classify(survey, model=model_emd, output=tmp_path / "r.gpkg", embed=True)

@@ -213,9 +213,11 @@ def test_the_catalog_imports_nothing_that_brings_another_sqlite(module):
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
-def test_the_catalog_opens_no_file_but_its_lock(module):
-    found = OPENERS.intersection(called(ast.parse(module.read_text("utf-8"))))
-    assert found == ({"open"} if module.name == "lock.py" else set())
+def test_the_catalog_opens_no_file_but_its_lock_and_class_maps(module):
+    found = set(called(ast.parse(module.read_text("utf-8"))))
+    opens = module.name in ("lock.py", "media.py")
+    assert OPENERS & found == ({"open"} if opens else set())
+    assert module.name != "media.py" or "assert_not_live" in found
 
 
 def test_the_lock_file_is_not_the_catalog_and_goes_with_the_run(tmp_path):
