@@ -171,8 +171,8 @@ def test_rows_are_told_apart_in_views_and_tables_without_integer_key(tmp_path, p
         database.execute("CREATE VIEW typed AS SELECT fid, note AS photo FROM plots")
         database.execute("CREATE VIEW keyless AS SELECT note AS photo FROM plots")
         database.executemany(
-            "INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES (?1,?2,?1)",
-            [(name, "attributes") for name in ("keyed", "seen", "typed", "keyless")],
+            "INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES (?, ?, ?)",
+            [(name, "attributes", name) for name in ("keyed", "seen", "typed", "keyless")],
         )
     scans = {each.dataset.layer: each for each in scan(path)}
     assert {name: [i.source_key for i in each.items] for name, each in scans.items()} == {
