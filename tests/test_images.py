@@ -1,5 +1,6 @@
 """Decoding: right pixels, upright, with a mask; what cannot be decoded says why."""
 
+import importlib.util
 import io
 import shutil
 import struct
@@ -685,8 +686,9 @@ def test_awkward_images_that_cannot_be_decoded_say_why(shared_data, name):
 @pytest.mark.shared_data
 def test_all_other_awkward_images_are_decoded(shared_data):
     folder = shared_data / "attachments/derived/awkward_images"
-    paths = [path for path in sorted(folder.iterdir()) if path.name not in UNDECODABLE]
-    assert len(paths) == 30
+    without = set() if importlib.util.find_spec("pillow_heif") else {"real.heic"}
+    paths = [path for path in sorted(folder.iterdir()) if path.name not in {*UNDECODABLE, *without}]
+    assert len(paths) == 30 - len(without)
     one_band = {"bilevel.png", "gray.jpg", "gray.png", "gray16.png", "la.png"}
     deep = {"gray16.png", "rgb16.png"}
     turned = {f"exif_orient{n}.jpg" for n in (5, 6, 7, 8)} | {"gps_orient6.jpg"}
