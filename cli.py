@@ -109,9 +109,10 @@ def classify(
 ) -> None:
     """Classify images, or the photos attached to features.
 
-    INPUTS are image files, folders of images, file geodatabases and GeoPackages whose
-    features have photos, and layers and tables with columns of photos. Class rasters go to
-    a folder beside the catalog. The same command again goes on where the last one stopped.
+    INPUTS are image files, folders of images, geodatabases and GeoPackages whose features
+    have photos, layers and tables with columns of photos, and exports of form tools. Class
+    rasters go to a folder beside the catalog. The same command again goes on where the last
+    one stopped.
 
     \b
     Example:

@@ -4,7 +4,6 @@ Separator and encoding are told from the file: ``,``, ``;``, tab or ``|``; UTF-8
 with a mark, else Windows-1252.
 """
 
-import codecs
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,15 +11,9 @@ from pathlib import Path
 
 from ..catalog.errors import SourceError, first_line
 from ..catalog.lock import assert_not_live
+from .text_tables import allow_long_values, encoding_of
 
 _SEPARATORS = ",;\t|"
-_LONGEST_VALUE = 1 << 30  # csv's own limit of 128 KiB is less than a photo in base64
-_CHUNK = 1 << 20
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,9 +33,9 @@ def csv_format(path: Path) -> CsvFormat:
         SourceError: Unreadable, or without a line of names.
     """
     assert_not_live(path)
-    csv.field_size_limit(_LONGEST_VALUE)
+    allow_long_values()
     try:
-        encoding = _encoding(path)
+        encoding = encoding_of(lambda: path.open("rb"))
         headers = {separator: _header(path, encoding, separator) for separator in _SEPARATORS}
     except (OSError, csv.Error) as error:
         raise SourceError(f"{path}: cannot be read as a table: {first_line(error)}") from error
@@ -74,23 +67,6 @@ def csv_rows(path: Path, form: CsvFormat) -> Iterator[tuple[int, list[str | None
                 yield number, [*(v or None for v in row[:width]), *[None] * (width - len(row))]
     except (OSError, csv.Error) as error:
         raise SourceError(f"{path}: row {number + 1}: {first_line(error)}") from error
-
-
-def _encoding(path: Path) -> str:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with open(path, "rb") as file:
-        chunk = file.read(_CHUNK)
-        for mark, encoding in _MARKS.items():
-            if chunk.startswith(mark):
-                return encoding
-        try:
-            while chunk:
-                decoder.decode(chunk)
-                chunk = file.read(_CHUNK)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return "cp1252"
-    return "utf-8"
 
 
 def _header(path: Path, encoding: str, separator: str) -> list[str]:

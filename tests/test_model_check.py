@@ -309,6 +309,16 @@ def test_weights_in_other_files_are_refused(tmp_path: Path, keras_net: Function,
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_file_that_holds_itself_is_looked_at_once(tmp_path: Path, keras_net: Function) -> None:
+    import h5py
+
+    keras_net(poolings=0).save(tmp_path / "net.h5")
+    with h5py.File(tmp_path / "net.h5", "r+") as file:
+        file["model_weights/again"] = file["/"]
+    assert model_format(tmp_path / "net.h5").load(tmp_path / "net.h5", {}).bands == 3
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_configuration_without_bottom_is_damaged(tmp_path: Path, keras_net: Function) -> None:
     import h5py
 

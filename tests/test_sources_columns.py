@@ -801,3 +801,15 @@ def test_letters_composed_or_not_are_one_name(tmp_path, photo_bytes):
     (tmp_path / "t.csv").write_text("id,photo\n1,Ba\u0308ume.jpg\n", encoding="utf-8")
     (scanned,) = scan(tmp_path / "t.csv")
     assert [item.status for item in scanned.items] == ["ready"]
+
+
+def test_a_form_beside_it_does_not_shorten_the_values_of_a_table(tmp_path, photo_bytes):
+    """How long a value may be holds for the whole process."""
+    image = photo_bytes(1) + b"\0" * 14_000_000
+    text = base64.b64encode(image).decode()
+    (tmp_path / "t.csv").write_text(f"id,photo\n1,{text}\n")
+    (scanned,) = scan(tmp_path / "t.csv")
+    (tmp_path / "form").mkdir()
+    (tmp_path / "form/f.csv").write_text("SubmissionDate,KEY,photo\nx,y,a.jpg\n")
+    list(scan(tmp_path / "form"))
+    assert [item.status for item in scanned.items] == ["ready"]

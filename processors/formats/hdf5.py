@@ -16,16 +16,10 @@ from .keras3 import network_of_model
 NAME = "an HDF5 file (.h5)"
 _ALSO = (
     *("Functional", "Model", "Sequential", "InputLayer", "ThresholdedReLU", "LocallyConnected2D"),
-    *(
-        "LocallyConnected1D",
-        "CuDNNLSTM",
-        "CuDNNGRU",
-        "BatchNormalizationV1",
-        "BatchNormalizationV2",
-    ),
-    *("SyncBatchNormalization", "GlorotUniformV2", "Policy", "PolicyV1", "DTypePolicy"),
-    *("RandomUniform", "RandomNormal", "TruncatedNormal", "__tuple__", "TensorShape"),
-    *("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__"),
+    *("LocallyConnected1D", "CuDNNLSTM", "CuDNNGRU", "SyncBatchNormalization"),
+    *("BatchNormalizationV1", "BatchNormalizationV2", "GlorotUniformV2", "Policy", "PolicyV1"),
+    *("DTypePolicy", "RandomUniform", "RandomNormal", "TruncatedNormal", "TensorShape"),
+    *("__tuple__", "__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__"),
 )
 """Classes of Keras 2 that Keras 3 has no longer, or keeps elsewhere."""
 _UNSAFE = (
@@ -38,8 +32,8 @@ _SLICING = "SlicingOpLambda"
 _FUNCTIONS = re.compile(
     r"(compat\.v1\.)?((math|image|__operators__)\.\w+|nn\.(\w*relu\w*|\w*elu|silu|swish|\w*softmax"
     r"|soft\w+|sigmoid|tanh|\w*conv\w*|\w*pool\w*|bias_add|\w*batch_norm\w*|l2_normalize|lrn"
-    r"|local_response_normalization|moments|space_to_depth|depth_to_space|dropout)|cast|concat|clip_by_value|expand_dims"
-    r"|squeeze|reshape|transpose|stack|unstack|tile|pad|split|shape|identity|stop_gradient|where"
+    r"|local_response_normalization|moments|space_to_depth|depth_to_space|dropout)"
+    r"|cast|concat|clip_by_value|expand_dims|squeeze|reshape|transpose|stack|unstack|tile|pad|split|shape|identity|stop_gradient|where"
     r"|zeros_like|ones_like|convert_to_tensor|reverse|reduce_\w+|abs|square|sqrt|pow|gather"
     r"|ones|zeros|fill|strided_slice|broadcast_to|maximum|minimum|add|subtract|multiply|divide)"
 )
@@ -100,7 +94,9 @@ def _refuse_code(path: Path) -> None:
         with h5py.File(path, "r") as file:
             _check_storage(path, file)
             text = file.attrs.get("model_config")
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        if isinstance(error, ModelError):
+            raise
         raise ModelError(f"model {path} is a damaged HDF5 file: {first_line(error)}") from error
     if text is None:
         raise ModelError(f"model {path} holds weights only; save the whole model")
@@ -112,22 +108,17 @@ def _refuse_code(path: Path) -> None:
         _check_class(path, layer)
 
 
-def _check_storage(path: Path, group: Any) -> None:
-    """Refuse a file whose numbers lie in other files."""
+def _check_storage(path: Path, file: Any) -> None:
+    """Refuse a file whose numbers lie in other files; each of its parts is looked at once."""
     import h5py
 
-    for name in group:
-        link = group.get(name, getlink=True)
-        where = f"{group.name.rstrip('/')}/{name}"
-        if isinstance(link, h5py.ExternalLink):
-            raise ModelError(f"model {path} reads another file ({where}); refused")
-        if isinstance(link, h5py.SoftLink):
-            continue
-        found = group.get(name)
-        if isinstance(found, h5py.Group):
-            _check_storage(path, found)
-        elif isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
-            raise ModelError(f"model {path} reads another file ({where}); refused")
+    def elsewhere(name: str, part: Any) -> str | None:
+        is_data = isinstance(part, h5py.Dataset) and (part.external or part.is_virtual)
+        return name if is_data or isinstance(part, h5py.ExternalLink) else None
+
+    where = file.visititems_links(elsewhere) or file.visititems(elsewhere)
+    if where is not None:
+        raise ModelError(f"model {path} reads another file (/{where}); refused")
 
 
 def _check_class(path: Path, layer: Mapping[str, Any]) -> None:
@@ -157,7 +148,8 @@ def _known_classes() -> frozenset[str]:
         keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.optimizers,
         keras.losses, keras.metrics, keras.dtype_policies,
     )  # fmt: skip
-    return frozenset(_ALSO).union(*map(dir, own))
+    classes = (name for each in own for name, it in vars(each).items() if isinstance(it, type))
+    return frozenset(_ALSO).union(classes)
 
 
 def _layers(config: object) -> Iterator[dict[str, Any]]:

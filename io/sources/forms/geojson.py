@@ -7,8 +7,8 @@ from typing import Any
 import shapely
 
 from ....catalog.errors import ItemError, SourceError
+from ...text_tables import Open
 from .archive import DAMAGED
-from .text import Open
 
 _MAX_BYTES = 256 << 20
 
