@@ -8,18 +8,25 @@ from typing import Any
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.io import DatasetWriter
 from rasterio.windows import Window as RasterioWindow
 
 from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition
 from .publish import publish, temporary_name
+from .pyramid import BLOCK, Pyramid
 from .raster import GDAL_ERRORS, unplaced
 
-BLOCK = 512
 _CHECK_ROWS = 1024
+_COG = {
+    "driver": "COG",
+    "compress": "DEFLATE",
+    "level": 1,
+    "blocksize": BLOCK,
+    "num_threads": "ALL_CPUS",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,14 +77,11 @@ class ClassRasterWriter:
         self.dtype, self.nodata = raster_type([each.value for each in spec.classes])
         self._path = path
         self._spec = spec
-        self._draft = temporary_name(path)
-        self._rows_written = 0
-        self._waiting: list[NDArray[Any]] = []
         self._checksum = 0
+        self._pyramid: Pyramid | None = None
         try:
-            with unplaced():
-                self._dataset = rasterio.open(self._draft, "w", **self._profile())
-            self._describe()
+            self._pyramid = Pyramid(path, self._profile())
+            self._describe(self._pyramid.full)
         except (*GDAL_ERRORS, OSError) as error:
             self.abandon()
             raise OutputError(f"cannot write {path}: {error}") from error
@@ -101,12 +105,12 @@ class ClassRasterWriter:
             "bigtiff": "IF_SAFER",
         }
 
-    def _describe(self) -> None:
-        self._dataset.set_band_description(1, "class")
-        self._dataset.update_tags(**self._spec.tags)
+    def _describe(self, dataset: DatasetWriter) -> None:
+        dataset.set_band_description(1, "class")
+        dataset.update_tags(**self._spec.tags)
         if self.dtype == "uint8":
             colors = {each.value: (*each.color, 255) for each in self._spec.classes}
-            self._dataset.write_colormap(1, {**colors, self.nodata: (0, 0, 0, 0)})
+            dataset.write_colormap(1, {**colors, self.nodata: (0, 0, 0, 0)})
 
     def write_rows(self, rows: NDArray[Any]) -> None:
         """Add the next rows.
@@ -119,23 +123,16 @@ class ClassRasterWriter:
         """
         rows = np.ascontiguousarray(rows, dtype=self.dtype)
         self._checksum = zlib.crc32(rows.data, self._checksum)
-        self._waiting.append(rows)
-        waiting = sum(len(part) for part in self._waiting)
-        last = self._rows_written + waiting == self._spec.height
-        self._flush(waiting if last else waiting // BLOCK * BLOCK)
-
-    def _flush(self, count: int) -> None:
-        """Write whole rows of blocks, so that no block is compressed twice."""
-        if not count:
-            return
-        rows = np.concatenate(self._waiting)
-        self._waiting = [rows[count:]] if count < len(rows) else []
-        area = RasterioWindow(0, self._rows_written, self._spec.width, count)
         try:
-            self._dataset.write(rows[:count], 1, window=area)
+            self._drafts.write(rows)
         except GDAL_ERRORS as error:
             raise OutputError(f"cannot write {self._path}: {error}") from error
-        self._rows_written += count
+
+    @property
+    def _drafts(self) -> Pyramid:
+        if self._pyramid is None:
+            raise ValueError(f"{self._path} was abandoned")
+        return self._pyramid
 
     def finish(self) -> str:
         """Publish the raster and return its SHA-256.
@@ -145,16 +142,7 @@ class ClassRasterWriter:
         """
         final = temporary_name(self._path)
         try:
-            self._dataset.close()
-            rasterio.shutil.copy(
-                self._draft,
-                final,
-                driver="COG",
-                compress="DEFLATE",
-                level=1,
-                blocksize=BLOCK,
-                overview_resampling="MODE",
-            )
+            self._drafts.copy(final, **_COG)
             self._check(final)
             return publish(final, self._path)
         except GDAL_ERRORS as error:
@@ -164,10 +152,10 @@ class ClassRasterWriter:
             self.abandon()
 
     def abandon(self) -> None:
-        """Remove the draft."""
-        if hasattr(self, "_dataset"):
-            self._dataset.close()
-        self._draft.unlink(missing_ok=True)
+        """Remove the drafts."""
+        if self._pyramid is not None:
+            self._pyramid.remove()
+            self._pyramid = None
 
     def _check(self, path: Path) -> None:
         checksum = 0

@@ -13,6 +13,7 @@ from ..io.image import Image, Window
 from ..io.raster_out import ClassRasterSpec, ClassRasterWriter
 from ..io.srs import pixel_area
 from .classifier import Classifier
+from .tally import confidence_sums, marked, pixels_by_row
 
 
 class ClassMap:
@@ -61,7 +62,6 @@ class ClassMap:
         )
         self._path = path
         self._writer: ClassRasterWriter | None = None
-        self._values = np.array([each.value for each in classifier.classes])
         self._strips: dict[int, NDArray[Any]] = {}
         self._missing: dict[int, int] = {}
         """Pixels still missing in each strip, by its first row."""
@@ -103,15 +103,18 @@ class ClassMap:
             return  # a core that no pixel of a smaller class raster falls into
         strip = self._strip(core)
         if index is not None and confidence is not None:
-            self._count(core, valid, index[valid], confidence[valid])
-            part = strip[:, core.column : core.column + core.width]
-            part[valid] = self._values[index[valid]]
+            self._check(valid, confidence)
+            marks = marked(index, valid, len(self._classes))
+            self._count(core, marks, confidence)
+            strip[:, core.column : core.column + core.width] = self._values.take(marks)
         self._missing[core.row] -= core.height * core.width
         self._write_complete_rows()
 
     def _strip(self, core: Window) -> NDArray[Any]:
         if self._writer is None:
             self._writer = ClassRasterWriter(self._path, self._spec)
+            values = [*(each.value for each in self._classes), self._writer.nodata]
+            self._values = np.array(values, self._writer.dtype)
         if core.row not in self._strips:
             self._strips[core.row] = np.full(
                 (core.height, self._spec.width), self._writer.nodata, self._writer.dtype
@@ -119,25 +122,20 @@ class ClassMap:
             self._missing[core.row] = core.height * self._spec.width
         return self._strips[core.row]
 
-    def _count(
-        self,
-        core: Window,
-        valid: NDArray[np.bool_],
-        index: NDArray[Any],
-        confidence: NDArray[np.float32],
-    ) -> None:
-        bad = len(confidence) - int(np.isfinite(confidence).sum())
+    def _check(self, valid: NDArray[np.bool_], confidence: NDArray[np.float32]) -> None:
+        bad = np.count_nonzero(valid & ~np.isfinite(confidence))
         if bad:
             what = "scores that are not finite" if self._gives_confidence else "unlisted classes"
             raise ItemError(f"the model gave {what} in {bad} pixels")
-        size = len(self._classes)
-        counts = np.bincount(index, minlength=size)
+
+    def _count(self, core: Window, marks: NDArray[Any], confidence: NDArray[np.float32]) -> None:
+        by_row = pixels_by_row(marks, len(self._classes))
+        counts = by_row.sum(axis=0)
         self._counts += counts
-        self._confidence += np.bincount(index, weights=confidence, minlength=size)
+        self._confidence += confidence_sums(marks, confidence, counts > 0)
         if self._pixel_area is not None:
-            by_row = np.array([self._pixel_area(core.row + row) for row in range(core.height)])
-            areas = by_row[np.nonzero(valid)[0]]
-            self._areas += np.bincount(index, weights=areas, minlength=size)
+            areas = [self._pixel_area(core.row + row) for row in range(core.height)]
+            self._areas += np.array(areas) @ by_row
 
     def _write_complete_rows(self) -> None:
         while self._missing.get(self._next_row) == 0 and self._writer is not None:

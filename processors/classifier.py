@@ -38,15 +38,18 @@ class Classifier(Protocol):
     bands: int
     """Bands that the model takes; 0 for all of an image."""
     tiling: Tiling
-    batch_size: int
 
     @property
     def blending(self) -> Blending | None:
         """The model itself where scores of overlapping windows are averaged."""
         ...
 
+    def batch_of(self, height: int, width: int) -> int:
+        """Return how many windows of a size :meth:`classify` takes, no more and no fewer."""
+        ...
+
     def classify(self, batch: WindowBatch) -> ClassBatch:
-        """Classify windows; there are always ``batch_size`` of them.
+        """Classify windows.
 
         Raises:
             ItemError: The model does not take windows of this shape or type.

@@ -12,7 +12,7 @@ from .batch import ClassBatch, WindowBatch
 from .decision import Decision
 from .network import Network
 from .scaling import Scaling
-from .tensorflow_setup import explain, frozen, tensorflow
+from .tensorflow_setup import compiled, explain, frozen, fused, tensorflow
 from .windows import Tiling
 
 _KEPT_FUNCTIONS = 16
@@ -22,8 +22,9 @@ _KEPT_FUNCTIONS = 16
 class _Kind(NamedTuple):
     """What a compiled function is made for."""
 
+    windows: int | None
+    """In a batch; None for any, as below."""
     height: int | None
-    """Of the windows; None for any."""
     width: int | None
     dtype: str
     is_map: bool
@@ -39,7 +40,7 @@ class Compiled:
         decision: Decision,
         scaling: Scaling,
         tiling: Tiling,
-        batch_size: int,
+        batch_of: Callable[[int, int], int],
         blend: bool = False,
     ) -> None:
         """Take a network and what surrounds it; compiled at the first window of each kind.
@@ -49,19 +50,19 @@ class Compiled:
             decision: From their scores to classes.
             scaling: From pixel values to network input.
             tiling: How rasters are cut.
-            batch_size: Windows at a time.
+            batch_of: From height and width of windows to how many are taken at a time.
             blend: Whether scores of overlapping windows are averaged.
         """
         self.classes = decision.classes
         self.bands = networks[0].bands
         self.gives_confidence = decision.scores != "classes"
         self.tiling = tiling
-        self.batch_size = batch_size
+        self.batch_of = batch_of
         self.blending = self if blend else None
         self._networks = networks
         self._decision = decision
         self._scaling = scaling
-        self._finish = (lambda scores: (scores,)) if blend else decision
+        self._finish = None if blend else decision
         self._functions: OrderedDict[_Kind, Callable[[Any], Any]] = OrderedDict()
         self._any_size = True
         """Whether tracing without a size has not failed yet."""
@@ -86,8 +87,8 @@ class Compiled:
 
     def _run(self, batch: WindowBatch) -> tuple[NDArray[Any], ...]:
         tf = tensorflow()
-        height, width = batch.pixels.shape[1:3]
-        kind = _Kind(height, width, str(batch.pixels.dtype), self._is_map(batch))
+        count, height, width = batch.pixels.shape[:3]
+        kind = _Kind(count, height, width, str(batch.pixels.dtype), self._is_map(batch))
         try:
             given = self._function(kind)(tf.constant(batch.pixels))
             answer = tuple(tensor.numpy() for tensor in given)
@@ -109,11 +110,11 @@ class Compiled:
         Some networks (bilinear up-sampling in Keras) cannot be traced without a size; they
         get a function per size.
         """
-        if (kind.height, kind.width) == (self.tiling.height, self.tiling.width):
+        if self._is_whole_tile(kind):
             return self._traced(kind)
         if self._any_size:
             try:
-                return self._traced(kind._replace(height=None, width=None))
+                return self._traced(kind._replace(windows=None, height=None, width=None))
             except Exception:  # noqa: BLE001  tracing with the size tells what is wrong, if it is
                 self._any_size = False
         return self._traced(kind)
@@ -126,17 +127,34 @@ class Compiled:
         self._functions.move_to_end(kind)
         return self._functions[kind]
 
+    def _is_whole_tile(self, kind: _Kind) -> bool:
+        return (kind.height, kind.width) == (self.tiling.height, self.tiling.width)
+
     def _trace(self, kind: _Kind) -> Callable[[Any], Any]:
+        """Compile the network, with the decision behind it as a loop of its own or within."""
+        tf = tensorflow()
+        spec = tf.TensorSpec([kind.windows, kind.height, kind.width, self.bands], kind.dtype)
+        scores = self._scoring(kind)
+        if self._finish is None:
+            return compiled(frozen(scores, spec), spec)
+        if self._is_whole_tile(kind):
+            network = frozen(scores, spec)
+            decide = fused(self._finish, network.outputs[0])
+            if decide is not None:
+                ask = compiled(network, spec)
+                return lambda pixels: decide(ask(pixels)[0])
+        finish = self._finish
+        return compiled(frozen(lambda pixels: finish(scores(pixels)), spec), spec)
+
+    def _scoring(self, kind: _Kind) -> Callable[[Any], Any]:
         tf = tensorflow()
         factors = self._scaling.factors(self.bands, kind.dtype)
         network = self._networks[kind.is_map]
 
-        def forward(pixels: Any) -> Any:
+        def scores(pixels: Any) -> Any:
             values = tf.cast(pixels, tf.float32)
             if factors is not None:
                 values = values * factors[0] + factors[1]
-            return self._finish(network.call(values))
+            return network.call(values)
 
-        spec = tf.TensorSpec([self.batch_size, kind.height, kind.width, self.bands], kind.dtype)
-        function: Callable[[Any], Any] = frozen(forward, spec)
-        return function
+        return scores

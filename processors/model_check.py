@@ -51,10 +51,11 @@ def check(
             if image is None
             else _window(Path(image), classifier, prepared.bands)
         )
+        count = classifier.batch_of(*valid.shape)
         batch = WindowBatch(
-            pixels=np.repeat(pixels[np.newaxis], classifier.batch_size, axis=0),
-            valid=np.repeat(valid[np.newaxis], classifier.batch_size, axis=0),
-            places=(place,) * classifier.batch_size,
+            pixels=np.repeat(pixels[np.newaxis], count, axis=0),
+            valid=np.repeat(valid[np.newaxis], count, axis=0),
+            places=(place,) * count,
         )
         try:
             answer, seconds = _timed(classifier, batch)
@@ -74,7 +75,7 @@ def check(
         "tile": f"{tiling.height} x {tiling.width}",
         "fixed size": tiling.fixed,
         "padding": tiling.padding,
-        "batch size": classifier.batch_size,
+        "batch size": count,
         "megapixels per second": round(batch.pixels[..., 0].size / seconds / 1e6, 2),
         "peak memory MiB": _peak_memory_mib(),
         "notes": "; ".join((*prepared.notes, *warnings)) or "none",

@@ -10,10 +10,11 @@ from .definition import ModelDefinition
 from .scaling import Scaling
 
 DEFAULT_TILE = 512
-DEFAULT_BATCH = 4
 DEFAULT_TIMEOUT = 600.0
-LARGEST_TILE = 1024
-"""Largest window chosen unasked; beyond it less halo gains nothing."""
+_BATCH_PIXELS = 1 << 20
+"""Of a batch that nobody asked for; more is not faster and takes memory."""
+_USUAL_BATCH = 4
+"""Small windows classified at a time; images of odd sizes leave the rest of a batch empty."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +28,10 @@ class RunOptions:
     padding: int | None = None
     """Halo in pixels; None measures how far the network looks."""
     tile_multiple: int = 1
-    batch_size: int = DEFAULT_BATCH
+    batch_size: int | None = None
+    """Windows classified at a time; None leaves it to their size."""
+    nominal_batch: int | None = None
+    """What the definition names; of larger windows fewer are taken."""
     threshold: float = 0.5
     predict_background: bool | None = None
     """None leaves it to the classes that the definition lists."""
@@ -57,6 +61,17 @@ class RunOptions:
         return PhotoScale(
             factor=self.image_scale, longest=self.image_size, keep_size=self.class_map == "photo"
         )
+
+    def batch_of(self, height: int, width: int) -> int:
+        """Return how many windows of this size make a batch.
+
+        It depends on nothing else, so that an image has the same result whatever is
+        classified with it.
+        """
+        if self.batch_size is not None:
+            return self.batch_size
+        fitting = _BATCH_PIXELS // (height * width)
+        return max(1, min(fitting, self.nominal_batch or _USUAL_BATCH))
 
     def properties(self, definition: ModelDefinition) -> dict[str, Any]:
         """Return the definition's properties with what the arguments say of the model file."""
@@ -92,13 +107,16 @@ def resolve(definition: ModelDefinition, arguments: Mapping[str, Any]) -> RunOpt
         definition: The model.
         arguments: Values by name, as :func:`~.arguments.parse_arguments` returns them.
     """
-    given = {**definition.defaults, **arguments}
+    defaults = dict(definition.defaults)
+    nominal_batch = defaults.pop("batch_size", None)
+    given = {**defaults, **arguments}
     scaling_names = set(Scaling.__dataclass_fields__) & given.keys()
     scaling = replace(definition.scaling, **{name: given.pop(name) for name in scaling_names})
     side = given.pop("tile_size", None)
     return RunOptions(
         tile_size=(side, side) if side else None,
         nominal_tile=definition.tile_size,
+        nominal_batch=nominal_batch,
         bands=given.pop("bands", definition.bands),
         scaling=scaling,
         **given,

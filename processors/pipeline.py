@@ -1,13 +1,11 @@
 """Running one stage of a pipeline in a thread of its own."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from queue import Full, Queue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-
-_POLL_S = 0.1
 
 
 class _Failed:
@@ -22,7 +20,11 @@ class _End:
 
 
 def in_background(
-    items: Iterator[T], depth: int, stop: Callable[[], None] | None = None
+    items: Iterator[T],
+    room: int,
+    *,
+    size: Callable[[T], int] = lambda _: 1,
+    stop: Callable[[], None] | None = None,
 ) -> Generator[T, None, None]:
     """Yield from an iterator that a thread runs ahead of the consumer.
 
@@ -30,55 +32,80 @@ def in_background(
 
     Args:
         items: What to run; an exception of it is raised here.
-        depth: How many items may wait for the consumer: the bound on memory.
+        room: The bound on memory: what waits for the consumer is no larger than this in all,
+            or it is a single item.
+        size: Of an item, in the unit of ``room``.
         stop: Called where the consumer ends before the items do, to free the thread of what
             it waits for.
     """
-    stage = _Stage(items, depth)
+    stage = _Stage(items, room, size)
     stage.start()
     try:
-        while not isinstance(item := stage.queue.get(), _End):
+        while not isinstance(item := stage.take(), _End):
             if isinstance(item, _Failed):
                 raise item.error
             yield item
     except BaseException:
-        stage.stopped.set()
+        stage.leave()
         if stop is not None:
             stop()
         raise
     finally:
-        stage.stopped.set()
+        stage.leave()
         stage.join()
 
 
 class _Stage(threading.Thread, Generic[T]):
     """The thread of one stage."""
 
-    def __init__(self, items: Iterator[T], depth: int) -> None:
+    def __init__(self, items: Iterator[T], room: int, size: Callable[[T], int]) -> None:
         super().__init__(daemon=True)
         self._items = items
-        self.queue: Queue[T | _Failed | _End] = Queue(maxsize=depth)
-        self.stopped = threading.Event()
+        self._room = room
+        self._size = size
+        self._waiting: deque[tuple[T | _Failed | _End, int]] = deque()
+        self._used = 0
+        self._changed = threading.Condition()
+        self._is_left = False
 
     def run(self) -> None:
         try:
             for item in self._items:
-                if not self._put(item):
+                if not self._put(item, self._size(item)):
                     return
-            self._put(_End())
+            self._put(_End(), 0)
         except BaseException as error:  # noqa: BLE001  handed to the consumer, whatever it is
-            self._put(_Failed(error))
+            self._put(_Failed(error), 0)
         finally:
             close = getattr(self._items, "close", None)
             if close is not None:
                 close()
 
-    def _put(self, item: T | _Failed | _End) -> bool:
+    def take(self) -> T | _Failed | _End:
+        """Wait for an item."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting)
+            item, size = self._waiting.popleft()
+            self._used -= size
+            self._changed.notify_all()
+        return item
+
+    def leave(self) -> None:
+        """Say that nobody takes items any more."""
+        with self._changed:
+            self._is_left = True
+            self._changed.notify_all()
+
+    def _put(self, item: T | _Failed | _End, size: int) -> bool:
         """Wait for room; False once nobody takes items any more."""
-        while not self.stopped.is_set():
-            try:
-                self.queue.put(item, timeout=_POLL_S)
-            except Full:
-                continue
-            return True
-        return False
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_left or self._has_room(size))
+            if self._is_left:
+                return False
+            self._waiting.append((item, size))
+            self._used += size
+            self._changed.notify_all()
+        return True
+
+    def _has_room(self, size: int) -> bool:
+        return not self._waiting or self._used + size <= self._room

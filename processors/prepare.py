@@ -55,7 +55,7 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
             ),
             scaling=options.scaling,
             tiling=tiling,
-            batch_size=options.batch_size,
+            batch_of=options.batch_of,
             blend=options.blend == "hann",
         ),
         network=network,

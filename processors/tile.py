@@ -7,7 +7,7 @@ import numpy as np
 
 from ..catalog.errors import UsageError
 from .network import Network
-from .options import DEFAULT_TILE, LARGEST_TILE, RunOptions
+from .options import DEFAULT_TILE, RunOptions
 from .receptive_field import ReceptiveField
 from .windows import Tiling, round_up
 
@@ -15,8 +15,8 @@ _GLOBAL = (
     "the model looks further than could be measured: seams are possible; --arg blend=hann"
     " hides them"
 )
-
-
+_CORE = 1024
+"""Least side of a core that nobody asked for; beyond it less halo gains nothing."""
 _LARGEST_WINDOW = 1 << 28
 """Pixels."""
 
@@ -59,12 +59,12 @@ def _tile_size(
     """Return the window size on the grid: the network's only one, else what was asked.
 
     Where nothing was asked and the network looks a known distance, the size cannot change
-    the answer and is chosen for little halo.
+    the answer and is chosen for little halo: with 32 pixels an eighth is computed twice.
     """
     asked = options.tile_size or options.nominal_tile or (DEFAULT_TILE, DEFAULT_TILE)
     if options.tile_size is None and field.radius is not None:
         halo = round_up(max(field.radius, options.padding or 0, network.margin), grid)
-        side = max(DEFAULT_TILE, *asked, min(8 * halo, LARGEST_TILE), 4 * halo)
+        side = max(_CORE + 2 * halo, *asked, 4 * halo)
         asked = (side, side)
     free = tuple(max(round_up(side, grid), 2 * grid) for side in asked)
     return network.height or free[0], network.width or free[1]

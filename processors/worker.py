@@ -10,7 +10,9 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Generator, Iterable, Iterator
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
 from ..catalog.records import Output
@@ -28,6 +30,12 @@ from .read_window import read_window
 
 Answer = TypeVar("Answer")
 
+_ROOM = 32 << 20
+"""Bytes of windows that wait between two stages."""
+_MESSAGE = 1 << 19
+"""Bytes that stand for a message without pixels: it may keep an image open."""
+_KINDS = 4
+"""Kinds of windows that wait for their batch to be full."""
 _TOO_LARGE = "does not fit into memory; give a smaller --arg batch_size or tile_size"
 
 
@@ -62,9 +70,10 @@ class Worker:
         Reading, classifying and writing overlap; the queues between them hold no more
         than a few batches, whatever the size of the images.
         """
-        depth = 2 * self._classifier.batch_size
-        windows = in_background(self._read(tasks), depth=depth)
-        classes = in_background(self._classes(windows), depth=depth, stop=self._classifier.close)
+        windows = in_background(self._read(tasks), room=_ROOM, size=_bytes)
+        classes = in_background(
+            self._classes(windows), room=_ROOM, size=_bytes, stop=self._classifier.close
+        )
         return self._write(classes)
 
     def _classes(
@@ -108,7 +117,6 @@ class Worker:
     ) -> Iterator[Begun | Failed | Answer]:
         """Collect windows of one kind into batches, whatever image they are of."""
         waiting: dict[tuple[object, ...], deque[Pixels]] = defaultdict(deque)
-        size = self._classifier.batch_size
         for message in stream:
             if not isinstance(message, Pixels):
                 yield message
@@ -116,19 +124,22 @@ class Worker:
                 yield asking.empty(message)
             else:
                 waiting[message.kind].append(message)
-                if len(waiting[message.kind]) == size:
+                if len(waiting[message.kind]) == self._batch_of(message):
                     yield from self._answers(asking, waiting.pop(message.kind))
-                elif len(waiting) > size:  # many odd shapes: do not let them pile up
+                elif len(waiting) > _KINDS:  # many odd shapes: do not let them pile up
                     yield from self._answers(asking, waiting.pop(next(iter(waiting))))
         for windows in waiting.values():
             yield from self._answers(asking, windows)
+
+    def _batch_of(self, window: Pixels) -> int:
+        return self._classifier.batch_of(*window.valid.shape)
 
     def _answers(
         self, asking: Asking[Answer], windows: Iterable[Pixels]
     ) -> Iterator[Answer | Failed]:
         members = list(windows)
         try:
-            yield from asking.answers(members, self._classifier.batch_size)
+            yield from asking.answers(members, self._batch_of(members[0]))
         except (ItemError, MemoryError) as error:
             reason = str(error) if isinstance(error, ItemError) else _TOO_LARGE
             for task in {id(m.task): m.task for m in members}.values():
@@ -176,3 +187,15 @@ class Worker:
     def _abandon(self, open_maps: dict[int, tuple[ClassMap, float]], key: int) -> None:
         if key in open_maps:
             open_maps.pop(key)[0].abandon()
+
+
+def _bytes(message: Begun | Failed | Pixels | Classes) -> int:
+    arrays: tuple[NDArray[Any] | None, ...]
+    match message:
+        case Pixels():
+            arrays = (message.valid, message.pixels)
+        case Classes():
+            arrays = (message.valid, message.index, message.confidence)
+        case _:
+            return _MESSAGE
+    return sum(array.nbytes for array in arrays if array is not None)

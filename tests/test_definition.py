@@ -438,7 +438,8 @@ def test_arguments_go_over_the_definition(tmp_path: Path, write_emd: Write) -> N
     )
     options = resolve(definition, parse_arguments({"padding": "0", "bands": "5"}))
     assert options.padding == 0
-    assert options.batch_size == 16
+    assert options.batch_of(256, 256) == 16
+    assert options.batch_of(1024, 1024) == 1
     assert options.bands == (5,)
     assert resolve(definition, {}).bands == (2, 1, 0)
 

@@ -22,7 +22,6 @@ class FunctionClassifier:
     """Classifies blocks one at a time by asking a raster function."""
 
     gives_confidence = False
-    batch_size = 1
 
     def __init__(
         self,
@@ -62,6 +61,10 @@ class FunctionClassifier:
     def blending(self) -> Blending | None:
         """Nothing: classes cannot be averaged."""
         return None
+
+    def batch_of(self, height: int, width: int) -> int:
+        """Return 1: a function is asked about one block at a time."""
+        return 1
 
     def classify(self, batch: WindowBatch) -> ClassBatch:
         """Classify a block; see :class:`Classifier`.

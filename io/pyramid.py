@@ -1,0 +1,164 @@
+"""A raster and its overviews, written together from top to bottom.
+
+GDAL makes overviews from a finished raster. At the end of a large one nothing else is left to
+do meanwhile; here they are ready with the last row, and GDAL copies them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import SubElement, tostring
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from numpy.typing import NDArray
+from rasterio.io import MemoryFile
+from rasterio.windows import Window
+
+from .publish import temporary_name
+from .raster import unplaced
+from .safe_xml import parse_xml
+
+BLOCK = 512
+
+
+def halved(values: NDArray[Any], nodata: int) -> NDArray[Any]:
+    """Return the most frequent value of each 2 x 2 pixels; of several the first, row by row.
+
+    Args:
+        values: Shape (height, width).
+        nodata: Chosen only where there is nothing else.
+
+    Returns:
+        Shape (height / 2, width / 2), both rounded up.
+    """
+    height, width = values.shape
+    even = np.pad(values, ((0, height % 2), (0, width % 2)), constant_values=nodata)
+    quarters = (even[row::2, column::2] for row in (0, 1) for column in (0, 1))
+    a, b, c, d = (np.ascontiguousarray(quarter) for quarter in quarters)
+    answer = d.copy()
+    for value in (c, b, a):
+        np.copyto(answer, value, where=value != nodata)
+    np.copyto(answer, c, where=(c == d) & (c != nodata))
+    np.copyto(answer, b, where=((b == c) | (b == d)) & (b != nodata))
+    np.copyto(answer, a, where=((a == b) | (a == c) | (a == d)) & (a != nodata))
+    return answer
+
+
+class Pyramid:
+    """Draft files of a raster and of its overviews, one band each."""
+
+    def __init__(self, path: Path, profile: dict[str, Any]) -> None:
+        """Start the files.
+
+        Args:
+            path: What is to become of them; they lie beside it under temporary names.
+            profile: Of the raster, for ``rasterio.open``; with ``nodata``.
+
+        Raises:
+            RasterioError: A file cannot be made.
+        """
+        self._levels: list[_Level] = []
+        try:
+            for height, width in _sizes(profile["height"], profile["width"]):
+                part = {**profile, "height": height, "width": width}
+                if self._levels:
+                    part |= {"transform": None, "crs": None}
+                self._levels.append(_Level(temporary_name(path), part))
+        except BaseException:
+            self.remove()
+            raise
+
+    @property
+    def full(self) -> Any:
+        """The open dataset of the raster itself."""
+        return self._levels[0].dataset
+
+    def write(self, rows: NDArray[Any]) -> None:
+        """Add the next rows, shape (rows, width).
+
+        Raises:
+            RasterioError: The disk refused.
+        """
+        for level in self._levels:
+            rows = level.write(rows)
+
+    def copy(self, path: Path, **options: Any) -> None:
+        """Write the finished raster with its overviews as another file.
+
+        Args:
+            path: The file.
+            options: For ``rasterio.shutil.copy``.
+
+        Raises:
+            RasterioError: The disk refused.
+        """
+        for level in self._levels:
+            level.dataset.close()
+        with MemoryFile(self._as_vrt(), ext=".vrt") as memory, unplaced():
+            rasterio.shutil.copy(memory.name, path, **options)
+
+    def _as_vrt(self) -> bytes:
+        """Return a virtual raster that says where the overviews are."""
+        with MemoryFile(ext=".vrt") as memory, unplaced():
+            rasterio.shutil.copy(self._levels[0].path, memory.name, driver="VRT")
+            root = parse_xml(memory.read())
+        band = root.find("VRTRasterBand")
+        if band is None:
+            raise ValueError("a virtual raster without a band")
+        for level in self._levels[1:]:
+            overview = SubElement(band, "Overview")
+            SubElement(overview, "SourceFilename", relativeToVRT="0").text = str(level.path)
+            SubElement(overview, "SourceBand").text = "1"
+        return tostring(root)
+
+    def remove(self) -> None:
+        """Remove the files."""
+        for level in self._levels:
+            level.dataset.close()
+            level.path.unlink(missing_ok=True)
+
+
+class _Level:
+    """One file, written in whole rows of blocks so that no block is compressed twice."""
+
+    def __init__(self, path: Path, profile: dict[str, Any]) -> None:
+        self.path = path
+        self._nodata: int = profile["nodata"]
+        self._height: int = profile["height"]
+        self._written = 0
+        self._waiting: list[NDArray[Any]] = []
+        self._odd: NDArray[Any] | None = None
+        """A row whose other half, for the overview, is still to come."""
+        with unplaced():
+            self.dataset = rasterio.open(path, "w", **profile)
+
+    def write(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Add rows and return what they are in the next overview."""
+        self._waiting.append(rows)
+        waiting = sum(map(len, self._waiting))
+        is_last = self._written + waiting == self._height
+        self._flush(waiting if is_last else waiting // BLOCK * BLOCK)
+        if self._odd is not None:
+            rows = np.concatenate([self._odd, rows])
+        even = len(rows) if is_last else len(rows) // 2 * 2
+        self._odd = rows[even:] if even < len(rows) else None
+        return halved(rows[:even], self._nodata)
+
+    def _flush(self, count: int) -> None:
+        if not count:
+            return
+        rows = np.concatenate(self._waiting)
+        self._waiting = [rows[count:]] if count < len(rows) else []
+        area = Window(0, self._written, rows.shape[1], count)
+        self.dataset.write(rows[:count], 1, window=area)
+        self._written += count
+
+
+def _sizes(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yield the raster's size and those of its overviews, down to a single block."""
+    yield height, width
+    while max(height, width) > BLOCK:
+        height, width = (height + 1) // 2, (width + 1) // 2
+        yield height, width
