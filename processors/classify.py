@@ -15,7 +15,7 @@ from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
 from ..io.sources.options import ScanOptions
 from ..io.srs import reprojection
-from .arguments import as_text
+from .argument_texts import as_text
 from .classifier import Prepared
 from .definition import ModelDefinition
 from .inputs import check_name, check_paths
