@@ -73,8 +73,8 @@ cli.add_command(export)
 @classes_option
 @click.option(
     "--out-features", metavar="NAME",
-    help="Name of the output feature class; one that shows another input by the same model"
-    " gets these rows as well.  [default: <layer>_classified]",
+    help="Name of the output feature class of all inputs; one that shows others by the same model"
+    " gets these rows as well.  [default: <layer>_classified for each]",
 )  # fmt: skip
 @click.option(
     "--embed", is_flag=True,
