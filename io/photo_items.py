@@ -173,8 +173,10 @@ class _Files:
     def paths(self) -> Iterator[Path]:
         return (file.path for file in self._found.values() if file.path is not None)
 
-    def outcomes(self) -> Iterator[tuple[str, str | None]]:
-        return ((key, file.item.reason) for key, file in self._found.items())
+    def outcomes(self) -> Iterator[tuple[object, str | None]]:
+        """Yield what each spelling means, and why a file cannot be had."""
+        yield from self._keys.items()
+        yield from ((key, file.item.reason) for key, file in self._found.items())
 
     def _look_up(self, photo: Photo, column: PhotoColumn) -> tuple[str, _File]:
         """Return the key of a file and the file."""
