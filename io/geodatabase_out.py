@@ -1,7 +1,6 @@
 """New file geodatabases: layers, and tables of attachments, written with fiona."""
 
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from fiona.errors import FionaError
 from ..catalog.errors import OutputError, PixelcatError, UsageError, first_line
 from ..catalog.records import SqlValue
 from .geodatabase_values import converted, shape
-from .publish import publish_folder, temporary_name
+from .publish import draft_folder, publish_folder
 from .sources.filegdb import is_file_geodatabase
 
 _RESERVED = frozenset(
@@ -122,16 +121,14 @@ def new_geodatabase(path: Path) -> Iterator["Geodatabase"]:
         raise UsageError(f"folder {path.absolute().parent} does not exist; create it first")
     if any(is_file_geodatabase(folder) for folder in path.absolute().parents):
         raise UsageError(f"{path} lies inside a geodatabase; choose another place")
-    draft = temporary_name(path)
     try:
-        yield Geodatabase(draft)
-        publish_folder(draft, path)
+        with draft_folder(path) as draft:
+            yield Geodatabase(draft)
+            publish_folder(draft, path)
     except PixelcatError:
         raise
     except (FionaError, OSError) as error:
         raise OutputError(f"cannot write {path}: {first_line(error)}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 class Geodatabase:

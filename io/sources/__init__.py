@@ -24,9 +24,6 @@ from . import (
 )
 from .options import Attached, ScanOptions
 
-_VERSION = "1"
-"""Of what a scan finds; another one makes every input be scanned anew."""
-
 Fetch = Callable[[Item], Path | bytes]
 """Item → where its image is: a path, or the encoded image itself."""
 
@@ -36,7 +33,8 @@ class Source(Protocol):
 
     KIND: str
     IS_WHOLE: bool
-    """Whether everything that a scan looks at lies in the input itself."""
+    """Whether everything that a scan looks at lies in the input itself; where it does not, the
+    fingerprints of its datasets are its own."""
 
     def matches(self, path: Path) -> bool:
         """Return whether this existing path is an input of this kind, told by content."""
@@ -93,14 +91,11 @@ def scan(
     options = options or ScanOptions()
     if layer:
         options = replace(options, layer=layer)
-    known: list[str | None] = []
+    known = fingerprint([path], source.KIND, options) if source.IS_WHOLE else None
     for found in _scans(source, path, options):
-        if not known:
-            known.append(fingerprint(path, f"{_VERSION} {options}"))
-        whole = SOURCES[found.dataset.kind].IS_WHOLE
-        yield replace(
-            found, dataset=replace(found.dataset, fingerprint=known[0] if whole else None)
-        )
+        if SOURCES[found.dataset.kind].IS_WHOLE:
+            found = replace(found, dataset=replace(found.dataset, fingerprint=known))
+        yield found
 
 
 def _scans(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:

@@ -11,9 +11,10 @@ from pathlib import Path
 from ...catalog.errors import SourceError
 from ...catalog.records import Column, Dataset, Feature, Item, Scan
 from .. import srs
+from ..fingerprint import fingerprint
 from ..parent_tables import column_of, find_parent
 from ..photo_columns import photo_columns, searched_columns
-from ..photo_items import PhotoTable, fetcher, read_items
+from ..photo_items import PhotoTable, fetcher, find_photos
 from ..photo_paths import PhotoFolders
 from ..points import with_points
 from ..qgis_project import Project, projects_of
@@ -66,9 +67,12 @@ class _Source:
     """Those that are not read in another way."""
     projects: Sequence[Project]
     folders: PhotoFolders
+    fingerprint: str | None
+    """Of the data and of what the user says."""
 
 
 def _open(path: Path, options: ScanOptions, without: Collection[str]) -> _Source:
+    known = fingerprint([path], KIND, options)
     tables = open_tables(path)
     projects = projects_of(path)
     _check_names(path, tables, options)
@@ -80,6 +84,7 @@ def _open(path: Path, options: ScanOptions, without: Collection[str]) -> _Source
         tables=[table for table in tables if table.name.lower() not in without],
         projects=projects,
         folders=PhotoFolders(home, media=options.media, projects=folders),
+        fingerprint=known,
     )
 
 
@@ -126,6 +131,7 @@ def _scan_layer(
     images = {column.name for each in own for column in each.columns if column.has_images}
     children = [each for each in tables if each.parent is not None]
     points = _point_columns(layer, options)
+    photos = find_photos(tables, source.folders)
     dataset = Dataset(
         kind=KIND,
         uri=str(source.path),
@@ -138,11 +144,20 @@ def _scan_layer(
         has_z=layer.has_z,
         columns=_without(layer.columns, images),
         options={"root": str(source.folders.root)},
+        fingerprint=source.fingerprint
+        and photos.fingerprint(source.fingerprint, source.folders.root, *map(_described, tables)),
     )
     features: Iterator[Feature] = layer.features(leave_out=images)
     if points:
         features = with_points(features, *points)
-    return Scan(dataset=dataset, features=features, items=read_items(tables, source.folders))
+    return Scan(dataset=dataset, features=features, items=photos.items())
+
+
+def _described(photos: PhotoTable) -> tuple[object, ...]:
+    """Return what was found out of a table, which projects have a say in."""
+    parent = photos.parent
+    keys = () if parent is None else (parent.table.name, parent.column, parent.child_column)
+    return (photos.table.name, photos.columns, keys)
 
 
 def _point_columns(layer: Table, options: ScanOptions) -> tuple[str, str] | None:
