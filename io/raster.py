@@ -132,7 +132,7 @@ class Raster:
         row_bytes = self.width * self.bands * np.dtype(self.dtype).itemsize
         fits = row_bytes * window.height <= _LARGEST_ROWS
         block_width: int = self._dataset.block_shapes[0][1]
-        return fits and window.width < self.width <= block_width
+        return bool(fits and window.width < self.width <= block_width)
 
     def _read_area(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
         """Return a window.
