@@ -162,6 +162,36 @@ def test_a_photo_of_another_layer_is_not_an_item_of_this_one(catalog, make_gpkg,
     ]
 
 
+def test_a_photo_that_no_layer_has_is_counted_once(catalog, make_gpkg, photo):
+    add(catalog, two_layers(make_gpkg([photo, photo, photo], [(1, 1)])))
+    assert rows(
+        catalog,
+        "SELECT d.layer, i.source_key, i.status FROM items i JOIN datasets d"
+        " ON d.id = i.dataset_id ORDER BY 2",
+    ) == [
+        ("plots", "photos/1", "ready"),
+        ("trees", "photos/2", "ready"),
+        ("plots", "photos/3", "skipped"),
+    ]
+
+
+def test_a_photo_that_went_to_another_layer_says_where_it_is(catalog, make_gpkg, photo):
+    path = two_layers(make_gpkg([photo] * 4, [(1, 1), (2, 3), (3, 4)]))
+    add(catalog, path)
+    change(
+        path,
+        "DELETE FROM plots_photos WHERE related_id > 1; INSERT INTO trees_photos VALUES (1, 3);"
+        "DELETE FROM photos WHERE id = 4",
+    )
+    add(catalog, path)
+    gone = rows(catalog, "SELECT source_key, reason FROM items WHERE status = 'missing'")
+    assert gone == [
+        ("photos/3", "no longer in this layer: it belongs to trees now"),
+        ("photos/4", "no longer in the source"),
+    ]
+    assert links(catalog) == [(1, "photos/1"), (1, "photos/2"), (1, "photos/3")]
+
+
 def test_each_layer_with_media_is_a_dataset(catalog, make_gpkg, photo):
     path = two_layers(make_gpkg([photo, photo], [(1, 1)]))
     plots, trees = add(catalog, path)
