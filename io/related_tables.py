@@ -54,10 +54,15 @@ def media_relations(connection: sqlite3.Connection) -> list[Relation]:
     ]
 
 
-def media_tables(connection: sqlite3.Connection) -> set[str]:
-    """Return the tables that hold or link media, icons and previews included."""
+def media_tables(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the tables that hold or link media, in lower case, each with the first layer it has.
+
+    Icons and previews are included.
+    """
     return {
-        name for each in _all_media_relations(connection) for name in (each.media, each.mapping)
+        name.lower(): each.layer
+        for each in reversed(_all_media_relations(connection))
+        for name in (each.media, each.mapping)
     }
 
 

@@ -271,6 +271,12 @@ def test_an_attachment_table_without_a_key_is_refused(tmp_path):
         list(scan(path))
 
 
+def test_an_attachment_table_is_no_layer(make_gdb, photo_bytes):
+    path = make_gdb([(1, "a.jpg", "image/jpeg", photo_bytes())])
+    with pytest.raises(SourceError, match=r"is where plots has its photos; use --layer plots"):
+        list(scan(path, "plots__attach"))
+
+
 # --- what an attachment is ---------------------------------------------------------------
 
 

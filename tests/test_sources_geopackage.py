@@ -342,9 +342,22 @@ def test_a_missing_layer_lists_those_that_are_there(survey):
         list(scan(survey, "trees"))
 
 
+@pytest.mark.parametrize("name", ["photos", "Plots_Photos"])
+def test_a_table_of_media_is_no_layer(survey, name):
+    with pytest.raises(
+        SourceError, match=rf"{name} is where plots has its photos; use --layer plots"
+    ):
+        list(scan(survey, name))
+
+
 def test_a_layer_without_media_says_what_was_looked_at(survey):
-    with pytest.raises(SourceError, match=r"layer Plots_photos has no related media.*--photo-col"):
-        list(scan(survey, "Plots_photos"))
+    change(
+        survey,
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO gpkg_contents"
+        " (table_name, data_type) VALUES ('notes', 'attributes')",
+    )
+    with pytest.raises(SourceError, match=r"layer notes has no related media.*--photo-col"):
+        list(scan(survey, "notes"))
 
 
 @pytest.mark.parametrize(

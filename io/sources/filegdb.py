@@ -39,8 +39,8 @@ def matches(path: Path) -> bool:
 def attached(path: Path) -> Attached:
     """Return the feature classes that have attachments, and the tables that hold them."""
     _, _, relations = _contents(path)
-    layers = frozenset(relation.layer.lower() for relation in relations)
-    return Attached(layers, frozenset(each.attachment_table.lower() for each in relations))
+    tables = {each.attachment_table.lower(): each.layer for each in relations}
+    return Attached(frozenset(layer.lower() for layer in tables.values()), tables)
 
 
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:

@@ -38,7 +38,7 @@ def attached(path: Path) -> Attached:
     with opened(path) as connection:
         layer_names(path, connection)  # refuses what is no source
         layers = frozenset(relation.layer.lower() for relation in media_relations(connection))
-        tables = frozenset(name.lower() for name in media_tables(connection))
+        tables = media_tables(connection)
     return Attached(layers, tables)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ...catalog.errors import SourceError
 from ...catalog.records import Column, Dataset, Feature, Item, Scan
 from .. import srs
-from ..parent_tables import column_of, find_parent
+from ..parent_tables import Match, column_of, find_parent
 from ..photo_columns import photo_columns, searched_columns
 from ..photo_items import PhotoTable, fetcher, read_items
 from ..photo_paths import PhotoFolders
@@ -106,13 +106,34 @@ def _layers_with_photos(
         columns = tuple(photo_columns(table, options.photo_columns, widgets))
         if not columns:
             continue
-        named = options.layer is not None and options.layer.lower() == table.name.lower()
         names = {column.name for column in columns}
-        parent = None if named else find_parent(table, names, source.tables, relations)
-        owner = table if parent is None else parent.table
-        found.setdefault(owner.name, []).append(PhotoTable(table, columns, parent))
+        match = None
+        if not _is_named(table, options):
+            match = find_parent(table, names, source.tables, relations)
+        photos = _with_parent(PhotoTable(table, columns), match, options)
+        owner = table if photos.parent is None else photos.parent.table
+        found.setdefault(owner.name, []).append(photos)
     chosen = source.tables if options.layer is None else _chosen(source.tables, options.layer)
     return [(table, found[table.name]) for table in chosen if table.name in found]
+
+
+def _is_named(table: Table, options: ScanOptions) -> bool:
+    return options.layer is not None and options.layer.lower() == table.name.lower()
+
+
+def _with_parent(photos: PhotoTable, match: Match | None, options: ScanOptions) -> PhotoTable:
+    """Give a table its parent, where that is sure or the user asks for that layer."""
+    if match is None or match.is_sure:
+        return photos._replace(parent=match and match.parent)
+    child, layer = photos.table.name, match.parent.table.name
+    if _is_named(match.parent.table, options):
+        note = f"{child}: only {match}; its other photos are without a feature"
+        return photos._replace(parent=match.parent, note=note)
+    note = (
+        f"{child}: {match}, too few to be sure, so its photos are not tied to {layer};"
+        f" --layer {layer} ties them"
+    )
+    return photos._replace(note=note)
 
 
 def _chosen(tables: Sequence[Table], layer: str) -> list[Table]:
@@ -126,6 +147,7 @@ def _scan_layer(
     images = {column.name for each in own for column in each.columns if column.has_images}
     children = [each for each in tables if each.parent is not None]
     points = _point_columns(layer, options)
+    note = "; ".join(each.note for each in tables if each.note)
     dataset = Dataset(
         kind=KIND,
         uri=str(source.path),
@@ -137,7 +159,7 @@ def _scan_layer(
         geometry_type="POINT" if points else layer.geometry_type,
         has_z=layer.has_z,
         columns=_without(layer.columns, images),
-        options={"root": str(source.folders.root)},
+        options={"root": str(source.folders.root), **({"note": note} if note else {})},
     )
     features: Iterator[Feature] = layer.features(leave_out=images)
     if points:
