@@ -133,6 +133,43 @@ def test_layers_of_any_format_are_read(tmp_path, photo, name):
     assert all((feature.geometry is None) == (name == "s.csv") for feature in features)
 
 
+def test_cells_beyond_the_header_are_kept(tmp_path, photo):
+    photo("a.jpg")
+    path = csv(tmp_path / "s.csv", "id,photo", "1,a.jpg,x,,y", "2,b.jpg,,", "3", "4,c.jpg")
+    (scanned,) = scan(path)
+    assert [column.name for column in scanned.dataset.columns] == ["id", "photo", "more_cells"]
+    kept = [feature.attributes["more_cells"] for feature in scanned.features]
+    assert kept == ['["x", "", "y"]', None, None, None]
+    csv(path, "id,photo,More_Cells", "1,a.jpg,x,y")
+    (scanned,) = scan(path)
+    assert scanned.dataset.columns[-1].name == "more_cells_2"
+    csv(path, "id,photo", "1,a.jpg,,")
+    (scanned,) = scan(path)
+    assert len(scanned.dataset.columns) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("s.csv", b"", "an empty file"),
+        ("s.csv", b"\n\n", "the first line names no columns"),
+        ("s.csv", b"id,photo\n", r"there are columns and no rows \(s: id, photo\)"),
+        ("nul.csv", b"id,photo\n1,a\0.jpg\n", "no text, it holds zero bytes"),
+        ("s.csv", "id,photo\n1,a.jpg".encode("utf-16-le"), "no text, it holds zero bytes"),
+        ("s.fgb", b"fgb\x03fgb\0" + b"q" * 50, "there are no layers in it"),
+        ("s.xlsx", b"PK\x03\x04" + b"q" * 50, "cannot be read: damaged, or not what"),
+        ("s.dbf", b"\x03aa", "cannot be read: damaged, or not what"),
+        ("s.shp", b"\0\0\x27\x0a" + b"x" * 30, "its .shx file is missing"),
+    ],
+)
+def test_a_table_without_anything_in_it_is_one_plain_line(tmp_path, name, data, reason):
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=rf"{name}: .*{reason}|{name}: {reason}") as refusal:
+        list(scan(path))
+    assert str(refusal.value).count(name) == 1
+
+
 @pytest.mark.parametrize("suffix", ["xlsx", "ods"])
 def test_sheets_keep_leading_zeros_and_their_header(tmp_path, suffix):
     path = tmp_path / f"s.{suffix}"

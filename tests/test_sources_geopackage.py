@@ -353,7 +353,8 @@ def test_a_table_of_media_is_no_layer(survey, name):
 def test_a_layer_without_media_says_what_was_looked_at(survey):
     change(
         survey,
-        "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO gpkg_contents"
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT);"
+        "INSERT INTO notes VALUES (1, 'an oak'); INSERT INTO gpkg_contents"
         " (table_name, data_type) VALUES ('notes', 'attributes')",
     )
     with pytest.raises(SourceError, match=r"layer notes has no related media.*--photo-col"):

@@ -8,8 +8,9 @@ from pathlib import Path
 from ...catalog.errors import ItemError, SourceError
 from ...catalog.lock import belongs_to_live
 from ...catalog.records import Dataset, Item, Scan
+from ..photo_lists import note_of_lists
 from ..probe import probe
-from ..zipped_geodatabase import holds_geodatabase
+from ..zipped_geodatabase import MASTER_TABLE, archive_kind
 from .filegdb import is_file_geodatabase
 from .options import ScanOptions
 
@@ -34,10 +35,17 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """
     if options.layer is not None:
         raise SourceError(f"{path} is a folder and has no layers; leave out --layer")
+    if path.suffix.lower() == ".gdb":
+        raise SourceError(
+            f"{path}: named like a file geodatabase and is none ({MASTER_TABLE} is missing);"
+            " copy it again, or give a folder of photos another name"
+        )
     if not any(path.iterdir()):
         raise SourceError(f"{path} is empty")
     items = (item_of(path, name) for name in walk(path))
-    yield Scan(dataset=Dataset(kind=KIND, uri=str(path)), items=items, points=True)
+    note = note_of_lists(path)
+    dataset = Dataset(kind=KIND, uri=str(path), options={"note": note} if note else {})
+    yield Scan(dataset=dataset, items=items, points=True)
 
 
 @contextmanager
@@ -101,6 +109,8 @@ def item_of(root: Path, name: str) -> Item:
         return _unreadable(
             name, "link points nowhere" if path.is_symlink() else "not a regular file"
         )
+    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+        return _unreadable(name, "a link that leads out of the folder; give what it leads to")
     return probe(base, path)
 
 
@@ -108,7 +118,7 @@ def _container(path: Path) -> str | None:
     """Return what a file is that holds feature classes, None for any other."""
     suffix = path.suffix.lower()
     if suffix == ".zip" and path.is_file():
-        return "a zipped file geodatabase" if holds_geodatabase(path) else "a ZIP archive"
+        return archive_kind(path)
     return {".gpkg": "a GeoPackage", ".geodatabase": "a mobile geodatabase"}.get(suffix)
 
 

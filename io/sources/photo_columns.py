@@ -183,11 +183,19 @@ def _nothing_found(source: _Source, options: ScanOptions) -> str:
     if options.photo_columns:
         names = ", ".join(options.photo_columns)
         return f"{source.path}: no column {names}; there are {_listing(tables)}"
+    if not tables:
+        return f"{source.path}: there are no layers in it; it may be damaged"
+    if any(map(searched_columns, tables)) and not any(map(_has_rows, tables)):
+        return f"{source.path}: there are columns and no rows ({_listing(tables)})"
     what = "no layer has" if options.layer is None else f"layer {options.layer} has no"
     return (
         f"{source.path}: {what} related media, attachments or photo column"
         f" (looked at {_listing(tables, searched=True)}); --photo-column NAME names one"
     )
+
+
+def _has_rows(table: Table) -> bool:
+    return next(table.rows([]), None) is not None
 
 
 def _listing(tables: Sequence[Table], *, searched: bool = False) -> str:
