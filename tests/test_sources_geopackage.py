@@ -15,6 +15,7 @@ import pytest
 import shapely
 
 from pixelcat.catalog.errors import ItemError, SourceError
+from pixelcat.catalog.records import Item
 from pixelcat.catalog.store import Catalog
 from pixelcat.io.sources import reader, scan
 
@@ -101,6 +102,22 @@ def test_either_name_of_the_extension_is_understood(catalog, survey, extension):
     )
     add(catalog, survey)
     assert len(links(catalog)) == 2
+
+
+def test_names_in_another_case_are_the_same_tables(catalog, make_gpkg, photo):
+    path = make_gpkg([photo, photo], [(1, 1), (3, 2)])
+    change(
+        path,
+        "UPDATE gpkgext_relations SET base_table_name = 'PLOTS', related_table_name = 'Photos',"
+        " mapping_table_name = 'Plots_Photos'",
+    )
+    change(path, "UPDATE gpkg_contents SET table_name = 'Plots' WHERE table_name = 'plots'")
+    (dataset,) = add(catalog, path)
+    assert dataset.layer == "plots"
+    assert links(catalog) == [(1, "photos/1"), (3, "photos/2")]
+    with reader(dataset) as fetch:
+        (first, _) = catalog.query("SELECT source_key FROM items ORDER BY id")
+        assert fetch(Item(kind="attachment", source_key=first["source_key"], name="")) == photo[1]
 
 
 def test_a_photo_that_no_feature_has_is_skipped(catalog, make_gpkg, photo):
