@@ -98,6 +98,7 @@ class PhotoFolders:
             return
         parts = parts[1:] if absolute else parts
         tails = [parts[start:] for start in range(len(parts))] if absolute else [parts]
+        endings = endings and PurePosixPath(name).suffix.lower() not in IMAGE_SUFFIXES
         for look_up in (self._name_in, self._stem_in) if endings else (self._name_in,):
             for tail in filter(None, tails):
                 for folder in folders:

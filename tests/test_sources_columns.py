@@ -745,6 +745,21 @@ def test_a_child_with_too_few_of_its_parents_keys_says_so(catalog, tmp_path, pho
     assert "note" not in chosen.dataset.options
 
 
+def test_a_child_of_a_layer_with_media_says_how_it_is_tied(tmp_path, make_gpkg, photo, photo_bytes):
+    path = make_gpkg([("image/jpeg", photo_bytes(1))], [(1, 1)])
+    photo("a.jpg")
+    table(path, "pictures", [("P1", "a.jpg"), ("P2", "b.jpg")], plot="TEXT", path="TEXT")
+    media, pictures = scan(path)
+    assert (media.dataset.layer, pictures.dataset.layer) == ("plots", "pictures")
+    assert pictures.dataset.options["note"] == (
+        "pictures: 2 of 2 values of plot are in plot_id of plots, which has attachments of its own,"
+        " so these photos are not tied to plots; --layer plots --photo-column path ties them"
+    )
+    assert found(path, layer="plots", photo_columns="path") == {
+        "a.jpg": ("ready", ("1",)), "b.jpg": ("missing", ("2",)),
+    }  # fmt: skip
+
+
 def test_a_child_without_parent_stands_alone(tmp_path):
     others = ["a.jpg", "one", "two"]  # a path is no key
     path = layer(tmp_path / "s.gpkg", ["v", "v", "w"], column="code", other=others)

@@ -109,8 +109,12 @@ def _layers_with_photos(
         names = {column.name for column in columns}
         match = None
         if not _is_named(table, options):
-            match = find_parent(table, names, source.tables, relations)
-        photos = _with_parent(PhotoTable(table, columns), match, options)
+            match = find_parent(table, names, source.every, relations)
+        photos = PhotoTable(table, columns)
+        if match is not None and match.parent.table not in source.tables:
+            photos = photos._replace(note=_told_otherwise(table, names, match))
+        else:
+            photos = _with_parent(photos, match, options)
         owner = table if photos.parent is None else photos.parent.table
         found.setdefault(owner.name, []).append(photos)
     chosen = source.tables if options.layer is None else _chosen(source.tables, options.layer)
@@ -134,6 +138,16 @@ def _with_parent(photos: PhotoTable, match: Match | None, options: ScanOptions) 
         f" --layer {layer} ties them"
     )
     return photos._replace(note=note)
+
+
+def _told_otherwise(child: Table, columns: Collection[str], match: Match) -> str:
+    """Say how photos are tied to a layer that is read by its attachments or related media."""
+    layer = match.parent.table.name
+    asked = " ".join(f"--photo-column {column}" for column in sorted(columns))
+    return (
+        f"{child.name}: {match}, which has attachments of its own, so these photos are not tied"
+        f" to {layer}; --layer {layer} {asked} ties them"
+    )
 
 
 def _chosen(tables: Sequence[Table], layer: str) -> list[Table]:
