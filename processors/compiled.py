@@ -124,9 +124,10 @@ class Compiled:
                 if count == 1:
                     raise
                 self._most = count // 2
+        most = self._most
         parts = [
-            self._answer(pixels[start : start + self._most], is_map=is_map)
-            for start in range(0, count, self._most)
+            self._answer(pixels[start : start + most], is_map=is_map)
+            for start in range(0, count, most)
         ]
         return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 

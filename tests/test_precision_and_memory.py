@@ -15,7 +15,7 @@ from pixelcat.processors.tensorflow_setup import tensorflow
 
 Function = Callable[..., Any]
 TOO_MANY = 1 << 44
-"""Floats that no machine has room for."""
+"""Numbers that no machine has room for."""
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,9 @@ def make_greedy(classifier: Any, most: int) -> None:
     network = classifier._networks[0]
 
     def call(pixels: Any) -> Any:
-        room = tf.where(tf.shape(pixels)[0] > most, tf.constant(TOO_MANY, tf.int64), 1)
-        return network.call(pixels) + tf.reduce_max(tf.zeros(room[tf.newaxis]))
+        more = TOO_MANY if pixels.shape[0] > most else 1
+        room = tf.cast(tf.reduce_sum(pixels) * 0, tf.int64) + more  # known only when it runs
+        return network.call(pixels) + tf.cast(tf.reduce_max(tf.range(room)), tf.float32) * 0
 
     greedy = replace(network, call=call)
     classifier._networks = (greedy, greedy)
@@ -62,7 +63,7 @@ def test_a_single_window_that_is_too_large_fails_its_image(
 ) -> None:
     classifier = prepared(unet, tile_size=32, batch_size=4).classifier
     make_greedy(classifier, most=0)
-    with pytest.raises(ItemError, match="OOM|memory"):
+    with pytest.raises(ItemError, match="OOM"):
         classifier.classify(batch)
 
 
