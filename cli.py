@@ -82,6 +82,10 @@ cli.add_command(export)
     help="Put the class maps into the catalog too, as media of the output feature class.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Classify again what is done already.")
+@click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|gpu|gpu:N",
+    help="What the model computes on; auto is the first GPU if there is one.",
+)  # fmt: skip
 @code_options
 @format_option
 def classify(
@@ -101,6 +105,7 @@ def classify(
     out_features: str | None,
     embed: bool,
     force: bool,
+    device: str,
     trust_model_code: bool,
     ignore_model_code: bool,
     format_: str,
@@ -137,6 +142,7 @@ def classify(
             embed=embed,
             force=force,
             model_code=model_code(trust_model_code, ignore_model_code),
+            device=device,
             progress=progress.show,
         )
     _report(run, format_)

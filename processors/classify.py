@@ -18,6 +18,7 @@ from ..io.srs import reprojection
 from .argument_texts import as_text
 from .classifier import Prepared
 from .definition import ModelDefinition
+from .device import check_device, choose_device
 from .inputs import check_name, check_paths
 from .messages import Task
 from .options import RunOptions, options_of
@@ -60,6 +61,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     embed: bool = False,
     force: bool = False,
     model_code: ModelCode = "refuse",
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> Run:
     """Classify images and keep the results in a catalog.
@@ -89,6 +91,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         model_code: What to do with the Python raster function of a model that has one:
             ``refuse`` the model, ``run`` the code, which may do whatever you may do, or
             ``ignore`` the code and take the network alone.
+        device: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``; the first call that loads TensorFlow
+            decides for its process.
         progress: Called after each item.
 
     Returns:
@@ -103,6 +107,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     """
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     check_paths(paths, Path(output))
+    choose_device(device)
     look = ScanOptions.checked(layer=layer, photo_columns=photo_columns, media=media, xy=xy)
     named = None if classes is None else Path(classes)
     definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
@@ -117,7 +122,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     )
     scans = [scan for path in paths for scan in sources.scan(path, options=look)]
     check_name(out_features, [scan.dataset for scan in scans])
-    with _Model(definition, request.options) as loaded:
+    with _Model(definition, request.options, device) as loaded:
         if not Path(output).exists():
             loaded.prepared()  # a model that cannot be used leaves no catalog behind
         with Catalog(output, create=True) as catalog:
@@ -128,13 +133,15 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
 class _Model:
     """The model of a run: prepared when it is first needed, let go of at the end."""
 
-    def __init__(self, definition: ModelDefinition, options: RunOptions) -> None:
+    def __init__(self, definition: ModelDefinition, options: RunOptions, device: str) -> None:
         self._definition = definition
         self._options = options
+        self._device = device
         self._prepared: Prepared | None = None
 
     def prepared(self) -> Prepared:
         if self._prepared is None:
+            check_device(self._device)
             self._prepared = prepare(self._definition, self._options)
         return self._prepared
 

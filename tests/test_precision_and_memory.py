@@ -1,5 +1,6 @@
 """Fewer bits than float32, and batches that memory has no room for."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from rasterio.transform import from_origin
 
 from pixelcat import classify
-from pixelcat.catalog.errors import ItemError
+from pixelcat.catalog.errors import ItemError, UsageError
+from pixelcat.processors import device
 from pixelcat.processors.tensorflow_setup import tensorflow
 
 Function = Callable[..., Any]
@@ -71,15 +74,14 @@ def test_a_single_window_that_is_too_large_fails_its_image(
 def scene(tmp_path: Path, unet: Any) -> Path:
     pixels = np.random.default_rng(1).integers(0, 256, (unet.input_shape[-1], 90, 70), np.uint8)
     path = tmp_path / "scene.tif"
-    with rasterio.open(
-        path, "w", driver="GTiff", width=70, height=90, count=len(pixels), dtype="uint8"
-    ) as file:
+    profile = {"driver": "GTiff", "width": 70, "height": 90, "count": len(pixels)}
+    place = {"crs": "EPSG:32633", "transform": from_origin(5e5, 5e6, 1, 1)}
+    with rasterio.open(path, "w", dtype="uint8", **profile, **place) as file:
         file.write(pixels)
     return path
 
 
 @pytest.mark.parametrize("blend", ["crop", "hann"])
-@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_bfloat16_is_a_choice_that_says_what_it_changes(
     tmp_path: Path, unet: Any, scene: Path, blend: str
 ) -> None:
@@ -98,3 +100,42 @@ def test_bfloat16_is_a_choice_that_says_what_it_changes(
     said = "it was float32" in notes[0]  # a machine without bfloat16
     assert said == (different == 0)
     assert said or "sampled pixels another class" in notes[0]
+
+
+# devices
+
+
+@pytest.mark.parametrize("name", ["tpu", "cpu:0", "gpu:", "gpu:x", ""])
+def test_a_device_that_is_none_is_a_usage_error(tmp_path: Path, scene: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="--device"):
+        classify(scene, model="none.keras", output=tmp_path / "r.gpkg", device=name)
+
+
+def test_a_gpu_that_is_not_there_is_a_usage_error(tmp_path: Path, unet: Any, scene: Path) -> None:
+    if tensorflow().config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    unet.save(tmp_path / "net.keras")
+    with pytest.raises(UsageError, match="finds no such GPU"):
+        classify(scene, model=tmp_path / "net.keras", output=tmp_path / "r.gpkg", device="gpu:3")
+    assert not (tmp_path / "r.gpkg").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "400000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4.0),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({}, None),
+    ],
+)
+def test_the_quota_of_a_container_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], expected: float | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(device, "_CGROUPS", tmp_path)
+    assert device._quota() == expected
+    assert 1 <= device.processors() <= (os.cpu_count() or 1)
