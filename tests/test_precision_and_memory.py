@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from rasterio.transform import from_origin
+from affine import Affine
 
 from pixelcat import classify
 from pixelcat.catalog.errors import ItemError, UsageError
@@ -75,7 +75,7 @@ def scene(tmp_path: Path, unet: Any) -> Path:
     pixels = np.random.default_rng(1).integers(0, 256, (unet.input_shape[-1], 90, 70), np.uint8)
     path = tmp_path / "scene.tif"
     profile = {"driver": "GTiff", "width": 70, "height": 90, "count": len(pixels)}
-    place = {"crs": "EPSG:32633", "transform": from_origin(5e5, 5e6, 1, 1)}
+    place = {"crs": "EPSG:32633", "transform": Affine(1, 0, 5e5, 0, -1, 5e6)}
     with rasterio.open(path, "w", dtype="uint8", **profile, **place) as file:
         file.write(pixels)
     return path
