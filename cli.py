@@ -86,6 +86,10 @@ cli.add_command(export)
     "--device", default="auto", show_default=True, metavar="auto|cpu|gpu|gpu:N",
     help="What the model computes on; auto is the first GPU if there is one.",
 )  # fmt: skip
+@click.option(
+    "--max-memory", metavar="SIZE",
+    help="What the process should stay below, 4G for example; same result, smaller windows.",
+)  # fmt: skip
 @code_options
 @format_option
 def classify(
@@ -106,6 +110,7 @@ def classify(
     embed: bool,
     force: bool,
     device: str,
+    max_memory: str | None,
     trust_model_code: bool,
     ignore_model_code: bool,
     format_: str,
@@ -143,6 +148,7 @@ def classify(
             force=force,
             model_code=model_code(trust_model_code, ignore_model_code),
             device=device,
+            max_memory=max_memory,
             progress=progress.show,
         )
     _report(run, format_)

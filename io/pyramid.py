@@ -152,7 +152,7 @@ class _Level:
         if not count:
             return
         rows = np.concatenate(self._waiting)
-        self._waiting = [rows[count:]] if count < len(rows) else []
+        self._waiting = [rows[count:].copy()] if count < len(rows) else []
         area = Window(0, self._written, rows.shape[1], count)
         self.dataset.write(rows[:count], 1, window=area)
         self._written += count

@@ -31,7 +31,9 @@ GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 _LARGEST_ROWS = 1 << 29
 """Bytes of rows that are kept."""
 _WARNINGS = threading.RLock()
-os.environ.setdefault("GDAL_CACHEMAX", "128")  # MiB for all of GDAL, read at its first use
+CACHE_BYTES = 64 << 20
+"""Of decoded blocks, for all of GDAL; read at its first use."""
+os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_BYTES >> 20))
 _SAFE = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",

@@ -20,6 +20,7 @@ from .classifier import Prepared
 from .definition import ModelDefinition
 from .device import check_device, choose_device
 from .inputs import check_name, check_paths
+from .memory import parse_bytes
 from .messages import Task
 from .options import RunOptions, options_of
 from .outcome import report, write_layers
@@ -62,6 +63,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     force: bool = False,
     model_code: ModelCode = "refuse",
     device: str = "auto",
+    max_memory: str | int | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Classify images and keep the results in a catalog.
@@ -93,6 +95,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             ``ignore`` the code and take the network alone.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``; the first call that loads TensorFlow
             decides for its process.
+        max_memory: What the process should stay below, ``"4G"`` or bytes; smaller windows and
+            queues are taken for it, with the same result.
         progress: Called after each item.
 
     Returns:
@@ -108,6 +112,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     check_paths(paths, Path(output))
     choose_device(device)
+    limit = None if max_memory is None else parse_bytes(str(max_memory))
     look = ScanOptions.checked(layer=layer, photo_columns=photo_columns, media=media, xy=xy)
     named = None if classes is None else Path(classes)
     definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
@@ -122,7 +127,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     )
     scans = [scan for path in paths for scan in sources.scan(path, options=look)]
     check_name(out_features, [scan.dataset for scan in scans])
-    with _Model(definition, request.options, device) as loaded:
+    with _Model(definition, request.options, device, limit) as loaded:
         if not Path(output).exists():
             loaded.prepared()  # a model that cannot be used leaves no catalog behind
         with Catalog(output, create=True) as catalog:
@@ -133,16 +138,19 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
 class _Model:
     """The model of a run: prepared when it is first needed, let go of at the end."""
 
-    def __init__(self, definition: ModelDefinition, options: RunOptions, device: str) -> None:
+    def __init__(
+        self, definition: ModelDefinition, options: RunOptions, device: str, limit: int | None
+    ) -> None:
         self._definition = definition
         self._options = options
         self._device = device
+        self._limit = limit
         self._prepared: Prepared | None = None
 
     def prepared(self) -> Prepared:
         if self._prepared is None:
             check_device(self._device)
-            self._prepared = prepare(self._definition, self._options)
+            self._prepared = prepare(self._definition, self._options, self._limit)
         return self._prepared
 
     def __enter__(self) -> Self:
@@ -239,6 +247,7 @@ class _Driver:
             bands=prepared.bands,
             scale=self._request.options.photo_scale,
             tags=self._tags(run_id),
+            room=prepared.room,
         )
         done = 0
         try:

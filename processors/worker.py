@@ -23,15 +23,13 @@ from .answers import AskClasses, Asking, AskScores
 from .bands import band_indexes
 from .blend import blended
 from .class_map import ClassMap
-from .classifier import Classifier
+from .classifier import ROOM, Classifier
 from .messages import Begun, Classes, Failed, Pixels, Task
 from .pipeline import in_background
 from .read_window import read_window
 
 Answer = TypeVar("Answer")
 
-_ROOM = 32 << 20
-"""Bytes of windows that wait between two stages."""
 _MESSAGE = 1 << 19
 """Bytes that stand for a message without pixels: it may keep an image open."""
 _KINDS = 4
@@ -49,6 +47,7 @@ class Worker:
         bands: tuple[int | str, ...] | None = None,
         scale: PhotoScale | None = None,
         tags: dict[str, str] | None = None,
+        room: int = ROOM,
     ) -> None:
         """Set a worker up.
 
@@ -57,12 +56,14 @@ class Worker:
             bands: Bands to feed it, by 0-based index or name; None for the first ones.
             scale: How large photos are fed to it; None for their own size.
             tags: Written into every class raster.
+            room: Bytes of windows that may wait between two stages.
         """
         self._classifier = classifier
         self._bands = bands or tuple(range(classifier.bands))
         """Empty for all of an image."""
         self._scale = scale or PhotoScale()
         self._tags = tags or {}
+        self._room = room
 
     def run(self, tasks: Iterable[Task]) -> Generator[Output, None, None]:
         """Classify images; yields one output per task as each is finished.
@@ -70,9 +71,9 @@ class Worker:
         Reading, classifying and writing overlap; the queues between them hold no more
         than a few batches, whatever the size of the images.
         """
-        windows = in_background(self._read(tasks), room=_ROOM, size=_bytes)
+        windows = in_background(self._read(tasks), room=self._room, size=_bytes)
         classes = in_background(
-            self._classes(windows), room=_ROOM, size=_bytes, stop=self._classifier.close
+            self._classes(windows), room=self._room, size=_bytes, stop=self._classifier.close
         )
         return self._write(classes)
 

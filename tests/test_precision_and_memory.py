@@ -1,6 +1,7 @@
 """Fewer bits than float32, and batches that memory has no room for."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,11 @@ from affine import Affine
 from pixelcat import classify
 from pixelcat.catalog.errors import ItemError, UsageError
 from pixelcat.processors import device
+from pixelcat.processors.memory import bytes_per_pixel, parse_bytes
+from pixelcat.processors.options import RunOptions
+from pixelcat.processors.receptive_field import measure
 from pixelcat.processors.tensorflow_setup import tensorflow
+from pixelcat.processors.tile import tiling_for
 
 Function = Callable[..., Any]
 TOO_MANY = 1 << 44
@@ -139,3 +144,84 @@ def test_the_quota_of_a_container_counts(
     monkeypatch.setattr(device, "_CGROUPS", tmp_path)
     assert device._quota() == expected
     assert 1 <= device.processors() <= (os.cpu_count() or 1)
+
+
+# a limit on memory
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4G", 4 << 30), ("1500M", 1500 << 20), ("2.5 GB", 5 << 29), ("512k", 1 << 19), ("77", 77)],
+)
+def test_sizes_as_people_write_them(text: str, size: int) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "G", "-1G", "4T", "lots", "1,5G"])
+def test_what_is_no_size_is_a_usage_error(tmp_path: Path, scene: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="--max-memory"):
+        classify(scene, model="none.keras", output=tmp_path / "r.gpkg", max_memory=text)
+
+
+def test_less_than_the_libraries_take_is_a_usage_error(
+    tmp_path: Path, unet: Any, scene: Path
+) -> None:
+    unet.save(tmp_path / "net.keras")
+    with pytest.raises(UsageError, match="before it reads a pixel"):
+        classify(scene, model=tmp_path / "net.keras", output=tmp_path / "r.gpkg", max_memory="100M")
+
+
+def test_a_limit_makes_windows_smaller_and_nothing_else(unet: Any, prepared: Function) -> None:
+    free = prepared(unet)
+    most = free.classifier.tiling.height**2 // 9
+    field = measure(free.network)
+    limited, notes = tiling_for(free.network, RunOptions(), field, most)
+    assert most / 2 < limited.height * limited.width <= most
+    assert limited.stride == free.classifier.tiling.stride
+    assert limited.padding == free.classifier.tiling.padding
+    assert notes == ()
+
+
+def test_a_window_that_was_asked_for_stays_and_says_that_it_is_large(
+    unet: Any, prepared: Function
+) -> None:
+    network = prepared(unet).network
+    asked = RunOptions(tile_size=(512, 512))
+    tiling, notes = tiling_for(network, asked, measure(network), 256 * 256)
+    assert (tiling.height, tiling.width) == (512, 512)
+    assert "more memory than was allowed" in notes[0]
+
+
+def test_the_class_map_is_the_same_with_little_memory(
+    tmp_path: Path, unet: Any, scene: Path
+) -> None:
+    """The limit lies a little above what a process holds, so windows are small."""
+    unet.save(tmp_path / "net.keras")
+    held = re.search(r"holds (\d+)M", str(_refusal(tmp_path / "net.keras", scene, tmp_path)))
+    assert held
+    hashes = []
+    for name, limit in (("free", None), ("short", f"{int(held[1]) + 20}M")):
+        run = classify(
+            scene, model=tmp_path / "net.keras", output=tmp_path / f"{name}.gpkg", max_memory=limit
+        )
+        with rasterio.open(next(run.rasters.glob("*.tif"))) as file:
+            hashes.append(file.read(1).tobytes())
+    assert hashes[0] == hashes[1]
+
+
+def _refusal(model: Path, scene: Path, folder: Path) -> UsageError:
+    with pytest.raises(UsageError, match="holds") as caught:
+        classify(scene, model=model, output=folder / "none.gpkg", max_memory="1M")
+    return caught.value
+
+
+def test_what_a_network_holds_counts_what_is_alive_at_once(prepared: Function) -> None:
+    """Twice the input and output of the widest layer, at least, and less than all layers."""
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    inputs = values = layers.Input((None, None, 3))
+    for _ in range(6):
+        values = layers.Conv2D(16, 3, padding="same", activation="relu")(values)
+    network = prepared(keras.Model(inputs, layers.Conv2D(2, 1)(values))).network
+    both = 2 * 4 * (16 + 16)
+    assert both <= bytes_per_pixel(network) < 2 * both
