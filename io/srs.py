@@ -38,6 +38,26 @@ def describe(definition: str) -> Srs | None:
     )
 
 
+def definition(name: str) -> str:
+    """Return the WKT of a reference system given as WKT or ``EPSG:n``.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    known = describe(name)
+    if known is None:
+        raise ValueError(f"{name} is no reference system")
+    return known.definition
+
+
+def short_name(definition: str) -> str:
+    """Return ``EPSG:n`` or the like where a reference system has a number, else its WKT."""
+    known = describe(definition)
+    if known is None or not known.code:
+        return definition
+    return f"{known.organization}:{known.code}"
+
+
 def reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
     """Return what brings WKB from one reference system to another; heights stay.
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from ..io.srs import reprojection
 from .arguments import as_text
 from .classifier import Prepared
 from .definition import ModelDefinition
+from .environment import environment_of
 from .inputs import check_name, check_paths
 from .messages import Task
 from .options import RunOptions, options_of
@@ -55,6 +56,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     media: str | os.PathLike[str] | None = None,
     xy: Sequence[str] | None = None,
     arguments: Mapping[str, Any] | None = None,
+    environment: Mapping[str, Any] | None = None,
     classes: str | os.PathLike[str] | None = None,
     out_features: str | None = None,
     embed: bool = False,
@@ -78,6 +80,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         xy: Columns of longitude and latitude of a table without geometry.
         arguments: Model arguments by name, as text or as Python values; see
             :data:`pixelcat.processors.options.ARGUMENTS`.
+        environment: What of the ground is classified, and on which grid, by the names of the
+            options (``extent``, ``extent_crs``, ``cell_size``, ``snap``, ``mask``, ``crs``,
+            ``nodata``) or as ArcGIS calls them; as text or as Python values.
         classes: A CSV or JSON file with value, name and color of each class, for a model that
             does not name them.
         out_features: Name of the output feature class; default ``<layer>_classified``. That
@@ -109,7 +114,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     request = _Request(
         definition=definition,
         hashes=(definition.sha256, definition.weights_sha256()),
-        options=options_of(definition, given),
+        options=replace(
+            options_of(definition, given), environment=environment_of(environment or {})
+        ),
         out_features=out_features,
         embed=embed,
         force=force,
@@ -230,6 +237,7 @@ class _Driver:
             prepared.classifier,
             bands=prepared.bands,
             scale=self._request.options.photo_scale,
+            environment=self._request.options.environment,
             tags=self._tags(run_id),
         )
         done = 0
