@@ -11,6 +11,7 @@ import click
 from . import __version__
 from .catalog.errors import PixelcatError
 from .catalog.query import query
+from .cli_environment import bands_option, environment_options, with_bands
 from .cli_model import model
 from .cli_output import (
     Progress,
@@ -76,6 +77,8 @@ cli.add_command(export)
     "--arguments", "text", metavar="TEXT", default="",
     help='The same as ArcGIS writes it, "padding 56;batch_size 16", or as a JSON object.',
 )  # fmt: skip
+@bands_option
+@environment_options
 @classes_option
 @click.option(
     "--out-features", metavar="NAME",
@@ -99,6 +102,8 @@ def classify(
     xy: Sequence[str] | None,
     arguments: Mapping[str, str],
     text: str,
+    bands: str | None,
+    environment: Mapping[str, str | None],
     classes: str | None,
     out_features: str | None,
     embed: bool,
@@ -132,7 +137,8 @@ def classify(
             photo_columns=photo_columns,
             media=media,
             xy=xy,
-            arguments={**split_text(text), **arguments},
+            arguments=with_bands({**split_text(text), **arguments}, bands),
+            environment=environment,
             classes=classes,
             out_features=out_features,
             embed=embed,

@@ -7,7 +7,9 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.warp import reproject, transform
+from rasterio.io import MemoryFile
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform
 
 from ..catalog.errors import ItemError, first_line
 from .grid import Grid, same_system
@@ -15,10 +17,12 @@ from .image import Image, RasterArray, Window, overlap
 from .raster import GDAL_ERRORS
 from .view import View
 
-_MOST = 1 << 24
+_MOST = 1 << 23
 """Pixels of the source that are resampled at a time."""
 _POINTS = 21
 """Along each side of a window, to find what of the source lies below it."""
+_SAME_EVERYWHERE: dict[str, Any] = {"tolerance": 1e-9, "XSCALE": 1, "YSCALE": 1}
+"""GDAL would else approximate positions, and choose a scale, window by window."""
 _ANY = "EPSG:3857"
 """Stands for an unknown reference system, which is the same on both sides."""
 
@@ -107,18 +111,32 @@ class Warped(View):
     def _resampled(
         self, values: NDArray[Any], source: Window, window: Window
     ) -> NDArray[np.float64]:
-        result = np.zeros((window.height, window.width))
-        reproject(
-            values.astype(np.float64),
-            result,
-            src_transform=self._place @ Affine.translation(source.column, source.row),
-            src_crs=self._systems[0],
-            dst_transform=self._grid @ Affine.translation(window.column, window.row),
-            dst_crs=self._systems[1],
-            resampling=self._method,
-            tolerance=0,  # GDAL's approximation would differ from window to window
-        )
-        return result
+        """Return a band of the source, in float64, on the pixels of a window; 0 beyond it."""
+        profile = {
+            "driver": "GTiff",
+            "width": source.width,
+            "height": source.height,
+            "count": 1,
+            "dtype": "float64",
+            "transform": self._place @ Affine.translation(source.column, source.row),
+            "crs": self._systems[0],
+        }
+        with MemoryFile() as memory:
+            with memory.open(**profile) as plane:
+                plane.write(values.astype(np.float64), 1)
+            with (
+                memory.open() as plane,
+                WarpedVRT(
+                    plane,
+                    crs=self._systems[1],
+                    transform=self._grid @ Affine.translation(window.column, window.row),
+                    width=window.width,
+                    height=window.height,
+                    resampling=self._method,
+                    **_SAME_EVERYWHERE,
+                ) as warped,
+            ):
+                return np.asarray(warped.read(1), np.float64)
 
 
 def _halves(window: Window) -> list[tuple[Window, tuple[slice, slice]]]:

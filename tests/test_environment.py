@@ -14,16 +14,21 @@ from PIL import Image
 from rasterio.enums import Resampling
 from rasterio.features import geometry_mask
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform_bounds
+from rasterio.warp import calculate_default_transform, transform_bounds
 from rasterio.windows import Window
 
 from pixelcat import classify
-from pixelcat.catalog.errors import SourceError, UsageError
+from pixelcat.io.grid import GridOptions
+from pixelcat.io.image import Window as Area
+from pixelcat.io.image import open_image
+from pixelcat.io.warped import on_grid
 
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning:rasterio")
 """rasterio multiplies transforms as older versions of affine want it."""
 
 Function = Callable[..., Any]
+EXACT = {"tolerance": 1e-9, "XSCALE": 1, "YSCALE": 1}
+"""Bilinear over two by two pixels at exact positions; GDAL else chooses by the window."""
 SMALL = {"tile_size": 64}
 """Windows of which even a small scene has many."""
 
@@ -298,3 +303,171 @@ def test_a_photo_has_no_place_on_the_ground(
     (row,) = done.sql("select status, reason from outputs")
     assert row["status"] == "skipped"
     assert row["reason"] == f"has no place on the ground; {name} cannot apply"
+
+
+# grid
+
+
+@pytest.fixture(scope="module")
+def expected(net: Any, whole_image: Function) -> Function:
+    """Return a function that gives the classes of pixels in one pass by Keras alone."""
+
+    def classes(pixels: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
+        scores = whole_image(net, pixels, stride=2, valid=valid)
+        found = scores.argmax(-1)
+        return found if valid is None else np.where(valid, found, 255)
+
+    return classes
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("cell_size", "method"),
+    [(90, "average"), (60, "average"), (47.3, "average"), (12.5, "bilinear"), (29, "bilinear")],
+)
+def test_another_cell_size(
+    scene: Path, run: Function, expected: Function, cell_size: float, method: str
+) -> None:
+    found, profile = run(scene, cell_size=cell_size)
+    with rasterio.open(scene) as dataset:
+        wanted = [round(length * 30 / cell_size) for length in dataset.shape]
+        place = dataset.transform @ Affine.scale(cell_size / 30)
+        with WarpedVRT(
+            dataset, crs=dataset.crs, transform=place, height=wanted[0], width=wanted[1],
+            resampling=Resampling[method], **EXACT,
+        ) as warped:  # fmt: skip
+            pixels = warped.read()
+    assert list(found.shape) == wanted
+    assert profile["transform"].almost_equals(place)
+    assert (found == expected(pixels)).all()
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"crs": "EPSG:4326"},
+        {"crs": 3857},
+        {"outputCoordinateSystem": "EPSG:32620", "cellSize": 75},
+        {"crs": "EPSG:4326", "cell_size": 0.0001},
+    ],
+)
+def test_another_reference_system(
+    scene: Path, run: Function, expected: Function, environment: dict[str, Any]
+) -> None:
+    found, profile = run(scene, **environment)
+    method = Resampling.average if "cellSize" in environment else Resampling.bilinear
+    size = environment.get("cellSize", environment.get("cell_size"))
+    with rasterio.open(scene) as dataset:
+        crs = environment.get("crs", environment.get("outputCoordinateSystem"))
+        place, width, height = calculate_default_transform(
+            dataset.crs, crs, dataset.width, dataset.height, *dataset.bounds
+        )
+        if size is not None:
+            width, height = (round(n * place.a / size) for n in (width, height))
+            place = Affine(size, 0, place.c, 0, -size, place.f)
+        with WarpedVRT(
+            dataset, crs=crs, transform=place, height=height, width=width, resampling=method,
+            **EXACT, add_alpha=True,
+        ) as warped:  # fmt: skip
+            pixels, valid = warped.read([1, 2, 3]), warped.read(4) > 0
+    assert profile["crs"] == rasterio.crs.CRS.from_user_input(crs)
+    assert profile["transform"].almost_equals(place, precision=1e-9)
+    assert found.shape == (height, width)
+    assert 0.3 < valid.mean() < 1
+    assert (found == expected(pixels, valid)).all()
+
+
+@pytest.mark.shared_data
+def test_resampling_counts_valid_pixels_only(
+    scene: Path, run: Function, expected: Function, tmp_path: Path, write_raster: Function
+) -> None:
+    with rasterio.open(scene) as dataset:
+        pixels = dataset.read()[:, :288, :321]
+        holes = np.random.default_rng(3).random(pixels.shape[1:]) < 0.4
+        pixels[:, holes] = 7
+        path = write_raster(
+            tmp_path / "holes.tif", pixels, nodata=7, crs=dataset.crs, transform=dataset.transform
+        )
+    found, _ = run(path, cellSize=90)
+    blocks = np.where(holes, 0, pixels.astype(float)).reshape(3, 96, 3, 107, 3)
+    known = (~holes).reshape(96, 3, 107, 3).sum((1, 3))
+    valid = known >= 4.5
+    means = np.floor(blocks.sum((2, 4)) / np.maximum(known, 1) + 0.5)
+    assert 0.5 < valid.mean() < 0.9
+    assert (found == expected(means, valid)).all()
+
+
+@pytest.mark.shared_data
+def test_an_extent_on_another_grid_is_a_part_of_that_grid(
+    scene: Path, run: Function, polygons: Path
+) -> None:
+    whole, profile = run(scene, crs=4326)
+    names = {"crs": 4326, "extent": f"{polygons}|layername=areas"}
+    found, placed = run(scene, **names, mask=names["extent"])
+    areas = geopandas.read_file(polygons, layer="areas")
+    inside = geometry_mask(
+        areas.geometry, out_shape=whole.shape, transform=profile["transform"], invert=True
+    )
+    left, top = (round(each) for each in ~profile["transform"] @ (placed["transform"] @ (0, 0)))
+    part = (slice(top, top + found.shape[0]), slice(left, left + found.shape[1]))
+    assert inside[part].sum() == inside.sum() > 0
+    assert (found == np.where(inside, whole, 255)[part]).all()
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("cell_size", [None, 90, 20])
+def test_a_snap_raster_says_where_grid_lines_are(
+    scene: Path,
+    run: Function,
+    expected: Function,
+    tmp_path: Path,
+    write_raster: Function,
+    cell_size: float | None,
+) -> None:
+    with rasterio.open(scene) as dataset:
+        crs, place, bounds = dataset.crs, dataset.transform, dataset.bounds
+    shifted = Affine(45, 0, place.c - 4511, 0, -45, place.f + 77)
+    like = write_raster(
+        tmp_path / "s.tif", np.zeros((1, 5, 5), np.uint8), crs=crs, transform=shifted
+    )
+    found, profile = run(scene, snapRaster=like, cell_size=cell_size)
+    size = cell_size or 30
+    grid = profile["transform"]
+    assert (grid.a, grid.e) == (size, -size)
+    assert (grid.c - shifted.c) % size == (grid.f - shifted.f) % size == 0
+    assert abs(grid.c - bounds.left) <= size / 2
+    assert abs(grid.f - bounds.top) <= size / 2
+    assert abs(grid.c + size * found.shape[1] - bounds.right) <= size / 2
+    assert abs(grid.f - size * found.shape[0] - bounds.bottom) <= size / 2
+    with rasterio.open(scene) as dataset, WarpedVRT(
+        dataset, crs=crs, transform=grid, height=found.shape[0], width=found.shape[1],
+        resampling=Resampling.average if size > 30 else Resampling.bilinear, **EXACT,
+    ) as warped:  # fmt: skip
+        assert (found == expected(warped.read())).all()
+
+
+def test_a_grid_that_a_raster_has_already_changes_nothing(
+    tmp_path: Path, run: Function, write_raster: Function
+) -> None:
+    pixels = np.random.default_rng(5).integers(0, 256, (3, 60, 70), np.uint8)
+    place = Affine(10, 0, 500_000, 0, -10, 5_000_000)
+    path = write_raster(tmp_path / "a.tif", pixels, transform=place, crs="EPSG:32631")
+    whole, profile = run(path)
+    found, placed = run(path, crs="EPSG:32631", cell_size=10, snap=path)
+    assert (found == whole).all()
+    assert placed["transform"] == profile["transform"]
+
+
+def test_a_large_source_is_resampled_piece_by_piece(tmp_path: Path, write_raster: Function) -> None:
+    pixels = np.random.default_rng(5).integers(0, 256, (1, 4400, 4000), np.uint8)
+    place = Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000)
+    path = write_raster(tmp_path / "a.tif", pixels, transform=place, crs="EPSG:32631")
+    with open_image(path) as image:
+        grid = GridOptions(cell_size=4).grid_of(image)
+        raster = on_grid(image, grid).read(Area(0, 0, 550, 500), (0,))
+        some = on_grid(image, grid).read(Area(33, 18, 50, 70), (0,))
+    means = pixels.reshape(550, 8, 500, 8).mean((1, 3))
+    assert raster.valid.all()
+    assert (raster.data[0] == np.floor(means + 0.5)).all()
+    assert (some.data[0] == raster.data[0, 33:83, 18:88]).all()
