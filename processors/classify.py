@@ -16,6 +16,7 @@ from ..io.publish import make_folder, sweep
 from ..io.sources.options import ScanOptions
 from ..io.srs import reprojection
 from .arguments import as_text
+from .cell_size import cell_size_notes
 from .classifier import Prepared
 from .definition import ModelDefinition
 from .environment import environment_of
@@ -290,4 +291,11 @@ class _Driver:
             "classified_now": classified,
             "rasters": self._rasters(run_id),
         }
-        return report(self._catalog, self._datasets, run, layers, (*notes, *remarks))
+        cells = cell_size_notes(
+            self._catalog,
+            run_id,
+            list(self._datasets),
+            self._request.definition.properties,
+            self._request.options.environment.grid,
+        )
+        return report(self._catalog, self._datasets, run, layers, (*notes, *cells, *remarks))

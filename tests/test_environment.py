@@ -23,9 +23,6 @@ from pixelcat.io.image import Window as Area
 from pixelcat.io.image import open_image
 from pixelcat.io.warped import on_grid
 
-pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning:rasterio")
-"""rasterio multiplies transforms as older versions of affine want it."""
-
 Function = Callable[..., Any]
 EXACT = {"tolerance": 1e-9, "XSCALE": 1, "YSCALE": 1}
 """Bilinear over two by two pixels at exact positions; GDAL else chooses by the window."""
