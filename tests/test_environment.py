@@ -174,6 +174,32 @@ def test_an_extent_over_a_turned_raster(
     assert inside.sum() == inside[part].sum() == (found != profile["nodata"]).sum()
 
 
+@pytest.mark.shared_data
+@pytest.mark.parametrize("blend", ["crop", "hann"])
+def test_a_network_that_sees_the_whole_window_sees_the_same_windows(
+    scene: Path, net: Any, tmp_path: Path, read_raster: Function, blend: str
+) -> None:
+    import keras
+
+    inputs = keras.layers.Input((64, 64, 3))
+    mean = keras.layers.GlobalAveragePooling2D(keepdims=True)(inputs)
+    scores = keras.layers.Conv2D(3, 1)(keras.layers.Subtract()([inputs, mean]))
+    keras.Model(inputs, scores).save(tmp_path / "net.keras")
+    with rasterio.open(scene) as dataset:
+        west, south = dataset.bounds[:2]
+    found = []
+    for extent in (None, (west + 2000, south + 2000, west + 5000, south + 4000)):
+        run = classify(
+            scene, model=tmp_path / "net.keras", output=tmp_path / f"{extent is None}.gpkg",
+            environment={"extent": extent}, arguments={"blend": blend},
+        )  # fmt: skip
+        (raster,) = run.rasters.glob("*.tif")
+        found.append(read_raster(raster))
+    rows, columns = rows_and_columns(scene, extent)
+    assert len(np.unique(found[1])) == 3
+    assert (found[1] == found[0][rows, columns]).all()
+
+
 # mask
 
 
