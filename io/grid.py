@@ -115,7 +115,7 @@ def _default_grid(own: Grid, crs: str) -> Grid:
         transform, width, height = calculate_default_transform(
             own.crs, crs, own.width, own.height, *own.bounds
         )
-    except GDAL_ERRORS as error:
+    except (*GDAL_ERRORS, CRSError) as error:
         raise ItemError(
             f"cannot be brought to {srs.short_name(crs)}: {first_line(error)}"
         ) from error

@@ -121,7 +121,7 @@ def _valid_in(mask: Image, image: Image) -> Limit:
     if image.transform is None or mask.transform is None:
         raise ValueError("a mask lies over an image where both have a place on the ground")
     if (image.crs is None) != (mask.crs is None):
-        raise ItemError("is it or the mask that has no reference system; both need one")
+        raise ItemError("cannot be masked: either it or the mask has no reference system")
     bounds = bounds_of(mask.transform, mask.width, mask.height)
     try:
         Extent(bounds=bounds, crs=mask.crs).part_of(image)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform
 
 from ..catalog.errors import ItemError, first_line
 from .grid import Grid, same_system
@@ -53,6 +53,7 @@ class Warped(View):
         self._method = method
         same = same_system(image.crs, grid.crs)
         self._systems = (_ANY, _ANY) if same else (image.crs, grid.crs)
+        self._back = None if same else Transformer.from_crs(grid.crs, image.crs, always_xy=True)
 
     def read(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
         """Return a window of the bands with these 0-based indexes.
@@ -95,9 +96,8 @@ class Warped(View):
             np.linspace(window.row, window.row + window.height, _POINTS),
         )
         x, y = _at(self._grid, columns, rows)
-        if self._systems[0] != self._systems[1]:
-            moved = transform(self._systems[1], self._systems[0], x.ravel(), y.ravel())
-            x, y = (np.asarray(each).reshape(columns.shape) for each in moved)
+        if self._back is not None:
+            x, y = self._back.transform(x, y)
         columns, rows = _at(~self._place, x, y)
         if not np.isfinite(columns).any():
             return None
