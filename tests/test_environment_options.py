@@ -186,6 +186,8 @@ def test_the_environment_is_part_of_what_a_run_is(
     assert run(crs=4326) == (6, 1)
     assert run(crs="epsg:4326") == (6, 0)
     assert run() == (1, 0)
+    (plain,) = sqlite3.connect(tmp_path / "r.gpkg").execute("select options from runs where id = 1")
+    assert "environment" not in json.loads(plain[0])  # as in catalogs from before there was one
     area.buffer(20).to_file(tmp_path / "mask.gpkg", layer="a")
     assert run(mask=tmp_path / "mask.gpkg") == (7, 1)
 
@@ -346,3 +348,14 @@ def test_a_raster_without_a_reference_system(
     own = {"extent": (500_100, 4_999_500, 500_300, 4_999_900), "cell_size": 20}
     run = classify(path, model=model, output=tmp_path / "own.gpkg", environment=own)
     assert run.sql("select width, height from outputs") == [{"width": 10, "height": 20}]
+
+
+def test_an_extent_that_crosses_the_180th_meridian_is_not_guessed(
+    tmp_path: Path, model: Path, write_raster: Function
+) -> None:
+    pixels = np.ones((3, 20, 30), np.uint8)
+    place = Affine(12, 0, -180, 0, -9, 90)
+    path = write_raster(tmp_path / "a.tif", pixels, transform=place, crs="EPSG:4326")
+    fiji = {"extent": (500_000, 8_000_000, 1_100_000, 8_200_000), "extent_crs": "EPSG:32760"}
+    run = classify(path, model=model, output=tmp_path / "r.gpkg", environment=fiji)
+    assert "crosses the 180th meridian" in run.failures[0].reason
