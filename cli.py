@@ -12,6 +12,7 @@ import click
 from . import __version__
 from .catalog.errors import PixelcatError
 from .catalog.query import query
+from .cli_environment import bands_option, environment_options
 from .cli_model import model
 from .cli_output import (
     Progress,
@@ -71,6 +72,8 @@ cli.add_command(export)
 @click.option("--layer", "-l", help="Only this feature class of the inputs.")
 @table_options
 @argument_options
+@bands_option
+@environment_options
 @classes_option
 @click.option(
     "--out-features", metavar="NAME",
@@ -105,6 +108,8 @@ def classify(
     image_scale: str | None,
     image_size: str | None,
     class_map: str | None,
+    bands: str | None,
+    environment: Mapping[str, str | None],
     classes: str | None,
     out_features: str | None,
     embed: bool,
@@ -141,7 +146,8 @@ def classify(
             photo_columns=photo_columns,
             media=media,
             xy=xy,
-            arguments=together(text, arguments, sizes),
+            arguments=together(text, arguments, {**sizes, "bands": bands}),
+            environment=environment,
             classes=classes,
             out_features=out_features,
             embed=embed,

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,9 +16,11 @@ from ..io.publish import make_folder, sweep
 from ..io.sources.options import ScanOptions
 from ..io.srs import reprojection
 from .argument_texts import as_text
+from .cell_size import cell_size_notes
 from .classifier import Prepared
 from .definition import ModelDefinition
 from .device import check_device, choose_device
+from .environment import environment_of
 from .inputs import check_name, check_paths
 from .memory import parse_bytes
 from .messages import Task
@@ -57,6 +59,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     media: str | os.PathLike[str] | None = None,
     xy: Sequence[str] | None = None,
     arguments: Mapping[str, Any] | None = None,
+    environment: Mapping[str, Any] | None = None,
     classes: str | os.PathLike[str] | None = None,
     out_features: str | None = None,
     embed: bool = False,
@@ -82,6 +85,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         xy: Columns of longitude and latitude of a table without geometry.
         arguments: Model arguments by name, as text or as Python values; see
             :data:`pixelcat.processors.options.ARGUMENTS`.
+        environment: What of the ground is classified, and on which grid, by the names of the
+            options (``extent``, ``extent_crs``, ``cell_size``, ``snap``, ``mask``, ``crs``,
+            ``nodata``) or as ArcGIS calls them; as text or as Python values.
         classes: A CSV or JSON file with value, name and color of each class, for a model that
             does not name them.
         out_features: Name of the output feature class of all inputs, which may have one feature
@@ -120,7 +126,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     request = _Request(
         definition=definition,
         hashes=(definition.sha256, definition.weights_sha256()),
-        options=options_of(definition, given),
+        options=replace(
+            options_of(definition, given), environment=environment_of(environment or {})
+        ),
         out_features=out_features,
         embed=embed,
         force=force,
@@ -246,6 +254,7 @@ class _Driver:
             prepared.classifier,
             bands=prepared.bands,
             scale=self._request.options.photo_scale,
+            environment=self._request.options.environment,
             tags=self._tags(run_id),
             room=prepared.room,
         )
@@ -299,4 +308,11 @@ class _Driver:
             "classified_now": classified,
             "rasters": self._rasters(run_id),
         }
-        return report(self._catalog, self._datasets, run, layers, (*notes, *remarks))
+        cells = cell_size_notes(
+            self._catalog,
+            run_id,
+            list(self._datasets),
+            self._request.definition.properties,
+            self._request.options.environment.grid,
+        )
+        return report(self._catalog, self._datasets, run, layers, (*notes, *cells, *remarks))

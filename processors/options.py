@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ..io.environment import Environment
 from ..io.resized import PhotoScale
 from .arguments import FUNCTION_ARGUMENTS, parse_arguments
 from .definition import ModelDefinition
@@ -51,10 +52,14 @@ class RunOptions:
     """What was given for a Python raster function, as text; it knows what that means."""
     timeout: float = DEFAULT_TIMEOUT
     """Seconds that a raster function may take for a call."""
+    environment: Environment = Environment()  # noqa: RUF009  frozen
 
     def as_json(self) -> dict[str, Any]:
-        """Return what the catalog stores."""
-        return asdict(self)
+        """Return what the catalog stores and knows a run by."""
+        said = asdict(self)
+        if self.environment == Environment():
+            del said["environment"]  # runs of catalogs from before there was one go on
+        return said
 
     @property
     def photo_scale(self) -> PhotoScale:

@@ -14,9 +14,11 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from ..catalog.errors import ItemError
+from ..catalog.errors import ItemError, NotAskedError
 from ..catalog.records import Output
+from ..io.environment import Environment
 from ..io.image import Image, open_image
+from ..io.part import Part
 from ..io.resized import PhotoScale
 from ..io.sources import Fetch, reader
 from .answers import AskClasses, Asking, AskScores
@@ -46,6 +48,7 @@ class Worker:
         *,
         bands: tuple[int | str, ...] | None = None,
         scale: PhotoScale | None = None,
+        environment: Environment | None = None,
         tags: dict[str, str] | None = None,
         room: int = ROOM,
     ) -> None:
@@ -55,6 +58,8 @@ class Worker:
             classifier: The model.
             bands: Bands to feed it, by 0-based index or name; None for the first ones.
             scale: How large photos are fed to it; None for their own size.
+            environment: What of the ground is asked for, and on which grid; None for images
+                as they are.
             tags: Written into every class raster.
             room: Bytes of windows that may wait between two stages.
         """
@@ -62,6 +67,7 @@ class Worker:
         self._bands = bands or tuple(range(classifier.bands))
         """Empty for all of an image."""
         self._scale = scale or PhotoScale()
+        self._environment = environment or Environment()
         self._tags = tags or {}
         self._room = room
 
@@ -95,22 +101,34 @@ class Worker:
 
     def _read_task(self, task: Task, fetch: Fetch) -> Iterator[Begun | Failed | Pixels]:
         try:
-            with open_image(fetch(task.item)) as stored, self._scale.of(stored) as image:
+            with (
+                open_image(fetch(task.item)) as stored,
+                self._environment.of(stored) as placed,
+                self._scale.of(placed) as image,
+                self._environment.part_of(image) as part,
+            ):
                 bands = band_indexes(image, self._bands or tuple(range(image.bands)))
-                tags = {**self._tags, **task.tags}
-                yield Begun(task=task, class_map=self._class_map(task, stored, image, tags))
+                yield Begun(task=task, class_map=self._class_map(task, placed, image, part))
                 tiling = self._classifier.tiling
-                for window in tiling.windows(image.height, image.width):
-                    yield read_window(task, image, window, bands, tiling)
+                for window in tiling.windows(image.height, image.width, within=part.window):
+                    yield read_window(task, image, part, window, bands, tiling)
+        except NotAskedError as error:
+            yield Failed(task=task, reason=str(error), status="skipped")
         except ItemError as error:
             yield Failed(task=task, reason=str(error))
         except MemoryError:
             yield Failed(task=task, reason=_TOO_LARGE)
 
-    def _class_map(self, task: Task, stored: Image, image: Image, tags: dict[str, str]) -> ClassMap:
-        shown = stored if self._scale.keep_size else image
+    def _class_map(self, task: Task, placed: Image, image: Image, part: Part) -> ClassMap:
+        """Return the map of an image, of a photo at its own size where that is asked for."""
+        resized = image is not placed and self._scale.keep_size
         return ClassMap(
-            image, self._classifier, task.raster, tags, shown_as=(shown.height, shown.width)
+            image,
+            self._classifier,
+            task.raster,
+            {**self._tags, **task.tags},
+            part=part,
+            shown_as=(placed.height, placed.width) if resized else None,
         )
 
     def _in_batches(
@@ -158,9 +176,7 @@ class Worker:
                     open_maps[key] = (message.class_map, time.monotonic())
                     continue
                 output = (
-                    message.task.failed(message.reason)
-                    if isinstance(message, Failed)
-                    else self._add(open_maps, message)
+                    message.output if isinstance(message, Failed) else self._add(open_maps, message)
                 )
                 if output is not None:
                     settled.add(key)
