@@ -111,7 +111,9 @@ class Photo:
         pixels, valid = self._decoded
         rows = slice(window.row, window.row + window.height)
         columns = slice(window.column, window.column + window.width)
-        part = np.moveaxis(pixels[rows, columns][..., list(bands)], -1, 0)
+        part = np.moveaxis(pixels[rows, columns], -1, 0)
+        if bands != tuple(range(len(part))):
+            part = part[list(bands)]
         inside = valid[rows, columns]
         return RasterArray(
             data=part if inside.all() else np.where(inside, part, 0),
