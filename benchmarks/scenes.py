@@ -26,13 +26,14 @@ def write(path: Path, size: int) -> None:
     with rasterio.open(path, "w", **profile) as scene:
         for row in range(0, size, BLOCK):
             height = min(BLOCK, size - row)
-            pixels = np.stack([_texture(random, height, size) for _ in range(3)])
+            pixels = np.stack([texture(random, height, size) for _ in range(3)])
             rows, columns = np.ogrid[row : row + height, :size]
             pixels[:, (columns + rows // 4) % BLOCK < BLOCK // 64] = 0
             scene.write(pixels, window=Window(0, row, size, height))
 
 
-def _texture(random: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+def texture(random: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    """Return one band of noise at three scales, 1 to 255."""
     values = np.zeros((height, width), np.float32)
     for factor, weight in ((_SEED_SIDE, 60.0), (8, 30.0), (1, 6.0)):
         coarse = random.standard_normal((-(-height // factor), -(-width // factor)))

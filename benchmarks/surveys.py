@@ -2,7 +2,7 @@
 
 import io
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import fiona
@@ -99,13 +99,18 @@ def write_file_geodatabase(path: Path, count: int, kilobytes: float) -> None:
 
 def write_geopackage(path: Path, count: int, kilobytes: float) -> None:
     """Write points and their photos as related media."""
+    write_media(path, count, photos(count, kilobytes))
+
+
+def write_media(path: Path, count: int, images: Iterable[bytes]) -> None:
+    """Write points and these photos as related media."""
     _features(count).to_file(path, layer="plots", driver="GPKG", engine="pyogrio")
     connection = sqlite3.connect(path)
     with connection:
         connection.executescript(_MEDIA)
         connection.executemany(
             "insert into photos (content_type, data) values ('image/jpeg', ?)",
-            ((data,) for data in photos(count, kilobytes)),
+            ((data,) for data in images),
         )
         connection.executemany(
             "insert into plots_photos values (?, ?)",

@@ -53,7 +53,7 @@ def _timed(
     scene: Path, model: Path, size: int, rounds: int, loop: bool, arguments: dict[str, str]
 ) -> dict[str, list[float]]:
     """Return seconds per million pixels of each way, in interleaved rounds."""
-    bare = Bare(model, size, arguments)
+    bare = Bare(model, [(size, size)], arguments)
     click.echo(bare.facts)
     rows = min(_LOOP_ROWS, size)
     ways: dict[str, tuple[float, Callable[[], Any]]] = {
