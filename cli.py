@@ -14,6 +14,7 @@ from .catalog.query import query
 from .cli_model import model
 from .cli_output import (
     Progress,
+    also_options,
     argument_options,
     as_rows,
     classes_option,
@@ -71,6 +72,7 @@ cli.add_command(export)
 @table_options
 @argument_options
 @classes_option
+@also_options
 @click.option(
     "--out-features", metavar="NAME",
     help="Name of the output feature class of all inputs; one that shows others by the same model"
@@ -97,6 +99,8 @@ def classify(
     image_size: str | None,
     class_map: str | None,
     classes: str | None,
+    also: str,
+    also_type: str,
     out_features: str | None,
     embed: bool,
     force: bool,
@@ -132,6 +136,8 @@ def classify(
             xy=xy,
             arguments=together(text, arguments, sizes),
             classes=classes,
+            also=also,
+            also_type=also_type,
             out_features=out_features,
             embed=embed,
             force=force,

@@ -55,6 +55,23 @@ def _columns(_: click.Context, __: click.Parameter, text: str | None) -> list[st
     return None if text is None else [part.strip() for part in text.split(",")]
 
 
+def also_options(command: Command) -> Command:
+    """Add the options about rasters beside class rasters."""
+    for option in (
+        click.option(
+            "--also-type", type=click.Choice(["uint8", "float32"]), default="uint8",
+            show_default=True, help="Type of their values: steps of 1/254, or floating point.",
+        ),
+        click.option(
+            "--also", metavar="NAMES", default="",
+            help="Rasters beside each class raster: confidence, probabilities (a band for each"
+            " class), entropy, or several with commas.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def table_options(command: Command) -> Command:
     """Add the options about layers and tables with columns of photos."""
     for option in (

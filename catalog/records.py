@@ -175,6 +175,20 @@ class ClassStat:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ExtraRaster:
+    """A raster of fractions beside a class raster, with the same pixels."""
+
+    kind: str
+    """``confidence``, ``probabilities`` or ``entropy``."""
+    raster_path: str
+    """Relative to the folder of the catalog."""
+    sha256: str
+    data_type: str
+    """``uint8``, fractions times 254 and 255 for NoData; or ``float32``, NaN for NoData."""
+    bands: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
     """What a run made of one item."""
 
@@ -191,6 +205,7 @@ class Output:
     valid_pixels: int | None = None
     seconds: float | None = None
     stats: tuple[ClassStat, ...] = ()
+    extras: tuple[ExtraRaster, ...] = ()
 
     @property
     def dominant(self) -> ClassStat | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from . import extra_rasters
 from .ingest import GONE, now
 from .records import ClassDefinition, ClassStat, Item, Output
 
@@ -144,6 +145,7 @@ def _read_output(connection: sqlite3.Connection, output_id: int) -> Output:
     return Output(
         **dict(zip(names, row, strict=True)),
         stats=tuple(ClassStat(**dict(zip(fields, stat, strict=True))) for stat in stats),
+        extras=extra_rasters.read(connection, output_id),
     )
 
 
@@ -167,14 +169,14 @@ def settle_unusable(
 
 
 def forget_lost_outputs(connection: sqlite3.Connection, run_id: int, folder: Path) -> int:
-    """Delete the outputs whose raster file is gone, so that their items are pending again."""
-    lost = [
-        (output_id,)
-        for output_id, path in connection.execute(
-            "SELECT id, raster_path FROM outputs WHERE run_id = ? AND status = 'done'", (run_id,)
-        )
-        if not (folder / path).is_file()
-    ]
+    """Delete the outputs of which a raster file is gone, so that their items are pending again."""
+    files = connection.execute(
+        "SELECT id, raster_path FROM outputs WHERE run_id = :run AND status = 'done' UNION ALL"
+        " SELECT o.id, e.raster_path FROM extra_rasters e JOIN outputs o ON o.id = e.output_id"
+        " WHERE o.run_id = :run",
+        {"run": run_id},
+    )
+    lost = {(output_id,) for output_id, path in files if not (folder / path).is_file()}
     connection.executemany("DELETE FROM outputs WHERE id = ?", lost)
     return len(lost)
 
@@ -218,3 +220,4 @@ def record(connection: sqlite3.Connection, run_id: int, output: Output) -> None:
             for s in output.stats
         ],
     )
+    extra_rasters.write(connection, cursor.lastrowid or 0, output.extras)

@@ -13,6 +13,7 @@ from ..io.image import Image, Window
 from ..io.raster_out import ClassRasterSpec, ClassRasterWriter
 from ..io.srs import pixel_area
 from .classifier import Classifier
+from .extra_maps import ExtraMaps
 from .tally import confidence_sums, marked, pixels_by_row
 
 
@@ -61,6 +62,7 @@ class ClassMap:
             tags=tags,
         )
         self._path = path
+        self._extras = ExtraMaps(classifier.extras, path, self._spec)
         self._writer: ClassRasterWriter | None = None
         self._strips: dict[int, NDArray[Any]] = {}
         self._missing: dict[int, int] = {}
@@ -82,6 +84,7 @@ class ClassMap:
         valid: NDArray[np.bool_],
         index: NDArray[Any] | None,
         confidence: NDArray[np.float32] | None,
+        extras: tuple[NDArray[Any], ...] = (),
     ) -> None:
         """Add the answer for one core.
 
@@ -90,15 +93,17 @@ class ClassMap:
             valid: Shape (height, width); only these pixels get a class.
             index: Class positions, None where no pixel is valid.
             confidence: 0 to 1.
+            extras: One for each raster beside the class map, shape (height, width, bands).
 
         Raises:
             ItemError: The network gave scores that are not finite.
             OutputError: The disk refused.
         """
         if self._enlarge is not None:
-            core, (valid, index, confidence) = _enlarged(
-                core, self._enlarge, (valid, index, confidence)
+            core, (valid, index, confidence, *more) = _enlarged(
+                core, self._enlarge, (valid, index, confidence, *extras)
             )
+            extras = tuple(more)
         if not core.height or not core.width:
             return  # a core that no pixel of a smaller class raster falls into
         strip = self._strip(core)
@@ -107,6 +112,7 @@ class ClassMap:
             marks = marked(index, valid, len(self._classes))
             self._count(core, marks, confidence)
             strip[:, core.column : core.column + core.width] = self._values.take(marks)
+            self._extras.add(core, valid, extras)
         self._missing[core.row] -= core.height * core.width
         self._write_complete_rows()
 
@@ -115,10 +121,12 @@ class ClassMap:
             self._writer = ClassRasterWriter(self._path, self._spec)
             values = [*(each.value for each in self._classes), self._writer.nodata]
             self._values = np.array(values, self._writer.dtype)
+            self._extras.begin()
         if core.row not in self._strips:
             self._strips[core.row] = np.full(
                 (core.height, self._spec.width), self._writer.nodata, self._writer.dtype
             )
+            self._extras.add_strip(core.row, core.height)
             self._missing[core.row] = core.height * self._spec.width
         return self._strips[core.row]
 
@@ -142,6 +150,7 @@ class ClassMap:
             strip = self._strips.pop(self._next_row)
             del self._missing[self._next_row]
             self._writer.write_rows(strip)
+            self._extras.write_strip(self._next_row)
             self._next_row += len(strip)
 
     def finish(self, item: Item, raster_path: str, started: float) -> Output:
@@ -166,6 +175,7 @@ class ClassMap:
                 reason="no valid pixels: every pixel is NoData",
                 item_sha256=item.sha256,
             )
+        extras = self._extras.finish(raster_path)
         digest = self._writer.finish()
         return Output(
             item_id=item.id,
@@ -178,6 +188,7 @@ class ClassMap:
             valid_pixels=total,
             seconds=time.monotonic() - started,
             stats=self._stats(total),
+            extras=extras,
         )
 
     def _stats(self, total: int) -> tuple[ClassStat, ...]:
@@ -201,6 +212,7 @@ class ClassMap:
         """Remove what was written so far."""
         if self._writer is not None:
             self._writer.abandon()
+        self._extras.abandon()
 
 
 def _nearest(length: int, shown: int) -> NDArray[np.int64]:
@@ -211,9 +223,9 @@ def _nearest(length: int, shown: int) -> NDArray[np.int64]:
 def _enlarged(
     core: Window,
     places: tuple[NDArray[np.int64], NDArray[np.int64]],
-    arrays: tuple[NDArray[np.bool_], NDArray[Any] | None, NDArray[np.float32] | None],
+    arrays: tuple[NDArray[Any] | None, ...],
 ) -> tuple[Window, Any]:
-    """Return a core and its arrays (height, width) in the pixels of the class raster."""
+    """Return a core and its arrays (height, width, ...) in the pixels of the class raster."""
     rows, columns = places
     top, bottom = np.searchsorted(rows, (core.row, core.row + core.height))
     left, right = np.searchsorted(columns, (core.column, core.column + core.width))

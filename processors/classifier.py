@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..catalog.records import ClassDefinition
 from .batch import ClassBatch, WindowBatch
+from .extras import Extra
 from .network import Network
 from .windows import Tiling
 
@@ -38,6 +39,11 @@ class Classifier(Protocol):
     bands: int
     """Bands that the model takes; 0 for all of an image."""
     tiling: Tiling
+
+    @property
+    def extras(self) -> tuple[Extra, ...]:
+        """What ``ClassBatch.extras`` holds."""
+        ...
 
     @property
     def blending(self) -> Blending | None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from ..io.srs import reprojection
 from .argument_texts import as_text
 from .classifier import Prepared
 from .definition import ModelDefinition
+from .extras import checked_kinds
 from .inputs import check_name, check_paths
 from .messages import Task
 from .options import RunOptions, options_of
@@ -56,6 +57,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     xy: Sequence[str] | None = None,
     arguments: Mapping[str, Any] | None = None,
     classes: str | os.PathLike[str] | None = None,
+    also: str | Sequence[str] = (),
+    also_type: str = "uint8",
     out_features: str | None = None,
     embed: bool = False,
     force: bool = False,
@@ -80,6 +83,11 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             :data:`pixelcat.processors.options.ARGUMENTS`.
         classes: A CSV or JSON file with value, name and color of each class, for a model that
             does not name them.
+        also: Rasters to write beside each class raster: ``confidence``, ``probabilities`` (a band
+            for each class), ``entropy``. They are part of what a run is: with others it is
+            another run.
+        also_type: ``uint8``, fractions in steps of 1/254 with that scale in the file, or
+            ``float32``.
         out_features: Name of the output feature class of all inputs, which may have one feature
             class each; default ``<layer>_classified`` for each. That of another input by the
             same model: its rows stay and those of these inputs are added.
@@ -107,10 +115,13 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     named = None if classes is None else Path(classes)
     definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
     given = {name: as_text(value) for name, value in (arguments or {}).items()}
+    options = replace(
+        options_of(definition, given), also=checked_kinds(also, also_type), also_type=also_type
+    )
     request = _Request(
         definition=definition,
         hashes=(definition.sha256, definition.weights_sha256()),
-        options=options_of(definition, given),
+        options=options,
         out_features=out_features,
         embed=embed,
         force=force,

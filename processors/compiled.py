@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..catalog.errors import ItemError
 from .batch import ClassBatch, WindowBatch
 from .decision import Decision
+from .extras import Extra, Extras
 from .network import Network
 from .scaling import Scaling
 from .tensorflow_setup import compiled, explain, frozen, fused, tensorflow
@@ -41,6 +42,7 @@ class Compiled:
         scaling: Scaling,
         tiling: Tiling,
         batch_of: Callable[[int, int], int],
+        extras: Extras,
         blend: bool = False,
     ) -> None:
         """Take a network and what surrounds it; compiled at the first window of each kind.
@@ -51,6 +53,7 @@ class Compiled:
             scaling: From pixel values to network input.
             tiling: How rasters are cut.
             batch_of: From height and width of windows to how many are taken at a time.
+            extras: What is wanted beside classes and confidence.
             blend: Whether scores of overlapping windows are averaged.
         """
         self.classes = decision.classes
@@ -61,16 +64,17 @@ class Compiled:
         self.blending = self if blend else None
         self._networks = networks
         self._decision = decision
+        self._extras = extras
         self._scaling = scaling
-        self._finish = None if blend else decision
+        self._finish = None if blend else self._decide
         self._functions: OrderedDict[_Kind, Callable[[Any], Any]] = OrderedDict()
         self._any_size = True
         """Whether tracing without a size has not failed yet."""
 
     def classify(self, batch: WindowBatch) -> ClassBatch:
         """Classify a batch; see :class:`Classifier`."""
-        classes, confidence = self._run(batch)
-        return ClassBatch(classes=classes, confidence=confidence)
+        classes, confidence, *extras = self._run(batch)
+        return ClassBatch(classes=classes, confidence=confidence, extras=tuple(extras))
 
     def scores(self, batch: WindowBatch) -> NDArray[np.float32]:
         """Return the scores of a batch; see :class:`Blending`."""
@@ -79,8 +83,18 @@ class Compiled:
 
     def decide(self, scores: NDArray[np.float32]) -> ClassBatch:
         """Choose classes; see :class:`Blending`."""
-        classes, confidence = self._decision(tensorflow().constant(scores))
-        return ClassBatch(classes=classes.numpy(), confidence=confidence.numpy())
+        answer = self._decide(tensorflow().constant(scores))
+        classes, confidence, *extras = (tensor.numpy() for tensor in answer)
+        return ClassBatch(classes=classes, confidence=confidence, extras=tuple(extras))
+
+    @property
+    def extras(self) -> tuple[Extra, ...]:
+        """What a batch holds beside classes and confidence."""
+        return self._extras.listed
+
+    def _decide(self, scores: Any) -> tuple[Any, ...]:
+        classes, confidence = self._decision(scores)
+        return classes, confidence, *self._extras(scores, confidence)
 
     def close(self) -> None:
         """Do nothing: TensorFlow keeps what it has."""

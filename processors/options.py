@@ -50,10 +50,16 @@ class RunOptions:
     """What was given for a Python raster function, as text; it knows what that means."""
     timeout: float = DEFAULT_TIMEOUT
     """Seconds that a raster function may take for a call."""
+    also: tuple[str, ...] = ()
+    """Rasters written beside the class rasters: of :data:`.extras.KINDS`."""
+    also_type: str = "uint8"
 
     def as_json(self) -> dict[str, Any]:
-        """Return what the catalog stores."""
-        return asdict(self)
+        """Return what the catalog stores; of the rasters beside class rasters only if any."""
+        stored = asdict(self)
+        if not self.also:
+            del stored["also"], stored["also_type"]
+        return stored
 
     @property
     def photo_scale(self) -> PhotoScale:

@@ -1,6 +1,7 @@
 """From a model definition to a classifier that is ready to run."""
 
 import math
+from dataclasses import replace
 
 from ..catalog.errors import ModelError, UsageError
 from .augment import MAP_TURNS, PHOTO_TURNS, Turn, augmented, likely
@@ -8,6 +9,7 @@ from .classifier import Prepared
 from .compiled import Compiled
 from .decision import Decision
 from .definition import ModelDefinition
+from .extras import Extras, check_scores, no_scores
 from .formats import model_format
 from .formats.hints import NoSuchOutputError
 from .margin import with_margin
@@ -31,6 +33,8 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
         UsageError: An argument does not fit the model.
     """
     if definition.raster_function is not None:
+        if options.also:
+            raise no_scores(definition.name, options.also)
         return prepare_function(definition, options)
     loaded = _loaded(definition, options)
     _check_asked(definition, options, loaded)
@@ -44,19 +48,17 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
         scores=network.scores, classes=classes, threshold=options.threshold, excluded=excluded
     )
     networks = _asked(network, decision, options)
+    final = replace(decision, scores=networks[0].scores)
+    check_scores(final, options.also, definition.name)
     return Prepared(
         classifier=Compiled(
             networks=networks,
-            decision=Decision(
-                scores=networks[0].scores,
-                classes=classes,
-                threshold=options.threshold,
-                excluded=excluded,
-            ),
+            decision=final,
             scaling=options.scaling,
             tiling=tiling,
             batch_of=options.batch_of,
             blend=options.blend == "hann",
+            extras=Extras(final, options.also, options.also_type),
         ),
         network=network,
         found=_found(network, field),

@@ -176,7 +176,9 @@ class Worker:
         """Add a core to its map; the output once the map is complete."""
         class_map, started = open_maps[message.task.key]
         try:
-            class_map.add(message.core, message.valid, message.index, message.confidence)
+            class_map.add(
+                message.core, message.valid, message.index, message.confidence, message.extras
+            )
         except ItemError as error:
             return message.task.failed(str(error))
         if not class_map.is_complete:
@@ -195,7 +197,7 @@ def _bytes(message: Begun | Failed | Pixels | Classes) -> int:
         case Pixels():
             arrays = (message.valid, message.pixels)
         case Classes():
-            arrays = (message.valid, message.index, message.confidence)
+            arrays = (message.valid, message.index, message.confidence, *message.extras)
         case _:
             return _MESSAGE
     return sum(array.nbytes for array in arrays if array is not None)

@@ -22,6 +22,7 @@ class FunctionClassifier:
     """Classifies blocks one at a time by asking a raster function."""
 
     gives_confidence = False
+    extras = ()
 
     def __init__(
         self,
