@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -236,6 +237,7 @@ def _terminate(*_: object) -> None:
 def main() -> None:
     """Run the command line; a mistake of the user is one line, never a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
+    warnings.filterwarnings("ignore", module="pyogrio")  # what matters is an error or a reason
     try:
         sys.exit(cli.main(standalone_mode=False))
     except click.exceptions.Abort:

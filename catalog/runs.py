@@ -10,7 +10,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from . import extra_rasters
-from .ingest import GONE, now
+from .ingest import now
+from .ingest_items import is_gone
 from .records import ClassDefinition, ClassStat, Item, Output
 
 _OF_DATASETS = "i.dataset_id IN (SELECT value FROM json_each(:datasets))"
@@ -158,11 +159,11 @@ def settle_unusable(
     """
     items = connection.execute(
         "SELECT i.id, CASE i.status WHEN 'skipped' THEN 'skipped' ELSE 'failed' END, i.reason"
-        f" FROM items i WHERE i.status != 'ready' AND i.reason != :gone AND {_OF_DATASETS}"
+        f" FROM items i WHERE i.status != 'ready' AND NOT {is_gone('i.reason')} AND {_OF_DATASETS}"
         f" AND {_WITHOUT_OUTPUT}"
         " AND NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
         " AND o.item_sha256 IS NULL AND o.reason = i.reason)",
-        {"run": run_id, "datasets": json.dumps(list(dataset_ids)), "gone": GONE},
+        {"run": run_id, "datasets": json.dumps(list(dataset_ids))},
     ).fetchall()
     for item_id, status, reason in items:
         record(connection, run_id, Output(item_id=item_id, status=status, reason=reason))

@@ -9,7 +9,7 @@ from ..catalog.errors import ItemError, SourceError
 from ..catalog.records import Item, ItemStatus, SqlValue
 from .fingerprint import fingerprint
 from .parent_tables import Parent, normalise_key
-from .photo_cells import Photo, image_bytes, photos_in
+from .photo_cells import Photo, image_bytes, lists_in, photos_in
 from .photo_columns import PhotoColumn
 from .photo_paths import PhotoFolders, clean_path
 from .probe import probe, probe_all
@@ -26,6 +26,8 @@ class PhotoTable(NamedTuple):
     columns: tuple[PhotoColumn, ...]
     parent: Parent | None = None
     """Whose features the photos belong to; None for those of the table."""
+    note: str | None = None
+    """What is to be said about that."""
 
 
 class PhotosFound(NamedTuple):
@@ -34,6 +36,7 @@ class PhotosFound(NamedTuple):
     files: "_Files"
     images: Sequence[PhotoTable]
     """The tables, and of each the columns, that hold images themselves."""
+    folders: PhotoFolders
 
     def fingerprint(self, *facts: object) -> str | None:
         """Return what changes with the files that values name, found or not."""
@@ -42,8 +45,8 @@ class PhotosFound(NamedTuple):
     def items(self) -> Iterator[Item]:
         """Yield encoded images as they come, then each file once with all its features."""
         for source in self.images:
-            for row, feature, column, values in _cells(source):
-                for number, photo in enumerate(values, 1):
+            for row, feature, column, value in _cells(source):
+                for number, photo in enumerate(_photos(value, column, self.folders), 1):
                     if photo.kind == "encoded":
                         key = _cell_key(source.table.name, column.name, row, number)
                         name = f"{column.name} {key.rpartition('/')[2]}"
@@ -57,8 +60,8 @@ def find_photos(tables: Sequence[PhotoTable], folders: PhotoFolders) -> PhotosFo
     images = []
     for source in tables:
         holding = set()
-        for row, feature, column, values in _cells(source):
-            for number, photo in enumerate(values, 1):
+        for row, feature, column, value in _cells(source):
+            for number, photo in enumerate(_photos(value, column, folders), 1):
                 if photo.kind == "encoded":
                     holding.add(column)
                 else:
@@ -67,7 +70,7 @@ def find_photos(tables: Sequence[PhotoTable], folders: PhotoFolders) -> PhotosFo
         if holding:
             columns = tuple(column for column in source.columns if column in holding)
             images.append(source._replace(columns=columns))
-    return PhotosFound(files, images)
+    return PhotosFound(files, images, folders)
 
 
 def fetcher(
@@ -110,7 +113,7 @@ class _File(NamedTuple):
 
 def _cells(
     source: PhotoTable,
-) -> Iterator[tuple[int, str, PhotoColumn, list[Photo]]]:
+) -> Iterator[tuple[int, str, PhotoColumn, SqlValue]]:
     names = [column.name for column in source.columns]
     parent = source.parent
     if parent is not None:
@@ -118,7 +121,22 @@ def _cells(
     for row, values in source.table.rows(names):
         feature = str(row) if parent is None else _feature_of(parent, values[-1])
         for column, value in zip(source.columns, values, strict=False):
-            yield row, feature, column, photos_in(value)
+            yield row, feature, column, value
+
+
+def _photos(value: SqlValue, column: PhotoColumn, folders: PhotoFolders) -> list[Photo]:
+    """Return the photos of a value; which files there are decides what is a list of names."""
+    photos = photos_in(value)
+    if not isinstance(value, str) or len(value) > _LONGEST_PATH:
+        return photos
+    lists = lists_in(value)
+    if lists and folders.holds(value, column.default_paths, exactly=True):
+        return [Photo("path", value.strip())]
+    if len(photos) == 1 and photos[0].kind == "path":
+        for names in lists:
+            if all(folders.holds(name, column.default_paths) for name in names):
+                return [Photo("path", name) for name in names]
+    return photos
 
 
 def _feature_of(parent: Parent, value: SqlValue) -> str:

@@ -12,12 +12,13 @@ from pathlib import Path
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from ..catalog.errors import SourceError, first_line
+from ..catalog.errors import SourceError
 from ..catalog.geopackage import quote
 from ..catalog.lock import assert_not_live
 from ..catalog.records import Column, Feature, SqlValue, Srs
 from . import srs
 from .csv_table import CsvFormat, csv_format, csv_rows
+from .gdal_words import in_plain_words
 from .geopackage_layer import Layer, read_features, read_layer
 from .ogr import LayerInfo, layer_info, read_chunks
 from .ogr import read_features as read_ogr_features
@@ -201,4 +202,4 @@ def _ogr_tables(path: Path) -> list[Table]:
         driver = form.driver if form else "OpenFileGDB"
         return [_OgrTable(where, name, driver, options) for name in names]
     except (DataSourceError, DataLayerError) as error:
-        raise SourceError(f"{path}: cannot be read: {first_line(error)}") from error
+        raise SourceError(f"{path}: cannot be read: {in_plain_words(error)}") from error

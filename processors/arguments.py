@@ -12,6 +12,7 @@ LARGEST_BATCH = 4096
 MERGE_POLICIES = ("mean", "max", "min")
 BLENDS = ("crop", "hann")
 CLASS_MAPS = ("photo", "model")
+PRECISIONS = ("float32", "bfloat16", "float16")
 _TRUE = ("true", "1", "t", "y", "yes")
 _FALSE = ("false", "0", "f", "n", "no")
 
@@ -141,6 +142,11 @@ ARGUMENTS: dict[str, Argument] = {
     "blend": Argument(
         _one_of(*BLENDS), "text", ", ".join(BLENDS),
         "cut windows to their cores, or average overlapping scores under a Hann window",
+    ),
+    "precision": Argument(
+        _one_of(*PRECISIONS), "text", ", ".join(PRECISIONS),
+        "what the network computes in; fewer bits are faster where the processor has them, and"
+        " change some classes: the run says how many",
     ),
     "scores": Argument(
         _one_of(*get_args(Scores)), "text", ", ".join(get_args(Scores)), "what the output is"

@@ -186,6 +186,7 @@ class _Driver:
             run_id = self._start(prepared)
             self._catalog.settle_unusable(run_id, ids)
             classified, status = self._classify(run_id, prepared)
+            notes += prepared.classifier.remarks()
             self._catalog.share_outputs(run_id, ids)
         else:
             self._catalog.settle_unusable(run_id, ids)

@@ -26,10 +26,12 @@ class Extra:
     """``uint8``: fractions times 254; or ``float32``."""
 
 
-class Extras:
-    """Some of them, as TensorFlow operations on what a network gives."""
+class FullDecision:
+    """A decision with what is asked for beside class and confidence."""
 
-    def __init__(self, decision: Decision, kinds: Sequence[str], dtype: str) -> None:
+    def __init__(
+        self, decision: Decision, kinds: Sequence[str] = (), dtype: str = "float32"
+    ) -> None:
         """Take what is asked for.
 
         Args:
@@ -46,26 +48,27 @@ class Extras:
             )
             for kind in kinds
         )
-        self._decision = decision
+        self.decision = decision
 
-    def __call__(self, scores: Any, confidence: Any) -> tuple[Any, ...]:
-        """Return one tensor for each, shape (..., bands).
+    def __call__(self, scores: Any) -> tuple[Any, ...]:
+        """Return class index, confidence, and one tensor (..., bands) for each of ``listed``.
 
         Args:
-            scores: Shape (..., channels).
-            confidence: What the decision says, shape (...).
+            scores: As for :class:`.Decision`.
         """
-        return tuple(
+        index, confidence = self.decision(scores)
+        extras = (
             _encoded(self._values(each.kind, scores, confidence), each.dtype)
             for each in self.listed
         )
+        return index, confidence, *extras
 
     def _values(self, kind: str, scores: Any, confidence: Any) -> Any:
         if kind == "confidence":
             return confidence[..., np.newaxis]
         if kind == "lack":
-            return self._decision.lack(scores)
-        probabilities = self._decision.probabilities(scores)
+            return self.decision.lack(scores)
+        probabilities = self.decision.probabilities(scores)
         return probabilities if kind == "probabilities" else _entropy(probabilities)
 
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 from ..catalog.errors import ModelError, UsageError
 from .augment import MAP_TURNS, PHOTO_TURNS, Turn, augmented, likely
 from .classifier import Prepared
-from .compiled import Compiled
 from .decision import Decision
 from .definition import ModelDefinition
-from .extras import Extras, check_scores, no_scores
+from .extras import FullDecision, check_scores, no_scores
 from .formats import model_format
 from .formats.hints import NoSuchOutputError
 from .margin import with_margin
 from .network import Network
 from .options import RunOptions
 from .output_classes import Classes, excluded_class, output_classes
+from .precision import in_precision
 from .raster_function.prepare import prepare_function
 from .receptive_field import ReceptiveField, measure
 from .tensorflow_setup import device_name, explain
@@ -51,14 +51,14 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
     final = replace(decision, scores=networks[0].scores)
     check_scores(final, options.also, definition.name)
     return Prepared(
-        classifier=Compiled(
+        classifier=in_precision(
+            options.precision,
             networks=networks,
-            decision=final,
+            decision=FullDecision(final, options.also, options.also_type),
             scaling=options.scaling,
             tiling=tiling,
             batch_of=options.batch_of,
             blend=options.blend == "hann",
-            extras=Extras(final, options.also, options.also_type),
         ),
         network=network,
         found=_found(network, field),

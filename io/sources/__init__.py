@@ -3,7 +3,7 @@
 A new kind is one module with the functions of :class:`Source` and one line in ``SOURCES``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -111,14 +111,17 @@ def _scan_layers(source: Source, path: Path, options: ScanOptions) -> Iterator[S
     """Read layers with attachments by their kind, the others by their photo columns."""
     attached = _ATTACHED[source.KIND](path)
     named = options.layer
+    owner = attached.tables.get(named.lower()) if named else None
+    if owner and owner.lower() in attached.layers and not options.photo_columns:
+        raise SourceError(f"{path}: {named} is where {owner} has its photos; use --layer {owner}")
     if options.photo_columns or (named and named.lower() not in attached.layers):
-        without = frozenset() if named else attached.tables
+        without: Collection[str] = () if named else attached.tables.keys()
         yield from photo_columns.scan_layers(path, options, without=without, required=True)
         return
     if attached.layers:
         yield from source.scan(path, options)
     if named is None:
-        without = attached.layers | attached.tables
+        without = attached.layers | attached.tables.keys()
         required = not attached.layers
         yield from photo_columns.scan_layers(path, options, without=without, required=required)
 

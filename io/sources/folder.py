@@ -8,8 +8,9 @@ from pathlib import Path
 from ...catalog.errors import ItemError, SourceError
 from ...catalog.lock import belongs_to_live
 from ...catalog.records import Dataset, Item, ItemStatus, Scan
+from ..photo_lists import note_of_lists
 from ..probe import probe_all
-from ..zipped_geodatabase import holds_geodatabase
+from ..zipped_geodatabase import MASTER_TABLE, archive_kind
 from .filegdb import is_file_geodatabase
 from .options import ScanOptions
 
@@ -34,10 +35,17 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """
     if options.layer is not None:
         raise SourceError(f"{path} is a folder and has no layers; leave out --layer")
+    if path.suffix.lower() == ".gdb":
+        raise SourceError(
+            f"{path}: named like a file geodatabase and is none ({MASTER_TABLE} is missing);"
+            " copy it again, or give a folder of photos another name"
+        )
     if not any(path.iterdir()):
         raise SourceError(f"{path} is empty")
+    note = note_of_lists(path)
+    dataset = Dataset(kind=KIND, uri=str(path), options={"note": note} if note else {})
     items = probe_all(image_of(path, name) for name in walk(path))
-    yield Scan(dataset=Dataset(kind=KIND, uri=str(path)), items=items, points=True)
+    yield Scan(dataset=dataset, items=items, points=True)
 
 
 @contextmanager
@@ -100,6 +108,8 @@ def image_of(root: Path, name: str) -> tuple[Item, Path | None]:
         return _unreadable(
             name, "link points nowhere" if path.is_symlink() else "not a regular file"
         )
+    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+        return _unreadable(name, "a link that leads out of the folder; give what it leads to")
     return Item(kind="file", source_key=name, name=path.name), path
 
 
@@ -107,7 +117,7 @@ def _container(path: Path) -> str | None:
     """Return what a file is that holds feature classes, None for any other."""
     suffix = path.suffix.lower()
     if suffix == ".zip" and path.is_file():
-        return "a zipped file geodatabase" if holds_geodatabase(path) else "a ZIP archive"
+        return archive_kind(path)
     return {".gpkg": "a GeoPackage", ".geodatabase": "a mobile geodatabase"}.get(suffix)
 
 
