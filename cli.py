@@ -84,6 +84,10 @@ cli.add_command(export)
     help="Put the class maps into the catalog too, as media of the output feature class.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Classify again what is done already.")
+@click.option(
+    "--verify", type=click.IntRange(min=0), default=0, metavar="N",
+    help="Classify N windows anew, with twice the halo, and compare with the class rasters.",
+)  # fmt: skip
 @code_options
 @format_option
 def classify(
@@ -105,6 +109,7 @@ def classify(
     out_features: str | None,
     embed: bool,
     force: bool,
+    verify: int,
     trust_model_code: bool,
     ignore_model_code: bool,
     format_: str,
@@ -142,6 +147,7 @@ def classify(
             out_features=out_features,
             embed=embed,
             force=force,
+            verify=verify,
             model_code=model_code(trust_model_code, ignore_model_code),
             progress=progress.show,
         )

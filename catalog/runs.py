@@ -14,6 +14,11 @@ from .ingest import now
 from .ingest_items import is_gone
 from .records import ClassDefinition, ClassStat, Item, Output
 
+ITEM_COLUMNS = (
+    "i.id, i.dataset_id, i.kind, i.source_key, i.name, i.content_type, i.byte_size,"
+    " i.sha256, i.width, i.height, i.bands, i.dtype, i.orientation"
+)
+"""What the loop needs to know of an item."""
 _OF_DATASETS = "i.dataset_id IN (SELECT value FROM json_each(:datasets))"
 _WITHOUT_OUTPUT = (
     "NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
@@ -104,8 +109,7 @@ def pending(connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[i
     :func:`share_outputs`.
     """
     cursor = connection.execute(
-        "SELECT i.id, i.dataset_id, i.kind, i.source_key, i.name, i.content_type, i.byte_size,"
-        " i.sha256, i.width, i.height, i.bands, i.dtype, i.orientation FROM items i"
+        f"SELECT {ITEM_COLUMNS} FROM items i"
         f" WHERE i.status = 'ready' AND {_OF_DATASETS} AND {_WITHOUT_OUTPUT} AND NOT EXISTS"
         f" (SELECT 1 FROM items j WHERE {_OTHER_OF_SAME_CONTENT} AND j.id < i.id"
         "  AND j.status = 'ready' AND j.dataset_id IN (SELECT value FROM json_each(:datasets)))"

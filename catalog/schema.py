@@ -199,6 +199,23 @@ CREATE VIEW item_extra_rasters AS
     geopackage.register_attributes(db.conn, "extra_rasters", "item_extra_rasters")
 
 
+@MIGRATIONS(name="0005_verifications")
+def _verifications(db: Database) -> None:
+    """Class rasters compared with classes computed anew."""
+    geopackage.run_script(
+        db.conn,
+        """
+CREATE TABLE verifications (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  run_id INTEGER NOT NULL REFERENCES runs(id), verified_at DATETIME NOT NULL,
+  windows INTEGER NOT NULL, pixels INTEGER NOT NULL, differ INTEGER NOT NULL,
+  close INTEGER NOT NULL, item_id INTEGER REFERENCES items(id) ON DELETE SET NULL,
+  pixel_row INTEGER, pixel_column INTEGER);
+""",
+    )
+    geopackage.register_attributes(db.conn, "verifications")
+
+
 def upgrade(db: Database, path: str) -> None:
     """Bring a catalog to the present schema.
 

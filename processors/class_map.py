@@ -99,11 +99,9 @@ class ClassMap:
             ItemError: The network gave scores that are not finite.
             OutputError: The disk refused.
         """
-        if self._enlarge is not None:
-            core, (valid, index, confidence, *more) = _enlarged(
-                core, self._enlarge, (valid, index, confidence, *extras)
-            )
-            extras = tuple(more)
+        core, (valid, index, confidence, *more) = self.shown(
+            core, (valid, index, confidence, *extras)
+        )
         if not core.height or not core.width:
             return  # a core that no pixel of a smaller class raster falls into
         strip = self._strip(core)
@@ -112,9 +110,13 @@ class ClassMap:
             marks = marked(index, valid, len(self._classes))
             self._count(core, marks, confidence)
             strip[:, core.column : core.column + core.width] = self._values.take(marks)
-            self._extras.add(core, valid, extras)
+            self._extras.add(core, valid, more)
         self._missing[core.row] -= core.height * core.width
         self._write_complete_rows()
+
+    def shown(self, core: Window, arrays: tuple[NDArray[Any] | None, ...]) -> tuple[Window, Any]:
+        """Return a core and its arrays (height, width, ...) in the pixels of the class raster."""
+        return (core, arrays) if self._enlarge is None else _enlarged(core, self._enlarge, arrays)
 
     def _strip(self, core: Window) -> NDArray[Any]:
         if self._writer is None:

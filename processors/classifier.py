@@ -66,6 +66,13 @@ class Classifier(Protocol):
         """Return what the user should know after a run, a line each."""
         ...
 
+    def rechecking(self) -> "Classifier":
+        """Return the same model with twice the halo, to compare answers with; close only one.
+
+        Its ``extras`` say how much each class lacked to be chosen, where there are scores.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of what the model holds.
 

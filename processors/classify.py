@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from ..catalog.records import Dataset, Item
+from ..catalog.records import Dataset, Item, Verification
 from ..catalog.store import Catalog
 from ..io import sources
 from ..io.image import decoder
@@ -16,18 +16,19 @@ from ..io.publish import make_folder, sweep
 from ..io.sources.options import ScanOptions
 from ..io.srs import reprojection
 from .argument_texts import as_text
-from .classifier import Prepared
+from .classifier import Classifier, Prepared
 from .definition import ModelDefinition
 from .extras import checked_kinds
 from .inputs import check_name, check_paths
+from .late_model import LateModel
 from .messages import Task
 from .options import RunOptions, options_of
 from .outcome import report, write_layers
-from .prepare import prepare
 from .results import Run
 from .tensorflow_setup import software
 from .trust import ModelCode, load_model
-from .worker import Worker
+from .verify import Verifier, check_asked, verify_run
+from .worker import Choose, Worker
 
 Progress = Callable[[int, int], None]
 """Called with (items finished, items in all) after each item."""
@@ -44,6 +45,7 @@ class _Request:
     out_features: str | None
     embed: bool
     force: bool
+    verify: int
 
 
 def classify(  # noqa: PLR0913  all but the first by keyword, as on the command line
@@ -62,6 +64,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     out_features: str | None = None,
     embed: bool = False,
     force: bool = False,
+    verify: int = 0,
     model_code: ModelCode = "refuse",
     progress: Progress | None = None,
 ) -> Run:
@@ -94,6 +97,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         embed: Put the class maps into the catalog too, as related media of the output
             feature class. May be asked for later: nothing is classified again for it.
         force: Start a new run even where an earlier one can go on.
+        verify: Classify so many windows anew, with twice the halo, and compare them with the
+            finished class rasters of these inputs; see :attr:`.results.Run.verification`.
         model_code: What to do with the Python raster function of a model that has one:
             ``refuse`` the model, ``run`` the code, which may do whatever you may do, or
             ``ignore`` the code and take the network alone.
@@ -118,6 +123,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     options = replace(
         options_of(definition, given), also=checked_kinds(also, also_type), also_type=also_type
     )
+    check_asked(verify, options)
     request = _Request(
         definition=definition,
         hashes=(definition.sha256, definition.weights_sha256()),
@@ -125,36 +131,16 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         out_features=out_features,
         embed=embed,
         force=force,
+        verify=verify,
     )
     scans = [scan for path in paths for scan in sources.scan(path, options=look)]
     check_name(out_features, [scan.dataset for scan in scans])
-    with _Model(definition, request.options) as loaded:
+    with LateModel(definition, options) as loaded:
         if not Path(output).exists():
             loaded.prepared()  # a model that cannot be used leaves no catalog behind
         with Catalog(output, create=True) as catalog:
             datasets = [catalog.add(scan) for scan in scans]
             return _Driver(catalog, request, datasets, progress).run(loaded)
-
-
-class _Model:
-    """The model of a run: prepared when it is first needed, let go of at the end."""
-
-    def __init__(self, definition: ModelDefinition, options: RunOptions) -> None:
-        self._definition = definition
-        self._options = options
-        self._prepared: Prepared | None = None
-
-    def prepared(self) -> Prepared:
-        if self._prepared is None:
-            self._prepared = prepare(self._definition, self._options)
-        return self._prepared
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._prepared is not None:
-            self._prepared.classifier.close()
 
 
 class _Driver:
@@ -172,12 +158,13 @@ class _Driver:
         self._datasets = {dataset.id: dataset for dataset in datasets if dataset.id is not None}
         self._progress = progress or (lambda done, total: None)
 
-    def run(self, model: _Model) -> Run:
+    def run(self, model: LateModel) -> Run:
         """Classify what is pending; the model is prepared only where something is."""
         ids = list(self._datasets)
         self._check_name()
         run_id = None if self._request.force else self._known_run()
         notes: tuple[str, ...] = ()
+        verification = None
         classified = 0
         status = "finished"
         if run_id is None or self._pending(run_id):
@@ -190,8 +177,18 @@ class _Driver:
             self._catalog.share_outputs(run_id, ids)
         else:
             self._catalog.settle_unusable(run_id, ids)
+        if self._request.verify and status == "finished":
+            verification, more, status = self._verify(run_id, model.prepared())
+            notes += more
         self._catalog.finish_run(run_id, status)
-        return self._report(run_id, status, classified, notes)
+        run = {
+            "id": run_id,
+            "status": status,
+            "classified_now": classified,
+            "rasters": self._rasters(run_id),
+            "verification": verification,
+        }
+        return self._report(run, notes)
 
     def _check_name(self) -> None:
         """Refuse a name before anything is classified."""
@@ -238,12 +235,7 @@ class _Driver:
         make_folder(folder)
         sweep(folder)
         pending = self._pending(run_id)
-        worker = Worker(
-            prepared.classifier,
-            bands=prepared.bands,
-            scale=self._request.options.photo_scale,
-            tags=self._tags(run_id),
-        )
+        worker = self._worker(prepared, prepared.classifier, tags=self._tags(run_id))
         done = 0
         try:
             with closing(worker.run(self._tasks(pending, folder))) as outputs:
@@ -280,18 +272,42 @@ class _Driver:
             "PIXELCAT_RUN": str(run_id),
         }
 
-    def _report(self, run_id: int, status: str, classified: int, notes: tuple[str, ...]) -> Run:
+    def _verify(
+        self, run_id: int, prepared: Prepared
+    ) -> tuple[Verification | None, tuple[str, ...], str]:
+        """Compare class rasters; what was found, what to say of it, and how it ended."""
+
+        def worker(classifier: Classifier, choose: Choose) -> Worker:
+            return self._worker(prepared, classifier, choose=choose)
+
+        verifier = Verifier(prepared.classifier, windows=self._request.verify, seed=run_id)
+        try:
+            found, told = verify_run(
+                self._catalog,
+                self._datasets,
+                run_id,
+                verifier,
+                worker,
+                scale=self._request.options.photo_scale,
+            )
+        except KeyboardInterrupt:
+            return None, (), "stopped"
+        return found, tuple(told), "finished"
+
+    def _worker(self, prepared: Prepared, classifier: Classifier, **options: Any) -> Worker:
+        return Worker(
+            classifier,
+            bands=prepared.bands,
+            scale=self._request.options.photo_scale,
+            **options,
+        )
+
+    def _report(self, run: Mapping[str, Any], notes: tuple[str, ...]) -> Run:
         layers, remarks = write_layers(
             self._catalog,
             list(self._datasets.values()),
-            run_id,
+            run["id"],
             name=self._request.out_features,
             embed=self._request.embed,
         )
-        run = {
-            "id": run_id,
-            "status": status,
-            "classified_now": classified,
-            "rasters": self._rasters(run_id),
-        }
         return report(self._catalog, self._datasets, run, layers, (*notes, *remarks))

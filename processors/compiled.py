@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from .extras import Extra, FullDecision
 from .network import Network
 from .scaling import Scaling
 from .tensorflow_setup import compiled, explain, frozen, fused, reduced, tensorflow
-from .windows import Tiling
+from .windows import Tiling, wider
 
 _KEPT_FUNCTIONS = 16
 """Compiled functions in memory: one does for all sizes of most networks."""
@@ -92,6 +93,15 @@ class Compiled:
     def extras(self) -> tuple[Extra, ...]:
         """What a batch holds beside classes and confidence."""
         return self._decision.listed
+
+    def rechecking(self) -> "Compiled":
+        """Return the same model for larger halos; see :class:`Classifier`."""
+        other = copy(self)
+        other.tiling = wider(self.tiling)
+        decision = self._decision.decision
+        other._finish = FullDecision(decision, ("lack",) if self.gives_confidence else ())
+        other._decision, other._functions = other._finish, OrderedDict()
+        return other
 
     def remarks(self) -> tuple[str, ...]:
         """Return what was found while classifying; see :class:`Classifier`."""

@@ -61,6 +61,10 @@ class Sampled:
         self._changed += int(np.count_nonzero(different))
         self._is_same &= same
 
+    def rechecking(self) -> Compiled:
+        """Return the model in fewer bits for larger halos; see :class:`Classifier`."""
+        return self._quick.rechecking()
+
     def remarks(self) -> tuple[str, ...]:
         """Return what the fewer bits change; see :class:`Classifier`."""
         remarks = self._quick.remarks()

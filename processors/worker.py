@@ -8,7 +8,7 @@ no catalog: what it gets is a :class:`~.messages.Task`, what it gives an
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -27,8 +27,11 @@ from .classifier import Classifier
 from .messages import Begun, Classes, Failed, Pixels, Task
 from .pipeline import in_background
 from .read_window import read_window
+from .windows import TileWindow
 
 Answer = TypeVar("Answer")
+Choose = Callable[[Task, Iterator[TileWindow]], Iterable[TileWindow]]
+"""From the windows of an image to those that are wanted, in their order."""
 
 _ROOM = 32 << 20
 """Bytes of windows that wait between two stages."""
@@ -49,6 +52,7 @@ class Worker:
         bands: tuple[int | str, ...] | None = None,
         scale: PhotoScale | None = None,
         tags: dict[str, str] | None = None,
+        choose: Choose | None = None,
     ) -> None:
         """Set a worker up.
 
@@ -57,12 +61,14 @@ class Worker:
             bands: Bands to feed it, by 0-based index or name; None for the first ones.
             scale: How large photos are fed to it; None for their own size.
             tags: Written into every class raster.
+            choose: Which windows are wanted, for :meth:`answers`; None for all.
         """
         self._classifier = classifier
         self._bands = bands or tuple(range(classifier.bands))
         """Empty for all of an image."""
         self._scale = scale or PhotoScale()
         self._tags = tags or {}
+        self._choose = choose or (lambda _, windows: windows)
 
     def run(self, tasks: Iterable[Task]) -> Generator[Output, None, None]:
         """Classify images; yields one output per task as each is finished.
@@ -70,11 +76,14 @@ class Worker:
         Reading, classifying and writing overlap; the queues between them hold no more
         than a few batches, whatever the size of the images.
         """
+        return self._write(self.answers(tasks))
+
+    def answers(self, tasks: Iterable[Task]) -> Generator[Begun | Failed | Classes, None, None]:
+        """Classify images; yields the classes of their windows and writes nothing."""
         windows = in_background(self._read(tasks), room=_ROOM, size=_bytes)
-        classes = in_background(
+        return in_background(
             self._classes(windows), room=_ROOM, size=_bytes, stop=self._classifier.close
         )
-        return self._write(classes)
 
     def _classes(
         self, windows: Iterator[Begun | Failed | Pixels]
@@ -99,7 +108,7 @@ class Worker:
                 tags = {**self._tags, **task.tags}
                 yield Begun(task=task, class_map=self._class_map(task, stored, image, tags))
                 tiling = self._classifier.tiling
-                for window in tiling.windows(image.height, image.width):
+                for window in self._choose(task, tiling.windows(image.height, image.width)):
                     yield read_window(task, image, window, bands, tiling)
         except ItemError as error:
             yield Failed(task=task, reason=str(error))

@@ -89,6 +89,10 @@ class FunctionClassifier:
         """Return nothing: what a function says is shown at once."""
         return ()
 
+    def rechecking(self) -> "FunctionClassifier":
+        """Return itself: the function says what its blocks are."""
+        return self
+
     def close(self) -> None:
         """End the process; another thread that waits for ``classify`` gets an error."""
         self._function.close()
