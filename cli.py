@@ -14,7 +14,7 @@ from .catalog.errors import PixelcatError
 from .catalog.query import query
 from .cli_model import model
 from .cli_output import (
-    Progress,
+    ProgressBar,
     also_options,
     argument_options,
     as_rows,
@@ -131,7 +131,7 @@ def classify(
     from .processors.classify import classify as classify_
 
     sizes = {"image_scale": image_scale, "image_size": image_size, "class_map": class_map}
-    with Progress() as progress:
+    with ProgressBar() as progress:
         run = classify_(
             inputs,
             model=model,

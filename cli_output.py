@@ -5,7 +5,9 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
@@ -15,6 +17,7 @@ from .catalog.errors import UsageError
 from .catalog.query import Rows
 
 if TYPE_CHECKING:
+    from .processors.progress import Progress
     from .processors.trust import ModelCode
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -146,12 +149,13 @@ def pairs(context: click.Context, option: click.Parameter, values: Sequence[str]
     return result
 
 
-class Progress:
+class ProgressBar:
     """A bar on a terminal, nothing elsewhere; a context manager."""
 
     def __init__(self) -> None:
         """Show nothing yet."""
         self._bar: Any = None
+        self._started = 0.0
 
     def __enter__(self) -> Self:
         """Return it."""
@@ -160,17 +164,44 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         """End the line."""
         if self._bar is not None:
+            self._bar.render_progress()
             self._bar.render_finish()
 
-    def show(self, done: int, total: int) -> None:
-        """Show that so many of so many items are done."""
+    def show(self, state: "Progress") -> None:
+        """Show how far a run is: share, pixels, speed, images, and the time that is left."""
         if self._bar is None:
             if not sys.stderr.isatty():
                 return
-            self._bar = click.progressbar(
-                length=total, label="classifying", file=sys.stderr, show_pos=True
-            )
-        self._bar.update(done - self._bar.pos)
+            self._begin(state)
+        self._bar.length = state.pixels  # an image may turn out larger or smaller
+        self._bar.update(state.pixels_done - self._bar.pos, state)
+
+    def _begin(self, state: "Progress") -> None:
+        self._started = time.monotonic()
+        self._bar = click.progressbar(
+            length=state.pixels,
+            label="classifying",
+            file=sys.stderr,
+            width=0,
+            show_percent=True,
+            show_eta=False,
+            item_show_func=self._numbers,
+            update_min_steps=max(state.pixels // 1000, 1),
+        )
+        self._bar.current_item = state
+        self._bar.render_progress()
+
+    def _numbers(self, state: "Progress | None") -> str:
+        if state is None:
+            return ""
+        elapsed = max(time.monotonic() - self._started, 1e-3)
+        rate = state.pixels_done / elapsed
+        done, total, speed = (f"{n / 1e6:,.1f}" for n in (state.pixels_done, state.pixels, rate))
+        text = f"{done}/{total} Mpx  {speed} Mpx/s  {state.images_done}/{state.images} images"
+        if state.pixels_done:
+            left = timedelta(seconds=round((state.pixels - state.pixels_done) / rate))
+            text += f"  ETA {left}"
+        return text
 
 
 def as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:

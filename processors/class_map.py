@@ -74,6 +74,11 @@ class ClassMap:
         self._pixel_area = pixel_area(image.transform, image.crs)
 
     @property
+    def pixels(self) -> int:
+        """How many pixels are fed to the model, those that only help their neighbours apart."""
+        return self.size[0] * self.size[1]
+
+    @property
     def is_complete(self) -> bool:
         """Whether every row is there."""
         return self._next_row == self._spec.height

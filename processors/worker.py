@@ -32,6 +32,8 @@ from .windows import TileWindow
 Answer = TypeVar("Answer")
 Choose = Callable[[Task, Iterator[TileWindow]], Iterable[TileWindow]]
 """From the windows of an image to those that are wanted, in their order."""
+Advance = Callable[[int, int, int], None]
+"""Called with the number of an item, pixels of a window, and pixels of the image, as fed."""
 
 _ROOM = 32 << 20
 """Bytes of windows that wait between two stages."""
@@ -53,6 +55,7 @@ class Worker:
         scale: PhotoScale | None = None,
         tags: dict[str, str] | None = None,
         choose: Choose | None = None,
+        advance: Advance | None = None,
     ) -> None:
         """Set a worker up.
 
@@ -62,6 +65,7 @@ class Worker:
             scale: How large photos are fed to it; None for their own size.
             tags: Written into every class raster.
             choose: Which windows are wanted, for :meth:`answers`; None for all.
+            advance: Told of each window that is in its class map.
         """
         self._classifier = classifier
         self._bands = bands or tuple(range(classifier.bands))
@@ -69,6 +73,7 @@ class Worker:
         self._scale = scale or PhotoScale()
         self._tags = tags or {}
         self._choose = choose or (lambda _, windows: windows)
+        self._advance = advance or (lambda *_: None)
 
     def run(self, tasks: Iterable[Task]) -> Generator[Output, None, None]:
         """Classify images; yields one output per task as each is finished.
@@ -190,6 +195,8 @@ class Worker:
             )
         except ItemError as error:
             return message.task.failed(str(error))
+        core = message.core
+        self._advance(message.task.key, core.height * core.width, class_map.pixels)
         if not class_map.is_complete:
             return None
         del open_maps[message.task.key]

@@ -209,7 +209,7 @@ def test_an_image_that_cannot_be_read_any_more_is_named(
     tmp_path: Path, net: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is cut off while the run goes on, between being classified and being compared."""
-    from pixelcat.processors import classify as driver
+    from pixelcat.processors import driver
 
     (tmp_path / "photos").mkdir()
     for name in "ab":
