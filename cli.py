@@ -12,6 +12,7 @@ import click
 from . import __version__
 from .catalog.errors import PixelcatError
 from .catalog.query import query
+from .cli_environment import bands_option, environment_options
 from .cli_model import model
 from .cli_output import (
     ProgressBar,
@@ -72,6 +73,8 @@ cli.add_command(export)
 @click.option("--layer", "-l", help="Only this feature class of the inputs.")
 @table_options
 @argument_options
+@bands_option
+@environment_options
 @classes_option
 @also_options
 @click.option(
@@ -88,6 +91,14 @@ cli.add_command(export)
     "--verify", type=click.IntRange(min=0), default=0, metavar="N",
     help="Classify N windows anew, with twice the halo, and compare with the class rasters.",
 )  # fmt: skip
+@click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|gpu|gpu:N",
+    help="What the model computes on; auto is the first GPU if there is one.",
+)  # fmt: skip
+@click.option(
+    "--max-memory", metavar="SIZE",
+    help="What the process should stay below, 4G for example; same result, smaller windows.",
+)  # fmt: skip
 @code_options
 @format_option
 def classify(
@@ -103,6 +114,8 @@ def classify(
     image_scale: str | None,
     image_size: str | None,
     class_map: str | None,
+    bands: str | None,
+    environment: Mapping[str, str | None],
     classes: str | None,
     also: str,
     also_type: str,
@@ -110,6 +123,8 @@ def classify(
     embed: bool,
     force: bool,
     verify: int,
+    device: str,
+    max_memory: str | None,
     trust_model_code: bool,
     ignore_model_code: bool,
     format_: str,
@@ -140,7 +155,8 @@ def classify(
             photo_columns=photo_columns,
             media=media,
             xy=xy,
-            arguments=together(text, arguments, sizes),
+            arguments=together(text, arguments, {**sizes, "bands": bands}),
+            environment=environment,
             classes=classes,
             also=also,
             also_type=also_type,
@@ -149,6 +165,8 @@ def classify(
             force=force,
             verify=verify,
             model_code=model_code(trust_model_code, ignore_model_code),
+            device=device,
+            max_memory=max_memory,
             progress=progress.show,
         )
     _report(run, format_)

@@ -10,7 +10,8 @@
     ├── CatalogError                 74   the catalog file cannot be used
     │   └── CatalogBusyError         75   another run holds the catalog
     └── ItemError                     -   one image is unusable: becomes a row, never an exit
-        └── UnsupportedError          -   its format needs something installed
+        ├── UnsupportedError          -   its format needs something installed
+        └── NotAskedError             -   it is not what was asked for: skipped, not failed
 
 Every message is one line that says what is wrong, with which item, and what to do.
 """
@@ -68,6 +69,10 @@ class ItemError(PixelcatError):
 
 class UnsupportedError(ItemError):
     """One image is of a format that needs something installed; says what."""
+
+
+class NotAskedError(ItemError):
+    """One image is not what was asked for, such as one outside the extent; says why."""
 
 
 def first_line(error: BaseException) -> str:

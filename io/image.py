@@ -40,6 +40,14 @@ class Window(NamedTuple):
     width: int
 
 
+def overlap(one: Window, other: Window) -> Window | None:
+    """Return what two rectangles have in common, None for nothing."""
+    top, left = max(one.row, other.row), max(one.column, other.column)
+    height = min(one.row + one.height, other.row + other.height) - top
+    width = min(one.column + one.width, other.column + other.width) - left
+    return Window(top, left, height, width) if height > 0 and width > 0 else None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RasterArray:
     """Pixels of an image or of a window of it."""

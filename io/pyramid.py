@@ -184,7 +184,7 @@ class _Level:
         if not count:
             return
         rows = np.concatenate(self._waiting, axis=1)
-        self._waiting = [rows[:, count:]] if count < rows.shape[1] else []
+        self._waiting = [rows[:, count:].copy()] if count < rows.shape[1] else []
         area = Window(0, self._written, rows.shape[2], count)
         self.dataset.write(rows[:, :count], window=area)
         self._written += count

@@ -31,7 +31,9 @@ GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 _LARGEST_ROWS = 1 << 29
 """Bytes of rows that are kept."""
 _WARNINGS = threading.RLock()
-os.environ.setdefault("GDAL_CACHEMAX", "128")  # MiB for all of GDAL, read at its first use
+CACHE_BYTES = 64 << 20
+"""Of decoded blocks, for all of GDAL; read at its first use."""
+os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_BYTES >> 20))
 _SAFE = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
@@ -177,7 +179,7 @@ class Raster:
         nodata = [dataset.nodatavals[index - 1] for index in indexes]
         valid = np.ones(data.shape[1:], bool)
         if None not in nodata:
-            different = [_differs(band, n) for band, n in zip(data, nodata, strict=True)]
+            different = [differs(band, n) for band, n in zip(data, nodata, strict=True)]
             valid &= np.logical_or.reduce(different)
         if self._alpha is not None:
             valid &= dataset.read(self._alpha, window=area) != 0
@@ -208,6 +210,21 @@ def georeference(path: Path) -> tuple[Affine | None, str | None]:
             return None, None
 
 
+def declares_nodata(path: Path) -> bool:
+    """Return whether a raster says of any pixel that it is NoData: by a value, alpha or mask.
+
+    Raises:
+        ItemError: It is none that GDAL reads.
+    """
+    assert_not_live(path)
+    with rasterio.Env(**_SAFE), unplaced():
+        try:
+            with rasterio.open(path) as dataset:
+                return any(flags != [MaskFlags.all_valid] for flags in dataset.mask_flag_enums)
+        except GDAL_ERRORS as error:
+            raise ItemError(f"not an image that can be read: {first_line(error)}") from error
+
+
 def _georeference_of(
     dataset: DatasetReader, noted: list[warnings.WarningMessage]
 ) -> tuple[Affine | None, str | None]:
@@ -219,14 +236,15 @@ def _georeference_of(
     return dataset.transform, dataset.crs.to_wkt() if dataset.crs else None
 
 
-def _differs(band: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
-    differs: NDArray[np.bool_]
+def differs(band: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
+    """Return where a band does not hold a NoData value, which may be NaN."""
+    different: NDArray[np.bool_]
     if math.isnan(nodata):
-        differs = ~np.isnan(band)
-        return differs
+        different = ~np.isnan(band)
+        return different
     exact = int(nodata) if band.dtype.kind in "iu" and float(nodata).is_integer() else nodata
-    differs = band != exact
-    return differs
+    different = band != exact
+    return different
 
 
 def _check_png(where: Path | bytes) -> None:

@@ -14,6 +14,8 @@ from ..catalog.records import Srs
 
 _WGS84 = Geod(ellps="WGS84")
 _EDGE_POINTS = 21
+_DEGREE = 111_319.49
+"""Metres of a degree along the equator."""
 
 PixelArea = Callable[[int], float]
 """Row number → area in m² of a pixel in that row."""
@@ -36,6 +38,26 @@ def describe(definition: str) -> Srs | None:
         name=crs.name,
         definition=wkt,
     )
+
+
+def definition(name: str) -> str:
+    """Return the WKT of a reference system given as WKT or ``EPSG:n``.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    known = describe(name)
+    if known is None:
+        raise ValueError(f"{name} is no reference system")
+    return known.definition
+
+
+def short_name(definition: str) -> str:
+    """Return ``EPSG:n`` or the like where a reference system has a number, else its WKT."""
+    known = describe(definition)
+    if known is None or not known.code:
+        return definition
+    return f"{known.organization}:{known.code}"
 
 
 def reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
@@ -112,6 +134,44 @@ def pixel_area(transform: Affine | None, definition: str | None) -> PixelArea | 
     unit: float = crs.axis_info[0].unit_conversion_factor
     planar = abs(transform.determinant) * unit * unit
     return lambda row: planar
+
+
+def cell_size(transform: Affine, crs: str | None, row: int, units: str | None) -> float | None:
+    """Return the side of a pixel in the units of another reference system.
+
+    Degrees and metres are compared on the ground: by the pixel's area, or along the equator.
+
+    Args:
+        transform: Pixel (column, row) to map (x, y).
+        crs: What the transform is in; None where that is not known.
+        row: Of the pixel.
+        units: ``EPSG:n`` or WKT; None for the transform's own.
+
+    Returns:
+        None where the units of only one side are known.
+    """
+    own = math.sqrt(abs(transform.determinant))
+    if units is None:
+        return own
+    if crs is None:
+        return None
+    here, there = CRS.from_user_input(crs), CRS.from_user_input(units)
+    if here.is_geographic and there.is_geographic:
+        return own
+    if here.is_geographic:
+        return math.sqrt(_geodesic_area(transform, row)) / _metres(there)
+    return own * _metres(here) / (_DEGREE if there.is_geographic else _metres(there))
+
+
+def unit(crs: str | None) -> str:
+    """Return the name of the unit of a reference system, in the plural."""
+    axes = [] if crs is None else CRS.from_user_input(crs).axis_info
+    return f"{axes[0].unit_name}s" if axes else "units"
+
+
+def _metres(crs: CRS) -> float:
+    """Return how many metres a unit of a projected system is."""
+    return float(crs.axis_info[0].unit_conversion_factor) if crs.axis_info else 1.0
 
 
 @lru_cache(maxsize=1 << 16)

@@ -16,7 +16,7 @@ class Asking(Protocol[Answer_co]):
     """How windows are answered."""
 
     def empty(self, window: Pixels) -> Answer_co:
-        """Return the answer for a window without a valid pixel in its core."""
+        """Return the answer for a window without pixels."""
         ...
 
     def answers(self, windows: Sequence[Pixels], size: int) -> Iterator[Answer_co]:
@@ -40,7 +40,7 @@ class AskClasses:
         return Classes(
             task=window.task,
             core=window.core,
-            valid=window.valid[window.inner],
+            valid=window.kept,
             index=None,
             confidence=None,
         )
@@ -49,7 +49,7 @@ class AskClasses:
         """Yield the classes of the cores."""
         batch = self._classifier.classify(batch_of(windows, size))
         for slot, window in enumerate(windows):
-            valid = window.valid[window.inner]
+            valid = window.kept
             if batch.valid is not None:
                 valid = valid & batch.valid[slot][window.inner]
             yield Classes(

@@ -58,70 +58,70 @@ class _Sums:
 
     def __init__(self, begun: Begun, tiling: Tiling) -> None:
         self._task: Task = begun.task
-        self._height, self._width = begun.class_map.size
+        self._part = part = begun.class_map.part
         self._tiling = tiling
-        windows = [each.window for each in tiling.windows(self._height, self._width)]
+        windows = [each.window for each in tiling.windows(*begun.class_map.size, within=part)]
         self._starts = sorted({window.row for window in windows})
         self._missing = {row: sum(w.row == row for w in windows) for row in self._starts}
         self._window_height = windows[0].height
-        self._row = 0
+        self._row = part.row
         """First row that has not been yielded."""
+        self._end = part.row + part.height
         self._scores: NDArray[np.float32] | None = None
-        """Shape (rows, width, classes)."""
-        self._weights = np.zeros((0, self._width), np.float32)
-        self._valid = np.zeros((0, self._width), np.bool_)
+        """Shape (rows, width, classes), of the part asked for."""
+        self._weights = np.zeros((0, part.width), np.float32)
+        self._valid = np.zeros((0, part.width), np.bool_)
 
     @property
     def is_complete(self) -> bool:
-        return self._row == self._height
+        return self._row == self._end
 
     def add(self, scored: Scored, blending: Blending) -> Iterator[Classes]:
         """Add one window; yields the rows that no later window reaches."""
         window = scored.window
         self._reach(max(0, window.place.window.row) + self._window_height)
-        rows, columns = self._inside(window.core)
-        self._valid[rows, columns] = window.valid[window.inner]
+        there, here = self._places(window.core)
+        self._valid[there] = window.kept[here]
         if scored.scores is not None:
             self._add_scores(window.place.window, scored.scores)
         self._missing[window.place.window.row] -= 1
         while self._starts and not self._missing[self._starts[0]]:
             self._starts.pop(0)
-            stop = max(self._starts[0], 0) if self._starts else self._height
+            stop = self._starts[0] if self._starts else self._end
             if stop > self._row:
                 yield self._finished(stop, blending)
 
     def _reach(self, stop: int) -> None:
         """Make room for rows up to ``stop``."""
-        short = min(stop, self._height) - self._row - len(self._weights)
+        short = min(stop, self._end) - self._row - len(self._weights)
         if short > 0:
             self._weights = np.pad(self._weights, ((0, short), (0, 0)))
             self._valid = np.pad(self._valid, ((0, short), (0, 0)))
             if self._scores is not None:
                 self._scores = np.pad(self._scores, ((0, short), (0, 0), (0, 0)))
 
-    def _inside(self, area: Window) -> tuple[slice, slice]:
-        """Return where the part of an area inside the image lies in the sums."""
-        top = max(area.row, 0) - self._row
-        bottom = min(area.row + area.height, self._height) - self._row
-        return slice(top, bottom), slice(
-            max(area.column, 0), min(area.column + area.width, self._width)
-        )
+    def _places(self, area: Window) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Return where what is needed of an area lies in the sums, and in the area."""
+        part = self._part
+        top, left = max(area.row, self._row), max(area.column, part.column)
+        bottom = max(min(area.row + area.height, self._end), top)
+        right = max(min(area.column + area.width, part.column + part.width), left)
+
+        def seen_from(row: int, column: int) -> tuple[slice, slice]:
+            return slice(top - row, bottom - row), slice(left - column, right - column)
+
+        return seen_from(self._row, part.column), seen_from(area.row, area.column)
 
     def _add_scores(self, area: Window, scores: NDArray[np.float32]) -> None:
         tiling = self._tiling
         down = hann(area.height, tiling.padding, tiling.margin)
         across = hann(area.width, tiling.padding, tiling.margin)
         weights = down[:, np.newaxis] * across
-        rows, columns = self._inside(area)
-        top, left = max(-area.row, 0), max(-area.column, 0)
-        part = (
-            slice(top, top + rows.stop - rows.start),
-            slice(left, left + columns.stop - columns.start),
-        )
+        there, here = self._places(area)
         if self._scores is None:
             self._scores = np.zeros((*self._weights.shape, scores.shape[-1]), np.float32)
-        self._scores[rows, columns] += scores[part] * weights[part][..., np.newaxis]
-        self._weights[rows, columns] += weights[part]
+        self._scores[there] += scores[here] * weights[here][..., np.newaxis]
+        self._weights[there] += weights[here]
 
     def _finished(self, stop: int, blending: Blending) -> Classes:
         count = stop - self._row
@@ -132,7 +132,7 @@ class _Sums:
             answer = blending.decide((self._scores[:count] / known).astype(np.float32))
         classes = Classes(
             task=self._task,
-            core=Window(self._row, 0, count, self._width),
+            core=Window(self._row, self._part.column, count, self._part.width),
             valid=valid,
             index=None if answer is None else answer.classes,
             confidence=None if answer is None else answer.confidence,

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
 from ..catalog.records import ClassStat, Item, Output
 from ..io.image import Image, Window
+from ..io.part import Part
 from ..io.raster_out import ClassRasterSpec, ClassRasterWriter
 from ..io.srs import pixel_area
 from .classifier import Classifier
@@ -31,6 +33,7 @@ class ClassMap:
         path: Path,
         tags: dict[str, str],
         *,
+        part: Part | None = None,
         shown_as: tuple[int, int] | None = None,
     ) -> None:
         """Start the map of an open image.
@@ -40,24 +43,35 @@ class ClassMap:
             classifier: The model.
             path: Of the class raster.
             tags: Written into it.
-            shown_as: Height and width of the class raster; default those of the image. Its
+            part: What of the image is asked for; default all.
+            shown_as: Height and width of the class raster; default those of the part. Its
                 pixels take the nearest class.
         """
         self._classes = classifier.classes
         self._gives_confidence = classifier.gives_confidence
         self.size = (image.height, image.width)
         """Height and width of the image in pixels."""
-        height, width = shown_as or self.size
+        part = part or Part.whole(image)
+        self.part = part.window
+        """What of the image the class raster shows."""
+        self._is_masked = bool(part.limits)
+        height, width = shown_as or (self.part.height, self.part.width)
         self._enlarge = (
             None
             if (height, width) == self.size
-            else (_nearest(image.height, height), _nearest(image.width, width))
+            else (
+                self.part.row + _nearest(self.part.height, height),
+                self.part.column + _nearest(self.part.width, width),
+            )
+        )
+        transform = image.transform and image.transform @ Affine.translation(
+            self.part.column, self.part.row
         )
         self._spec = ClassRasterSpec(
             width=width,
             height=height,
             classes=classifier.classes,
-            transform=image.transform,
+            transform=transform,
             crs=image.crs,
             tags=tags,
         )
@@ -71,12 +85,12 @@ class ClassMap:
         self._counts = np.zeros(len(self._classes), np.int64)
         self._confidence = np.zeros(len(self._classes), np.float64)
         self._areas = np.zeros(len(self._classes), np.float64)
-        self._pixel_area = pixel_area(image.transform, image.crs)
+        self._pixel_area = pixel_area(transform, image.crs)
 
     @property
     def pixels(self) -> int:
         """How many pixels are fed to the model, those that only help their neighbours apart."""
-        return self.size[0] * self.size[1]
+        return self.part.height * self.part.width
 
     @property
     def is_complete(self) -> bool:
@@ -108,7 +122,7 @@ class ClassMap:
             core, (valid, index, confidence, *extras)
         )
         if not core.height or not core.width:
-            return  # a core that no pixel of a smaller class raster falls into
+            return  # a core that no pixel of the class raster falls into
         strip = self._strip(core)
         if index is not None and confidence is not None:
             self._check(valid, confidence)
@@ -179,7 +193,8 @@ class ClassMap:
             return Output(
                 item_id=item.id,
                 status="skipped",
-                reason="no valid pixels: every pixel is NoData",
+                reason="no valid pixels: every pixel is NoData"
+                + (" or outside the mask" if self._is_masked else ""),
                 item_sha256=item.sha256,
             )
         extras = self._extras.finish(raster_path)

@@ -12,6 +12,9 @@ from .extras import Extra
 from .network import Network
 from .windows import Tiling
 
+ROOM = 32 << 20
+"""Bytes of windows that wait between two stages, unless memory is short."""
+
 
 class Blending(Protocol):
     """What blending needs of a model."""
@@ -96,3 +99,5 @@ class Prepared:
     """What it computes on: ``CPU``, or the name of a GPU."""
     bands: tuple[int | str, ...] | None
     """0-based indexes or names of the bands it takes, in order; None for the first ones."""
+    room: int = ROOM
+    """Bytes of windows that may wait between two stages."""

@@ -10,10 +10,13 @@ from ..catalog.store import Catalog
 from ..io import sources
 from ..io.sources.options import ScanOptions
 from .argument_texts import as_text
+from .device import choose_device
 from .driver import Driver, Request
+from .environment import environment_of
 from .extras import checked_kinds
 from .inputs import check_name, check_paths
 from .late_model import LateModel
+from .memory import parse_bytes
 from .options import options_of
 from .progress import Show
 from .results import Run
@@ -31,6 +34,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     media: str | os.PathLike[str] | None = None,
     xy: Sequence[str] | None = None,
     arguments: Mapping[str, Any] | None = None,
+    environment: Mapping[str, Any] | None = None,
     classes: str | os.PathLike[str] | None = None,
     also: str | Sequence[str] = (),
     also_type: str = "uint8",
@@ -39,6 +43,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     force: bool = False,
     verify: int = 0,
     model_code: ModelCode = "refuse",
+    device: str = "auto",
+    max_memory: str | int | None = None,
     progress: Show | None = None,
 ) -> Run:
     """Classify images and keep the results in a catalog.
@@ -57,6 +63,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         xy: Columns of longitude and latitude of a table without geometry.
         arguments: Model arguments by name, as text or as Python values; see
             :data:`pixelcat.processors.options.ARGUMENTS`.
+        environment: What of the ground is classified, and on which grid, by the names of the
+            options (``extent``, ``extent_crs``, ``cell_size``, ``snap``, ``mask``, ``crs``,
+            ``nodata``) or as ArcGIS calls them; as text or as Python values.
         classes: A CSV or JSON file with value, name and color of each class, for a model that
             does not name them.
         also: Rasters to write beside each class raster: ``confidence``, ``probabilities`` (a band
@@ -75,6 +84,10 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         model_code: What to do with the Python raster function of a model that has one:
             ``refuse`` the model, ``run`` the code, which may do whatever you may do, or
             ``ignore`` the code and take the network alone.
+        device: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``; the first call that loads TensorFlow
+            decides for its process.
+        max_memory: What the process should stay below, ``"4G"`` or bytes; smaller windows and
+            queues are taken for it, with the same result.
         progress: Called as windows and images are finished, with a :class:`.progress.Progress`.
 
     Returns:
@@ -89,12 +102,17 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     """
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     check_paths(paths, Path(output))
+    choose_device(device)
+    limit = None if max_memory is None else parse_bytes(str(max_memory))
     look = ScanOptions.checked(layer=layer, photo_columns=photo_columns, media=media, xy=xy)
     named = None if classes is None else Path(classes)
     definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
     given = {name: as_text(value) for name, value in (arguments or {}).items()}
     options = replace(
-        options_of(definition, given), also=checked_kinds(also, also_type), also_type=also_type
+        options_of(definition, given),
+        environment=environment_of(environment or {}),
+        also=checked_kinds(also, also_type),
+        also_type=also_type,
     )
     check_asked(verify, options)
     request = Request(
@@ -108,7 +126,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     )
     scans = [scan for path in paths for scan in sources.scan(path, options=look)]
     check_name(out_features, [scan.dataset for scan in scans])
-    with LateModel(definition, options) as loaded:
+    with LateModel(definition, options, device, limit) as loaded:
         if not Path(output).exists():
             loaded.prepared()  # a model that cannot be used leaves no catalog behind
         with Catalog(output, create=True) as catalog:

@@ -12,6 +12,7 @@ from ..io.image import decoder
 from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
 from ..io.srs import reprojection
+from .cell_size import cell_size_notes
 from .classifier import Classifier, Prepared
 from .definition import ModelDefinition
 from .late_model import LateModel
@@ -22,7 +23,7 @@ from .progress import Meter, Show
 from .results import Run
 from .tensorflow_setup import software
 from .verify import Verifier, verify_run
-from .worker import Choose, Worker
+from .worker import Worker
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,12 +134,10 @@ class Driver:
         sweep(folder)
         pending = self._pending(run_id)
         meter = Meter(pending, self._show)
-        worker = self._worker(
-            prepared, prepared.classifier, tags=self._tags(run_id), advance=meter.window
-        )
+        worker = self._worker(prepared, prepared.classifier, tags=self._tags(run_id))
         done = 0
         try:
-            with closing(worker.run(self._tasks(pending, folder))) as outputs:
+            with closing(worker.run(self._tasks(pending, folder), meter.window)) as outputs:
                 for output in outputs:
                     self._catalog.record(run_id, output)
                     done += output.status == "done"
@@ -177,8 +176,8 @@ class Driver:
     ) -> tuple[Verification | None, tuple[str, ...], str]:
         """Compare class rasters; what was found, what to say of it, and how it ended."""
 
-        def worker(classifier: Classifier, choose: Choose) -> Worker:
-            return self._worker(prepared, classifier, choose=choose)
+        def worker(classifier: Classifier) -> Worker:
+            return self._worker(prepared, classifier)
 
         verifier = Verifier(prepared.classifier, windows=self._request.verify, seed=run_id)
         try:
@@ -199,6 +198,8 @@ class Driver:
             classifier,
             bands=prepared.bands,
             scale=self._request.options.photo_scale,
+            environment=self._request.options.environment,
+            room=prepared.room,
             **options,
         )
 
@@ -210,4 +211,11 @@ class Driver:
             name=self._request.out_features,
             embed=self._request.embed,
         )
-        return report(self._catalog, self._datasets, run, layers, (*notes, *remarks))
+        cells = cell_size_notes(
+            self._catalog,
+            run["id"],
+            list(self._datasets),
+            self._request.definition.properties,
+            self._request.options.environment.grid,
+        )
+        return report(self._catalog, self._datasets, run, layers, (*notes, *cells, *remarks))

@@ -4,6 +4,7 @@ from typing import Self
 
 from .classifier import Prepared
 from .definition import ModelDefinition
+from .device import check_device
 from .options import RunOptions
 from .prepare import prepare
 
@@ -11,10 +12,14 @@ from .prepare import prepare
 class LateModel:
     """A context manager; where nothing is pending the model is never loaded."""
 
-    def __init__(self, definition: ModelDefinition, options: RunOptions) -> None:
-        """Take what it is made of."""
+    def __init__(
+        self, definition: ModelDefinition, options: RunOptions, device: str, limit: int | None
+    ) -> None:
+        """Take what it is made of, the device it is to run on, and a limit of memory in bytes."""
         self._definition = definition
         self._options = options
+        self._device = device
+        self._limit = limit
         self._prepared: Prepared | None = None
 
     def prepared(self) -> Prepared:
@@ -25,7 +30,8 @@ class LateModel:
             UsageError: An argument does not fit it.
         """
         if self._prepared is None:
-            self._prepared = prepare(self._definition, self._options)
+            check_device(self._device)
+            self._prepared = prepare(self._definition, self._options, self._limit)
         return self._prepared
 
     def __enter__(self) -> Self:

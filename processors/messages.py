@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..catalog.records import Dataset, Item, Output
+from ..catalog.records import Dataset, Item, Output, OutputStatus
 from ..io.image import Window
 from .batch import Place
 from .class_map import ClassMap
@@ -44,11 +44,9 @@ class Task:
             "PIXELCAT_SOURCE": f"{self.dataset.uri}|{self.dataset.layer}|{self.item.source_key}",
         }
 
-    def failed(self, reason: str) -> Output:
+    def failed(self, reason: str, status: OutputStatus = "failed") -> Output:
         """Return the output of an image without a class map."""
-        return Output(
-            item_id=self.key, status="failed", reason=reason, item_sha256=self.item.sha256
-        )
+        return Output(item_id=self.key, status=status, reason=reason, item_sha256=self.item.sha256)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,15 +59,21 @@ class Begun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed:
-    """An image cannot be used."""
+    """An image cannot be used, or is not what was asked for."""
 
     task: Task
     reason: str
+    status: OutputStatus = "failed"
+
+    @property
+    def output(self) -> Output:
+        """What becomes of the image."""
+        return self.task.failed(self.reason, self.status)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pixels:
-    """A window to be classified, or one without any valid pixel in its core."""
+    """A window to be classified, or one of which no pixel gets a class."""
 
     task: Task
     place: Place
@@ -78,8 +82,10 @@ class Pixels:
     """Where the core lies in the window."""
     valid: NDArray[np.bool_]
     """Shape (height, width) of the window; False beyond the image."""
+    kept: NDArray[np.bool_]
+    """Shape (height, width) of the core; only these pixels get a class."""
     pixels: NDArray[Any] | None
-    """Shape (height, width, bands); None where no pixel of the core is valid."""
+    """Shape (height, width, bands); None where nobody needs the answer."""
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -112,7 +118,7 @@ class Scored:
 
     window: Pixels
     scores: NDArray[np.float32] | None
-    """Shape (height, width, classes); None where no pixel of the core is valid."""
+    """Shape (height, width, classes); None where nobody needs the answer."""
 
     @property
     def task(self) -> Task:

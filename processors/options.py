@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ..io.environment import Environment
 from ..io.resized import PhotoScale
 from .arguments import FUNCTION_ARGUMENTS, parse_arguments
 from .definition import ModelDefinition
@@ -51,16 +52,22 @@ class RunOptions:
     """What was given for a Python raster function, as text; it knows what that means."""
     timeout: float = DEFAULT_TIMEOUT
     """Seconds that a raster function may take for a call."""
+    environment: Environment = Environment()  # noqa: RUF009  frozen
     also: tuple[str, ...] = ()
     """Rasters written beside the class rasters: of :data:`.extras.KINDS`."""
     also_type: str = "uint8"
 
     def as_json(self) -> dict[str, Any]:
-        """Return what the catalog stores; of the rasters beside class rasters only if any."""
-        stored = asdict(self)
+        """Return what the catalog stores and knows a run by.
+
+        What is not asked for is left out: runs of catalogs from before there was one go on.
+        """
+        said = asdict(self)
+        if self.environment == Environment():
+            del said["environment"]
         if not self.also:
-            del stored["also"], stored["also_type"]
-        return stored
+            del said["also"], said["also_type"]
+        return said
 
     @property
     def photo_scale(self) -> PhotoScale:

@@ -1,5 +1,6 @@
 """What a run leaves for people: output feature classes, numbers, failures and notes."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ def report(
         notes: What is to be said.
     """
     rows = catalog.query(
-        "SELECT o.status, o.reason, d.layer, i.name, i.source_key FROM outputs o"
+        "SELECT o.status, o.reason, d.layer, i.name, i.source_key, i.status AS item FROM outputs o"
         " JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id"
         f" WHERE o.run_id = ? AND d.id IN ({', '.join('?' for _ in datasets)})"
         f" AND NOT {is_gone('i.reason')} ORDER BY o.item_id",
@@ -78,8 +79,16 @@ def report(
         skipped=states.count("skipped"),
         layers=tuple(layers),
         failures=tuple(_failure(row) for row in rows if row["status"] == "failed"),
-        notes=(*notes, *said),
+        notes=(*notes, *_skipped(rows), *said),
     )
+
+
+def _skipped(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say why images were skipped that could have been classified."""
+    reasons = Counter(
+        row["reason"] for row in rows if row["status"] == "skipped" and row["item"] == "ready"
+    )
+    return [f"{count} skipped: {reason}" for reason, count in reasons.most_common()]
 
 
 def _failure(row: Mapping[str, Any]) -> Failure:

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from ..catalog.errors import ModelError, UsageError
 from .augment import MAP_TURNS, PHOTO_TURNS, Turn, augmented, likely
-from .classifier import Prepared
+from .classifier import ROOM, Prepared
 from .decision import Decision
 from .definition import ModelDefinition
 from .extras import FullDecision, check_scores, no_scores
 from .formats import model_format
 from .formats.hints import NoSuchOutputError
 from .margin import with_margin
+from .memory import Budget
 from .network import Network
 from .options import RunOptions
 from .output_classes import Classes, excluded_class, output_classes
@@ -25,8 +26,15 @@ _THREES = 96
 """Sides that suit networks that divide them by 3 and by 2."""
 
 
-def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
+def prepare(
+    definition: ModelDefinition, options: RunOptions, max_memory: int | None = None
+) -> Prepared:
     """Load the network of a definition and compile it, or start its raster function.
+
+    Args:
+        definition: The model.
+        options: The arguments of the run.
+        max_memory: Bytes that the process should stay below.
 
     Raises:
         ModelError: The model cannot be used.
@@ -39,7 +47,8 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
     loaded = _loaded(definition, options)
     _check_asked(definition, options, loaded)
     network, field = _measured(definition, options, loaded)
-    tiling, notes = tiling_for(network, options, field)
+    budget = None if max_memory is None else Budget(max_memory, network)
+    tiling, notes = tiling_for(network, options, field, None if budget is None else budget.pixels)
     classes = _classes(definition, options, network)
     excluded, more = excluded_class(
         options.predict_background, definition.classes, classes, network
@@ -57,7 +66,7 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
             decision=FullDecision(final, options.also, options.also_type),
             scaling=options.scaling,
             tiling=tiling,
-            batch_of=options.batch_of,
+            batch_of=options.batch_of if budget is None else budget.batch_of(options.batch_of),
             blend=options.blend == "hann",
         ),
         network=network,
@@ -65,6 +74,7 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
         notes=notes + more,
         device=device_name(),
         bands=options.bands,
+        room=ROOM if budget is None else budget.room,
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..io.image import Image, RasterArray, Window
+from ..io.part import Part
 from .batch import Place
 from .messages import Pixels, Task
 from .windows import TileWindow, Tiling
@@ -15,29 +16,41 @@ _Beyond = tuple[tuple[int, int], tuple[int, int]]
 
 
 def read_window(
-    task: Task, image: Image, window: TileWindow, bands: tuple[int, ...], tiling: Tiling
+    task: Task,
+    image: Image,
+    part: Part,
+    window: TileWindow,
+    bands: tuple[int, ...],
+    tiling: Tiling,
 ) -> Pixels:
-    """Read a window.
+    """Read a window, unless nothing in it is asked for.
 
     Args:
         task: The image.
         image: The same, open.
+        part: What of it is to get classes.
         window: What to read, and which part of it is kept.
         bands: 0-based indexes, in the order of the model.
         tiling: Says what stands for pixels beyond the image.
     """
     area, core = window
-    raster, valid, beyond = _read(image, area, bands)
-    top, left = core.row - area.row, core.column - area.column
-    inner = (slice(top, top + core.height), slice(left, left + core.width))
+    reach = tiling.reach(window)
+    inner, place = _within(core, area), Place.of(task.key, image, area)
+    wanted = part.wanted(reach)
+    pixels, valid = None, np.zeros((area.height, area.width), np.bool_)
+    if wanted.any():
+        raster, valid, beyond = _read(image, area, bands)
+        pixels = _filled(raster, beyond, tiling) if valid[inner].any() else None
+    kept = valid[inner] & wanted[_within(core, reach)]
     return Pixels(
-        task=task,
-        place=Place.of(task.key, image, area),
-        core=core,
-        inner=inner,
-        valid=valid,
-        pixels=_filled(raster, beyond, tiling) if valid[inner].any() else None,
+        task=task, place=place, core=core, inner=inner, valid=valid, kept=kept, pixels=pixels
     )
+
+
+def _within(inner: Window, outer: Window) -> tuple[slice, slice]:
+    """Return where a window lies in an array of another one."""
+    top, left = inner.row - outer.row, inner.column - outer.column
+    return slice(top, top + inner.height), slice(left, left + inner.width)
 
 
 def read_whole_window(

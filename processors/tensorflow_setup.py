@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from ..io import native
+from .device import processors
 
 _FRAMES = (
     *("in user code", "Graph execution error", "Detected at node", "Stack trace", "Traceback"),
@@ -33,6 +34,8 @@ def tensorflow() -> ModuleType:
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
+    if processors() < (os.cpu_count() or 1):
+        tf.config.threading.set_intra_op_parallelism_threads(processors())
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     module: ModuleType = tf

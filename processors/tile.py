@@ -17,6 +17,7 @@ _GLOBAL = (
 )
 _CORE = 1024
 """Least side of a core that nobody asked for; beyond it less halo gains nothing."""
+_LEAST_CORE = 64
 _LARGEST_WINDOW = 1 << 28
 """Pixels."""
 
@@ -27,16 +28,22 @@ class _Halo(NamedTuple):
 
 
 def tiling_for(
-    network: Network, options: RunOptions, field: ReceptiveField
+    network: Network, options: RunOptions, field: ReceptiveField, most: int | None = None
 ) -> tuple[Tiling, tuple[str, ...]]:
     """Return how rasters are cut, and what the user should know about it.
+
+    Args:
+        network: The network.
+        options: What was asked.
+        field: What was measured.
+        most: Pixels of a window that memory has room for; None for any number.
 
     Raises:
         UsageError: What was asked leaves nothing of a window.
     """
     fixed = network.height is not None or network.width is not None
     grid = math.lcm(field.stride, options.tile_multiple)
-    height, width = _tile_size(network, options, field, grid)
+    height, width = _tile_size(network, options, field, grid, most)
     if height * width > _LARGEST_WINDOW:
         raise UsageError(f"a tile of {height} x {width} pixels is too large")
     stride = int(np.gcd.reduce([grid, height, width]))
@@ -46,15 +53,18 @@ def tiling_for(
     try:
         tiling = Tiling(
             height=height, width=width, padding=halo.padding, stride=stride, fixed=fixed,
-            margin=network.margin,
+            margin=network.margin, overlapping=options.blend == "hann",
         )  # fmt: skip
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return tiling, () if halo.note is None else (halo.note,)
+    notes = [] if halo.note is None else [halo.note]
+    if most is not None and height * width > most:
+        notes.append(f"a tile of {height} x {width} pixels needs more memory than was allowed")
+    return tiling, tuple(notes)
 
 
 def _tile_size(
-    network: Network, options: RunOptions, field: ReceptiveField, grid: int
+    network: Network, options: RunOptions, field: ReceptiveField, grid: int, most: int | None
 ) -> tuple[int, int]:
     """Return the window size on the grid: the network's only one, else what was asked.
 
@@ -65,6 +75,8 @@ def _tile_size(
     if options.tile_size is None and field.radius is not None:
         halo = round_up(max(field.radius, options.padding or 0, network.margin), grid)
         side = max(_CORE + 2 * halo, *asked, 4 * halo)
+        if most is not None:
+            side = max(min(side, math.isqrt(most) // grid * grid), _LEAST_CORE + 2 * halo)
         asked = (side, side)
     free = tuple(max(round_up(side, grid), 2 * grid) for side in asked)
     return network.height or free[0], network.width or free[1]

@@ -26,13 +26,13 @@ from .classifier import Classifier
 from .messages import Begun, Classes, Failed, Task
 from .options import RunOptions
 from .windows import TileWindow
-from .worker import Choose, Worker
+from .worker import Worker
 
 _CLOSE = 1e-4
 """Classes whose probabilities differ by less may swap by rounding: float32 sums of another
 order differ in the seventh digit, in deep networks in the fifth."""
 
-MakeWorker = Callable[[Classifier, Choose], Worker]
+MakeWorker = Callable[[Classifier], Worker]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,11 +83,11 @@ class Verifier:
             draw = random.Random(f"{self._seed} {task.key}")  # noqa: S311  no secret
             return sorted(draw.sample(every, min(plan[task.key], len(every))))
 
-        worker = make(self._classifier, choose)
+        worker = make(self._classifier)
         tasks = [each.task for each in done if each.task.key in plan]
         maps: dict[int, ClassMap] = {}
         failures = []
-        with closing(worker.answers(tasks)) as answers:
+        with closing(worker.answers(tasks, choose)) as answers:
             for message in answers:
                 match message:
                     case Begun():

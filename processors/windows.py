@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from ..io.image import Window
+from ..io.image import Window, overlap
 
 _LEAST_HALO = 32
 """Of windows that others are compared with."""
@@ -58,6 +58,8 @@ class Tiling:
     """Windows are whole blocks counted from the corner of the raster."""
     fill: Literal["reflect", "constant"] = "reflect"
     """What stands for pixels beyond the raster: the raster mirrored, or 0 (``np.pad``)."""
+    overlapping: bool = False
+    """The answers of overlapping windows are averaged, not cut to their cores."""
 
     def __post_init__(self) -> None:
         """Check that a core is left and that everything lies on the stride grid.
@@ -92,8 +94,26 @@ class Tiling:
         """Return the number of windows of a raster."""
         return len(self._rows(height)) * len(self._columns(width))
 
-    def windows(self, height: int, width: int) -> Iterator[TileWindow]:
-        """Yield the windows of a raster row by row; their cores cover each pixel once."""
+    def reach(self, window: TileWindow) -> Window:
+        """Return the pixels whose classes depend on the answer for a window."""
+        return window.window if self.overlapping else window.core
+
+    def windows(
+        self, height: int, width: int, within: Window | None = None
+    ) -> Iterator[TileWindow]:
+        """Yield the windows of a raster row by row; their cores cover each pixel once.
+
+        Args:
+            height: Of the raster in pixels.
+            width: The same.
+            within: Leave out windows on which no pixel in here depends.
+        """
+        area = within or Window(0, 0, height, width)
+        for window in self._all_windows(height, width):
+            if overlap(self.reach(window), area) is not None:
+                yield window
+
+    def _all_windows(self, height: int, width: int) -> Iterator[TileWindow]:
         columns = self._columns(width)
         for row in self._rows(height):
             for column in columns:

@@ -14,16 +14,18 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from ..catalog.errors import ItemError
+from ..catalog.errors import ItemError, NotAskedError
 from ..catalog.records import Output
+from ..io.environment import Environment
 from ..io.image import Image, open_image
+from ..io.part import Part
 from ..io.resized import PhotoScale
 from ..io.sources import Fetch, reader
 from .answers import AskClasses, Asking, AskScores
 from .bands import band_indexes
 from .blend import blended
 from .class_map import ClassMap
-from .classifier import Classifier
+from .classifier import ROOM, Classifier
 from .messages import Begun, Classes, Failed, Pixels, Task
 from .pipeline import in_background
 from .read_window import read_window
@@ -35,8 +37,6 @@ Choose = Callable[[Task, Iterator[TileWindow]], Iterable[TileWindow]]
 Advance = Callable[[int, int, int], None]
 """Called with the number of an item, pixels of a window, and pixels of the image, as fed."""
 
-_ROOM = 32 << 20
-"""Bytes of windows that wait between two stages."""
 _MESSAGE = 1 << 19
 """Bytes that stand for a message without pixels: it may keep an image open."""
 _KINDS = 4
@@ -53,9 +53,9 @@ class Worker:
         *,
         bands: tuple[int | str, ...] | None = None,
         scale: PhotoScale | None = None,
+        environment: Environment | None = None,
         tags: dict[str, str] | None = None,
-        choose: Choose | None = None,
-        advance: Advance | None = None,
+        room: int = ROOM,
     ) -> None:
         """Set a worker up.
 
@@ -63,31 +63,45 @@ class Worker:
             classifier: The model.
             bands: Bands to feed it, by 0-based index or name; None for the first ones.
             scale: How large photos are fed to it; None for their own size.
+            environment: What of the ground is asked for, and on which grid; None for images
+                as they are.
             tags: Written into every class raster.
-            choose: Which windows are wanted, for :meth:`answers`; None for all.
-            advance: Told of each window that is in its class map.
+            room: Bytes of windows that may wait between two stages.
         """
         self._classifier = classifier
         self._bands = bands or tuple(range(classifier.bands))
         """Empty for all of an image."""
         self._scale = scale or PhotoScale()
+        self._environment = environment or Environment()
         self._tags = tags or {}
-        self._choose = choose or (lambda _, windows: windows)
-        self._advance = advance or (lambda *_: None)
+        self._room = room
 
-    def run(self, tasks: Iterable[Task]) -> Generator[Output, None, None]:
+    def run(
+        self, tasks: Iterable[Task], advance: Advance = lambda *_: None
+    ) -> Generator[Output, None, None]:
         """Classify images; yields one output per task as each is finished.
 
         Reading, classifying and writing overlap; the queues between them hold no more
         than a few batches, whatever the size of the images.
-        """
-        return self._write(self.answers(tasks))
 
-    def answers(self, tasks: Iterable[Task]) -> Generator[Begun | Failed | Classes, None, None]:
-        """Classify images; yields the classes of their windows and writes nothing."""
-        windows = in_background(self._read(tasks), room=_ROOM, size=_bytes)
+        Args:
+            tasks: The images.
+            advance: Told of each window that is in its class map.
+        """
+        return self._write(self.answers(tasks), advance)
+
+    def answers(
+        self, tasks: Iterable[Task], choose: Choose | None = None
+    ) -> Generator[Begun | Failed | Classes, None, None]:
+        """Classify images; yields the classes of their windows and writes nothing.
+
+        Args:
+            tasks: The images.
+            choose: Which windows of an image are wanted; None for all.
+        """
+        windows = in_background(self._read(tasks, choose), room=self._room, size=_bytes)
         return in_background(
-            self._classes(windows), room=_ROOM, size=_bytes, stop=self._classifier.close
+            self._classes(windows), room=self._room, size=_bytes, stop=self._classifier.close
         )
 
     def _classes(
@@ -99,31 +113,48 @@ class Worker:
         scored = self._in_batches(windows, AskScores(blending))
         return blended(scored, blending, self._classifier.tiling)
 
-    def _read(self, tasks: Iterable[Task]) -> Iterator[Begun | Failed | Pixels]:
+    def _read(
+        self, tasks: Iterable[Task], choose: Choose | None
+    ) -> Iterator[Begun | Failed | Pixels]:
         for _, group in groupby(tasks, key=lambda task: task.dataset.id):
             first = next(group)
             with reader(first.dataset) as fetch:
                 for task in (first, *group):
-                    yield from self._read_task(task, fetch)
+                    yield from self._read_task(task, fetch, choose)
 
-    def _read_task(self, task: Task, fetch: Fetch) -> Iterator[Begun | Failed | Pixels]:
+    def _read_task(
+        self, task: Task, fetch: Fetch, choose: Choose | None
+    ) -> Iterator[Begun | Failed | Pixels]:
         try:
-            with open_image(fetch(task.item)) as stored, self._scale.of(stored) as image:
+            with (
+                open_image(fetch(task.item)) as stored,
+                self._environment.of(stored) as placed,
+                self._scale.of(placed) as image,
+                self._environment.part_of(image) as part,
+            ):
                 bands = band_indexes(image, self._bands or tuple(range(image.bands)))
-                tags = {**self._tags, **task.tags}
-                yield Begun(task=task, class_map=self._class_map(task, stored, image, tags))
+                yield Begun(task=task, class_map=self._class_map(task, placed, image, part))
                 tiling = self._classifier.tiling
-                for window in self._choose(task, tiling.windows(image.height, image.width)):
-                    yield read_window(task, image, window, bands, tiling)
+                windows = tiling.windows(image.height, image.width, within=part.window)
+                for window in windows if choose is None else choose(task, windows):
+                    yield read_window(task, image, part, window, bands, tiling)
+        except NotAskedError as error:
+            yield Failed(task=task, reason=str(error), status="skipped")
         except ItemError as error:
             yield Failed(task=task, reason=str(error))
         except MemoryError:
             yield Failed(task=task, reason=_TOO_LARGE)
 
-    def _class_map(self, task: Task, stored: Image, image: Image, tags: dict[str, str]) -> ClassMap:
-        shown = stored if self._scale.keep_size else image
+    def _class_map(self, task: Task, placed: Image, image: Image, part: Part) -> ClassMap:
+        """Return the map of an image, of a photo at its own size where that is asked for."""
+        resized = image is not placed and self._scale.keep_size
         return ClassMap(
-            image, self._classifier, task.raster, tags, shown_as=(shown.height, shown.width)
+            image,
+            self._classifier,
+            task.raster,
+            {**self._tags, **task.tags},
+            part=part,
+            shown_as=(placed.height, placed.width) if resized else None,
         )
 
     def _in_batches(
@@ -159,7 +190,9 @@ class Worker:
             for task in {id(m.task): m.task for m in members}.values():
                 yield Failed(task=task, reason=reason)
 
-    def _write(self, stream: Iterator[Begun | Failed | Classes]) -> Generator[Output, None, None]:
+    def _write(
+        self, stream: Iterator[Begun | Failed | Classes], advance: Advance
+    ) -> Generator[Output, None, None]:
         open_maps: dict[int, tuple[ClassMap, float]] = {}
         settled: set[int] = set()
         try:
@@ -171,9 +204,9 @@ class Worker:
                     open_maps[key] = (message.class_map, time.monotonic())
                     continue
                 output = (
-                    message.task.failed(message.reason)
+                    message.output
                     if isinstance(message, Failed)
-                    else self._add(open_maps, message)
+                    else self._add(open_maps, message, advance)
                 )
                 if output is not None:
                     settled.add(key)
@@ -186,7 +219,9 @@ class Worker:
             for key in list(open_maps):
                 self._abandon(open_maps, key)
 
-    def _add(self, open_maps: dict[int, tuple[ClassMap, float]], message: Classes) -> Output | None:
+    def _add(
+        self, open_maps: dict[int, tuple[ClassMap, float]], message: Classes, advance: Advance
+    ) -> Output | None:
         """Add a core to its map; the output once the map is complete."""
         class_map, started = open_maps[message.task.key]
         try:
@@ -195,8 +230,7 @@ class Worker:
             )
         except ItemError as error:
             return message.task.failed(str(error))
-        core = message.core
-        self._advance(message.task.key, core.height * core.width, class_map.pixels)
+        advance(message.task.key, message.core.height * message.core.width, class_map.pixels)
         if not class_map.is_complete:
             return None
         del open_maps[message.task.key]

@@ -419,3 +419,22 @@ def test_a_catalog_of_before_learns_of_them(tmp_path: Path, photos: Path, model_
     connection.close()
     run = classify(photos, model=model_emd, output=tmp_path / "r.gpkg", also="confidence")
     assert (run.done, len(run.sql("select * from extra_rasters"))) == (3, 3)
+
+
+def test_with_an_extent_they_are_that_part_of_the_whole(
+    tmp_path: Path, keras_net: Function, write_raster: Function
+) -> None:
+    keras_net(poolings=1, seed=3).save(tmp_path / "net.keras")
+    write_raster(tmp_path / "a.tif", noise((150, 130)), **GROUND)
+    asked = {
+        "model": tmp_path / "net.keras", "output": tmp_path / "r.gpkg", "also": ALL,
+        "also_type": "float32", "arguments": {"tile_size": 32},
+    }  # fmt: skip
+    whole = rasters(classify(tmp_path / "a.tif", **asked))
+    extent = (500_200, 4_998_800, 501_100, 4_999_700)
+    part = rasters(classify(tmp_path / "a.tif", environment={"extent": extent}, **asked))
+    for kind in ("class", *ALL):
+        assert part[kind].stored.shape[1:] == (90, 90)
+        assert part[kind].place == part["class"].place
+        expected = whole[kind].stored[:, 30:120, 20:110]
+        np.testing.assert_allclose(part[kind].stored, expected, atol=2e-5)

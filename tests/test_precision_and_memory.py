@@ -1,5 +1,7 @@
 """Fewer bits than float32, and batches that memory has no room for."""
 
+import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 
 from pixelcat import classify
-from pixelcat.catalog.errors import ItemError
+from pixelcat.catalog.errors import ItemError, UsageError
+from pixelcat.processors import device
+from pixelcat.processors.memory import bytes_per_pixel, parse_bytes
+from pixelcat.processors.options import RunOptions
+from pixelcat.processors.receptive_field import measure
 from pixelcat.processors.tensorflow_setup import tensorflow
+from pixelcat.processors.tile import tiling_for
 
 Function = Callable[..., Any]
 TOO_MANY = 1 << 44
@@ -71,15 +79,14 @@ def test_a_single_window_that_is_too_large_fails_its_image(
 def scene(tmp_path: Path, unet: Any) -> Path:
     pixels = np.random.default_rng(1).integers(0, 256, (unet.input_shape[-1], 90, 70), np.uint8)
     path = tmp_path / "scene.tif"
-    with rasterio.open(
-        path, "w", driver="GTiff", width=70, height=90, count=len(pixels), dtype="uint8"
-    ) as file:
+    profile = {"driver": "GTiff", "width": 70, "height": 90, "count": len(pixels)}
+    place = {"crs": "EPSG:32633", "transform": Affine(1, 0, 5e5, 0, -1, 5e6)}
+    with rasterio.open(path, "w", dtype="uint8", **profile, **place) as file:
         file.write(pixels)
     return path
 
 
 @pytest.mark.parametrize("blend", ["crop", "hann"])
-@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_bfloat16_is_a_choice_that_says_what_it_changes(
     tmp_path: Path, unet: Any, scene: Path, blend: str
 ) -> None:
@@ -98,3 +105,123 @@ def test_bfloat16_is_a_choice_that_says_what_it_changes(
     said = "it was float32" in notes[0]  # a machine without bfloat16
     assert said == (different == 0)
     assert said or "sampled pixels another class" in notes[0]
+
+
+# devices
+
+
+@pytest.mark.parametrize("name", ["tpu", "cpu:0", "gpu:", "gpu:x", ""])
+def test_a_device_that_is_none_is_a_usage_error(tmp_path: Path, scene: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="--device"):
+        classify(scene, model="none.keras", output=tmp_path / "r.gpkg", device=name)
+
+
+def test_a_gpu_that_is_not_there_is_a_usage_error(tmp_path: Path, unet: Any, scene: Path) -> None:
+    if tensorflow().config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    unet.save(tmp_path / "net.keras")
+    with pytest.raises(UsageError, match="finds no such GPU"):
+        classify(scene, model=tmp_path / "net.keras", output=tmp_path / "r.gpkg", device="gpu:3")
+    assert not (tmp_path / "r.gpkg").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "400000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4.0),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({}, None),
+    ],
+)
+def test_the_quota_of_a_container_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], expected: float | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(device, "_CGROUPS", tmp_path)
+    assert device._quota() == expected
+    assert 1 <= device.processors() <= (os.cpu_count() or 1)
+
+
+# a limit on memory
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4G", 4 << 30), ("1500M", 1500 << 20), ("2.5 GB", 5 << 29), ("512k", 1 << 19), ("77", 77)],
+)
+def test_sizes_as_people_write_them(text: str, size: int) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "G", "-1G", "4T", "lots", "1,5G"])
+def test_what_is_no_size_is_a_usage_error(tmp_path: Path, scene: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="--max-memory"):
+        classify(scene, model="none.keras", output=tmp_path / "r.gpkg", max_memory=text)
+
+
+def test_less_than_the_libraries_take_is_a_usage_error(
+    tmp_path: Path, unet: Any, scene: Path
+) -> None:
+    unet.save(tmp_path / "net.keras")
+    with pytest.raises(UsageError, match="before it reads a pixel"):
+        classify(scene, model=tmp_path / "net.keras", output=tmp_path / "r.gpkg", max_memory="100M")
+
+
+def test_a_limit_makes_windows_smaller_and_nothing_else(unet: Any, prepared: Function) -> None:
+    free = prepared(unet)
+    most = free.classifier.tiling.height**2 // 9
+    field = measure(free.network)
+    limited, notes = tiling_for(free.network, RunOptions(), field, most)
+    assert most / 2 < limited.height * limited.width <= most
+    assert limited.stride == free.classifier.tiling.stride
+    assert limited.padding == free.classifier.tiling.padding
+    assert notes == ()
+
+
+def test_a_window_that_was_asked_for_stays_and_says_that_it_is_large(
+    unet: Any, prepared: Function
+) -> None:
+    network = prepared(unet).network
+    asked = RunOptions(tile_size=(512, 512))
+    tiling, notes = tiling_for(network, asked, measure(network), 256 * 256)
+    assert (tiling.height, tiling.width) == (512, 512)
+    assert "more memory than was allowed" in notes[0]
+
+
+def test_the_class_map_is_the_same_with_little_memory(
+    tmp_path: Path, unet: Any, scene: Path
+) -> None:
+    """The limit lies a little above what a process holds, so windows are small."""
+    unet.save(tmp_path / "net.keras")
+    held = re.search(r"holds (\d+)M", str(_refusal(tmp_path / "net.keras", scene, tmp_path)))
+    assert held
+    hashes = []
+    for name, limit in (("free", None), ("short", f"{int(held[1]) + 20}M")):
+        run = classify(
+            scene, model=tmp_path / "net.keras", output=tmp_path / f"{name}.gpkg", max_memory=limit
+        )
+        with rasterio.open(next(run.rasters.glob("*.tif"))) as file:
+            hashes.append(file.read(1).tobytes())
+    assert hashes[0] == hashes[1]
+
+
+def _refusal(model: Path, scene: Path, folder: Path) -> UsageError:
+    with pytest.raises(UsageError, match="holds") as caught:
+        classify(scene, model=model, output=folder / "none.gpkg", max_memory="1M")
+    return caught.value
+
+
+def test_what_a_network_holds_counts_what_is_alive_at_once(prepared: Function) -> None:
+    """Twice the input and output of the widest layer, at least, and less than all layers."""
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    inputs = values = layers.Input((None, None, 3))
+    for _ in range(6):
+        values = layers.Conv2D(16, 3, padding="same", activation="relu")(values)
+    network = prepared(keras.Model(inputs, layers.Conv2D(2, 1)(values))).network
+    both = 2 * 4 * (16 + 16)
+    assert both <= bytes_per_pixel(network) < 2 * both

@@ -270,6 +270,23 @@ def test_photos_of_a_survey_are_classified_and_the_same_arguments_go_on(
     assert classify(survey, **asked, arguments={"padding": 3}).id != run.id
 
 
+def test_an_extent_leaves_the_answers_of_a_function_as_they_are(
+    tmp_path: Path, write_raster: Function, read_raster: Function
+) -> None:
+    path = model(tmp_path / "m", "Neighbours", ImageHeight=32, ImageWidth=32)
+    pixels = np.random.default_rng(5).integers(1, 256, (3, 101, 77), np.uint8)
+    scene = write_raster(tmp_path / "a.tif", pixels, **UTM)
+    west, north = UTM["transform"] @ (13, 41)
+    east, south = UTM["transform"] @ (70, 88)
+    run = classify(
+        scene, model=path, output=tmp_path / "r.gpkg", model_code="run", arguments={"padding": 2},
+        environment={"extent": (west, south, east, north)},
+    )  # fmt: skip
+    (raster,) = run.rasters.iterdir()
+    expected = neighbours(pixels, np.ones(pixels.shape[1:], np.bool_))
+    assert (read_raster(raster) == expected[41:88, 13:70]).all()
+
+
 # what a bad function does
 
 

@@ -254,3 +254,36 @@ def test_windows_to_compare_with_see_further(tiling: Tiling, height: int, paddin
     other = wider(tiling)
     assert (other.height, other.width, other.padding) == (height, height, padding)
     assert other.stride == tiling.stride
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"extent": (500_105, 4_997_500, 501_500, 4_999_305)},
+        {"cell_size": 17, "snap": "grid.tif"},
+        {"extent": (500_105, 4_998_500, 501_500, 4_999_305), "cell_size": 25},
+        {"mask": "mask.tif"},
+    ],
+)
+def test_what_was_asked_of_the_ground_is_compared_and_no_more(
+    environment: dict[str, Any], tmp_path: Path, net: Path, scene: Path, write_raster: Function
+) -> None:
+    mask = np.zeros((1, 40, 40), np.uint8)
+    mask[:, 5:30, 10:] = 1
+    place = {"transform": Affine(60, 0, 500_000, 0, -60, 5_000_000), "crs": GROUND["crs"]}
+    write_raster(tmp_path / "mask.tif", mask, nodata=0, **place)
+    grid = {"transform": Affine(17, 0, 500_003, 0, -17, 5_000_001), "crs": GROUND["crs"]}
+    write_raster(tmp_path / "grid.tif", mask, **grid)
+    asked = {
+        name: tmp_path / value if isinstance(value, str) else value
+        for name, value in environment.items()
+    }
+    run = classify(
+        scene, model=net, output=tmp_path / "r.gpkg", verify=1000, environment=asked,
+        arguments={"tile_size": 64},
+    )  # fmt: skip
+    assert run.done == 1, run.failures
+    (output,) = run.sql("select width * height as pixels, valid_pixels from outputs")
+    assert run.verification.pixels == output["pixels"]
+    assert run.verification.differ == 0
+    assert output["valid_pixels"] > 1000

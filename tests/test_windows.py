@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,6 +60,31 @@ def test_cores_cover_every_pixel_exactly_once(tiling: Tiling, height: int, width
         assert core.row + core.height <= height
         assert core.column + core.width <= width
     assert (covered == 1).all()
+
+
+@settings(deadline=None, max_examples=300)
+@given(tiling=tilings(), height=sides, width=sides, overlapping=st.booleans(), data=st.data())
+def test_windows_on_which_nothing_in_an_area_depends_are_left_out(
+    tiling: Tiling, height: int, width: int, overlapping: bool, data: st.DataObject
+) -> None:
+    tiling = replace(tiling, overlapping=overlapping)
+    row, column = (data.draw(st.integers(0, side - 1)) for side in (height, width))
+    area = Window(
+        row,
+        column,
+        data.draw(st.integers(1, height - row)),
+        data.draw(st.integers(1, width - column)),
+    )
+    wanted = np.zeros((height, width), np.bool_)
+    wanted[row : row + area.height, column : column + area.width] = True
+    expected = []
+    for each in tiling.windows(height, width):
+        reach = each.window if overlapping else each.core
+        if wanted[
+            reach.row : reach.row + reach.height, reach.column : reach.column + reach.width
+        ].any():
+            expected.append(each)
+    assert list(tiling.windows(height, width, within=area)) == expected
 
 
 @settings(deadline=None, max_examples=300)

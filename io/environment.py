@@ -1,0 +1,66 @@
+"""What ArcGIS calls the environment: which part of the ground, and on which grid."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from ..catalog.errors import NotAskedError
+from .extent import Extent
+from .grid import GridOptions
+from .image import Image
+from .mask import Mask
+from .nodata import with_nodata
+from .part import Part
+from .warped import on_grid
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """What is asked for of every image; by default all of it as it is."""
+
+    extent: Extent | None = None
+    mask: Mask | None = None
+    grid: GridOptions = GridOptions()  # noqa: RUF009  frozen
+    nodata: tuple[float, ...] = ()
+    """Values that mark NoData besides those that a file declares; one, or one per band."""
+
+    def of(self, image: Image) -> Image:
+        """Return an image as it is to be read, or itself where nothing is asked.
+
+        Raises:
+            NotAskedError: Something on the ground is asked for, and it is a photo.
+            ItemError: It cannot be brought to the grid.
+        """
+        image = with_nodata(image, self.nodata)
+        if not self.options:
+            return image
+        if image.transform is None:
+            raise NotAskedError(f"has no place on the ground; {self.options[0]} cannot apply")
+        return on_grid(image, self.grid.grid_of(image))
+
+    @contextmanager
+    def part_of(self, image: Image) -> Iterator[Part]:
+        """Give what of an image, as :meth:`of` returned it, is to get a class.
+
+        Raises:
+            NotAskedError: Nothing.
+            ItemError: It cannot be told where the image lies.
+        """
+        part = Part.whole(image) if self.extent is None else self.extent.part_of(image)
+        with ExitStack() as opened:
+            if self.mask is not None:
+                limit = opened.enter_context(self.mask.over(image))
+                part = replace(part, limits=(*part.limits, limit))
+            yield part
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Those that ask for something on the ground, as they are called."""
+        asked = {
+            "--extent": self.extent,
+            "--mask": self.mask,
+            "--cell-size": self.grid.cell_size,
+            "--crs": self.grid.crs,
+            "--snap": self.grid.snap,
+        }
+        return tuple(name for name, value in asked.items() if value is not None)

@@ -1,0 +1,144 @@
+"""Grids: where the pixels of an image lie, and where they are to lie."""
+
+import math
+from dataclasses import dataclass
+
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+from rasterio.warp import calculate_default_transform
+
+from ..catalog.errors import ItemError, first_line
+from . import srs
+from .extent import Bounds, bounds_of, first_centre
+from .image import Image
+from .raster import GDAL_ERRORS
+
+_ALIGNED = 1e-6
+"""Pixels by which grids may differ and still be one."""
+_COARSER = 1.001
+"""Times the area of a pixel from which on pixels are averaged."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """Pixels on the ground."""
+
+    transform: Affine
+    width: int
+    height: int
+    crs: str | None
+    """WKT."""
+    is_coarser: bool = False
+    """Whether the pixels are larger than those of the image that is brought here."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """Least x and y, greatest x and y."""
+        return bounds_of(self.transform, self.width, self.height)
+
+    def is_of(self, image: Image) -> bool:
+        """Return whether an image has this grid already."""
+        if image.transform is None or (self.width, self.height) != (image.width, image.height):
+            return False
+        corners = ((0, 0), (self.width, 0), (0, self.height))
+        apart = [~image.transform @ (self.transform @ corner) for corner in corners]
+        return same_system(self.crs, image.crs) and all(
+            abs(a - b) < _ALIGNED
+            for there, corner in zip(apart, corners, strict=True)
+            for a, b in zip(there, corner, strict=True)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snap:
+    """The grid that pixels are aligned to: one of its corners."""
+
+    x: float
+    y: float
+    crs: str | None
+    """``EPSG:n`` or WKT; None where the raster names none."""
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GridOptions:
+    """The grid on which images are classified; as they are where nothing is asked."""
+
+    cell_size: float | None = None
+    """In units of the reference system."""
+    crs: str | None = None
+    """``EPSG:n`` or WKT."""
+    snap: Snap | None = None
+
+    def grid_of(self, image: Image) -> Grid:
+        """Return the grid on which an image with a place on the ground is classified.
+
+        Raises:
+            ItemError: There is none.
+        """
+        if image.transform is None:
+            raise ValueError("an image without a place on the ground has no grid")
+        own = Grid(transform=image.transform, width=image.width, height=image.height, crs=image.crs)
+        if self == GridOptions():
+            return own
+        grid = own if self.crs is None else _default_grid(own, srs.definition(self.crs))
+        self._check_snap(grid.crs)
+        cell = (self.cell_size, self.cell_size) if self.cell_size else _cell(grid.transform)
+        return _laid_out(grid, cell, self.snap)
+
+    def _check_snap(self, crs: str | None) -> None:
+        if self.snap is not None and not same_system(self.snap.crs, crs):
+            raise ItemError(
+                f"is not in the reference system of the snap raster {self.snap.path}; give"
+                f" --crs {srs.short_name(self.snap.crs or '')}"
+            )
+
+
+def same_system(one: str | None, other: str | None) -> bool:
+    """Return whether two reference systems, as WKT or ``EPSG:n``, are the same."""
+    if one is None or other is None or one == other:
+        return one == other
+    try:
+        return bool(CRS.from_user_input(one) == CRS.from_user_input(other))
+    except CRSError:
+        return False
+
+
+def _default_grid(own: Grid, crs: str) -> Grid:
+    """Return the grid in another reference system, with pixels about as large as before."""
+    if same_system(own.crs, crs):
+        return own
+    if own.crs is None:
+        raise ItemError("has no reference system; --crs cannot apply")
+    try:
+        transform, width, height = calculate_default_transform(
+            own.crs, crs, own.width, own.height, *own.bounds
+        )
+    except (*GDAL_ERRORS, CRSError) as error:
+        raise ItemError(
+            f"cannot be brought to {srs.short_name(crs)}: {first_line(error)}"
+        ) from error
+    return Grid(transform=transform, width=int(width or 0), height=int(height or 0), crs=crs)
+
+
+def _cell(transform: Affine) -> tuple[float, float]:
+    return math.hypot(transform.a, transform.d), math.hypot(transform.b, transform.e)
+
+
+def _laid_out(grid: Grid, cell: tuple[float, float], snap: Snap | None) -> Grid:
+    """Return north-up pixels of a size whose centres are within the bounds of a grid.
+
+    They are counted from the upper left corner, or from that of the snap raster.
+    """
+    west, south, east, north = grid.bounds
+    x, y = (west, north) if snap is None else (snap.x, snap.y)
+    left, right = (first_centre((side - x) / cell[0]) for side in (west, east))
+    top, bottom = (first_centre((y - side) / cell[1]) for side in (north, south))
+    return Grid(
+        transform=Affine(cell[0], 0, x + left * cell[0], 0, -cell[1], y - top * cell[1]),
+        width=max(1, right - left),
+        height=max(1, bottom - top),
+        crs=grid.crs,
+        is_coarser=cell[0] * cell[1] > _COARSER * abs(grid.transform.determinant),
+    )

@@ -1,0 +1,167 @@
+"""Masks: pixels that are to get a class, by the polygons of a layer or the NoData of a raster."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import Transformer
+from pyproj.exceptions import ProjError
+from rasterio.enums import Resampling
+from rasterio.features import rasterize
+
+from ..catalog.errors import ItemError, NotAskedError, SourceError, UsageError
+from .content import digest
+from .extent import Extent, bounds_of
+from .grid import Grid
+from .image import Image, Window, open_image
+from .layer_shapes import LayerShapes, is_layer, read_shapes
+from .part import Limit
+from .raster import declares_nodata
+from .warped import Warped
+
+_AREAS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mask:
+    """A file that says where pixels get a class."""
+
+    path: str
+    layer: str | None = None
+    sha256: str
+    """Of its polygons, or of the raster file."""
+    is_raster: bool
+
+    @classmethod
+    def of_file(cls, path: Path, layer: str | None) -> "Mask":
+        """Return the mask in a file.
+
+        Raises:
+            UsageError: No polygons in it, a raster that masks nothing, or several layers.
+            SourceError: It cannot be read.
+        """
+        where = str(path.resolve())
+        if is_layer(path):
+            shapes = _polygons(path, layer)
+            return cls(path=where, layer=layer, sha256=shapes.sha256, is_raster=False)
+        try:
+            with open_image(path) as image:
+                if image.transform is None:
+                    raise ItemError("has no place on the ground")
+            if not declares_nodata(path):
+                raise UsageError(
+                    f"--mask {path} declares no NoData, so it leaves nothing out; declare it"
+                    " (gdal_edit -a_nodata 0), or give polygons"
+                )
+            return cls(path=where, sha256=digest(path), is_raster=True)
+        except ItemError as error:
+            raise SourceError(f"--mask {path}: {error}") from error
+
+    @contextmanager
+    def over(self, image: Image) -> Iterator[Limit]:
+        """Give what tells which pixels of an image have their centre inside.
+
+        Raises:
+            NotAskedError: None has.
+            ItemError: The image has no reference system, or none with a way to the mask's.
+        """
+        if self.is_raster:
+            with open_image(Path(self.path)) as mask:
+                yield _valid_in(mask, image)
+        else:
+            yield _Polygons(_placed(self, image.crs), image).inside
+
+
+class _Polygons:
+    """Polygons over an image."""
+
+    def __init__(self, shapes: NDArray[Any], image: Image) -> None:
+        if image.transform is None:
+            raise ValueError("polygons cannot lie over an image without a place on the ground")
+        self._shapes = shapes
+        self._tree = shapely.STRtree(shapes)
+        self._transform = image.transform
+        if not len(self._near(Window(0, 0, image.height, image.width))):
+            raise NotAskedError("lies outside the mask")
+
+    def inside(self, window: Window) -> NDArray[np.bool_]:
+        shapes = self._shapes[self._near(window)]
+        if not len(shapes):
+            return np.zeros((window.height, window.width), np.bool_)
+        burnt = rasterize(
+            ((shape, 1) for shape in shapes),
+            out_shape=(window.height, window.width),
+            transform=self._transform @ Affine.translation(window.column, window.row),
+            dtype=np.uint8,
+        )
+        inside: NDArray[np.bool_] = burnt != 0
+        return inside
+
+    def _near(self, window: Window) -> NDArray[np.int64]:
+        corner = self._transform @ Affine.translation(window.column, window.row)
+        box = shapely.box(*bounds_of(corner, window.width, window.height))
+        near: NDArray[np.int64] = self._tree.query(box)
+        return near
+
+
+def _valid_in(mask: Image, image: Image) -> Limit:
+    """Return what tells which pixels have a centre in a valid pixel of a raster.
+
+    Raises:
+        NotAskedError: The raster lies elsewhere.
+        ItemError: One has a reference system and the other has none.
+    """
+    if image.transform is None or mask.transform is None:
+        raise ValueError("a mask lies over an image where both have a place on the ground")
+    if (image.crs is None) != (mask.crs is None):
+        raise ItemError("cannot be masked: either it or the mask has no reference system")
+    bounds = bounds_of(mask.transform, mask.width, mask.height)
+    try:
+        Extent(bounds=bounds, crs=mask.crs).part_of(image)
+    except NotAskedError:
+        raise NotAskedError("lies outside the mask") from None
+    grid = Grid(transform=image.transform, width=image.width, height=image.height, crs=image.crs)
+    there = Warped(mask, grid, Resampling.nearest)
+    return lambda window: there.read(window, (0,)).valid
+
+
+def _polygons(path: Path, layer: str | None) -> LayerShapes:
+    found = read_shapes(path, layer, "--mask")
+    areas = found.shapes[np.isin(shapely.get_type_id(found.shapes), _AREAS)]
+    if not len(areas):
+        raise UsageError(f"--mask {path} has no polygons")
+    return LayerShapes(shapes=areas, crs=found.crs)
+
+
+@lru_cache(maxsize=2)
+def _loaded(mask: Mask) -> LayerShapes:
+    return _polygons(Path(mask.path), mask.layer)
+
+
+@lru_cache(maxsize=4)
+def _placed(mask: Mask, crs: str | None) -> NDArray[Any]:
+    """Return the polygons of a mask in the reference system of an image.
+
+    Raises:
+        ItemError: There is no way, or no reference system.
+    """
+    found = _loaded(mask)
+    if found.crs is None or found.crs == crs:
+        return found.shapes
+    if crs is None:
+        raise ItemError("has no reference system, and the mask has one")
+    try:
+        transformer = Transformer.from_crs(found.crs, crs, always_xy=True)
+    except ProjError as error:
+        raise ItemError("has a reference system without a way to that of the mask") from error
+    moved: NDArray[Any] = shapely.transform(found.shapes, transformer.transform, interleaved=False)
+    if not np.isfinite(shapely.get_coordinates(moved)).all():
+        raise ItemError("has a reference system in which the mask has no place")
+    return moved

@@ -1,0 +1,176 @@
+"""Images on another grid: resampled while they are read, as far as the loop asks for them."""
+
+import math
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import Transformer
+from rasterio.enums import Resampling
+from rasterio.io import MemoryFile
+from rasterio.vrt import WarpedVRT
+
+from ..catalog.errors import ItemError, first_line
+from .grid import Grid, same_system
+from .image import Image, RasterArray, Window, overlap
+from .raster import GDAL_ERRORS
+from .view import View
+
+_MOST = 1 << 23
+"""Pixels of the source that are resampled at a time."""
+_POINTS = 21
+"""Along each side of a window, to find what of the source lies below it."""
+_SAME_EVERYWHERE: dict[str, Any] = {"tolerance": 1e-9, "XSCALE": 1, "YSCALE": 1}
+"""GDAL would else approximate positions, and choose a scale, window by window."""
+_ANY = "EPSG:3857"
+"""Stands for an unknown reference system, which is the same on both sides."""
+
+
+def on_grid(image: Image, grid: Grid) -> Image:
+    """Return an image on a grid: averaged where its pixels are smaller, else bilinear."""
+    if grid.is_of(image) or image.transform is None:
+        return image
+    return Warped(image, grid, Resampling.average if grid.is_coarser else Resampling.bilinear)
+
+
+class Warped(View):
+    """An image on another grid.
+
+    A pixel is valid where at least half of what it is made of is, by weight; pixels of the
+    source that are not valid count for nothing else.
+    """
+
+    def __init__(self, image: Image, grid: Grid, method: Resampling) -> None:
+        """Take an open image with a place on the ground; nothing is read yet."""
+        super().__init__(image)
+        if image.transform is None:
+            raise ValueError("an image without a place on the ground cannot be warped")
+        self._place = image.transform
+        self.width, self.height = grid.width, grid.height
+        self.transform, self._grid = grid.transform, grid.transform
+        self.crs = grid.crs
+        self._method = method
+        same = same_system(image.crs, grid.crs)
+        self._systems = (_ANY, _ANY) if same else (image.crs, grid.crs)
+        self._back = None if same else Transformer.from_crs(grid.crs, image.crs, always_xy=True)
+
+    def read(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
+        """Return a window of the bands with these 0-based indexes.
+
+        Raises:
+            ItemError: The file is cut off or damaged.
+        """
+        data = np.zeros((len(bands), window.height, window.width), self.dtype)
+        valid = np.zeros((window.height, window.width), np.bool_)
+        try:
+            self._fill(window, bands, data, valid)
+        except GDAL_ERRORS as error:
+            raise ItemError(f"cannot be resampled: {first_line(error)}") from error
+        place = self._grid @ Affine.translation(window.column, window.row)
+        return RasterArray(data=data, valid=valid, transform=place, crs=self.crs)
+
+    def _fill(
+        self, window: Window, bands: tuple[int, ...], data: NDArray[Any], valid: NDArray[np.bool_]
+    ) -> None:
+        """Resample into arrays, a half at a time where the source is too large."""
+        source = self._below(window)
+        if source is None:
+            return
+        if source.height * source.width > _MOST and window.height * window.width > 1:
+            for half, place in _halves(window):
+                self._fill(half, bands, data[(slice(None), *place)], valid[place])
+            return
+        raster = self._image.read(source, bands)
+        share = self._resampled(raster.valid, source, window)
+        valid[:] = share >= 0.5
+        known = np.where(valid, share, 1)
+        for band, values in enumerate(raster.data):  # invalid pixels are 0 and weigh nothing
+            mean = self._resampled(values, source, window) / known
+            data[band] = np.where(valid, _as(mean, data.dtype), 0)
+
+    def _below(self, window: Window) -> Window | None:
+        """Return the pixels of the source that a window is made of, some more at each side."""
+        columns, rows = np.meshgrid(
+            np.linspace(window.column, window.column + window.width, _POINTS),
+            np.linspace(window.row, window.row + window.height, _POINTS),
+        )
+        x, y = _at(self._grid, columns, rows)
+        if self._back is not None:
+            x, y = self._back.transform(x, y)
+        columns, rows = _at(~self._place, x, y)
+        if not np.isfinite(columns).any():
+            return None
+        top, bottom = _span(rows, window.height)
+        left, right = _span(columns, window.width)
+        return overlap(
+            Window(top, left, bottom - top, right - left),
+            Window(0, 0, self._image.height, self._image.width),
+        )
+
+    def _resampled(
+        self, values: NDArray[Any], source: Window, window: Window
+    ) -> NDArray[np.float64]:
+        """Return a band of the source, in float64, on the pixels of a window; 0 beyond it."""
+        profile = {
+            "driver": "GTiff",
+            "width": source.width,
+            "height": source.height,
+            "count": 1,
+            "dtype": "float64",
+            "transform": self._place @ Affine.translation(source.column, source.row),
+            "crs": self._systems[0],
+        }
+        with MemoryFile() as memory:
+            with memory.open(**profile) as plane:
+                plane.write(values.astype(np.float64), 1)
+            with (
+                memory.open() as plane,
+                WarpedVRT(
+                    plane,
+                    crs=self._systems[1],
+                    transform=self._grid @ Affine.translation(window.column, window.row),
+                    width=window.width,
+                    height=window.height,
+                    resampling=self._method,
+                    **_SAME_EVERYWHERE,
+                ) as warped,
+            ):
+                return np.asarray(warped.read(1), np.float64)
+
+
+def _halves(window: Window) -> list[tuple[Window, tuple[slice, slice]]]:
+    """Return the halves of a window, and where they lie in its arrays."""
+    row, column, height, width = window
+    whole = slice(None)
+    if height >= width:
+        cut = height // 2
+        return [
+            (Window(row, column, cut, width), (slice(cut), whole)),
+            (Window(row + cut, column, height - cut, width), (slice(cut, None), whole)),
+        ]
+    cut = width // 2
+    return [
+        (Window(row, column, height, cut), (whole, slice(cut))),
+        (Window(row, column + cut, height, width - cut), (whole, slice(cut, None))),
+    ]
+
+
+def _at(place: Affine, columns: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    a, b, c, d, e, f = place[:6]
+    return a * columns + b * rows + c, d * columns + e * rows + f
+
+
+def _span(positions: NDArray[Any], pixels: int) -> tuple[int, int]:
+    known = positions[np.isfinite(positions)]
+    low, high = float(known.min()), float(known.max())
+    more = 2 + 2 * (high - low) / pixels + 0.02 * (high - low)
+    return math.floor(low - more), math.ceil(high + more)
+
+
+def _as(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    nearly = np.round(values, 6)  # so that halves go up wherever a window begins
+    return np.floor(nearly + 0.5).clip(limits.min, limits.max).astype(dtype)
