@@ -15,7 +15,8 @@ from .catalog.query import query
 from .cli_environment import bands_option, environment_options
 from .cli_model import model
 from .cli_output import (
-    Progress,
+    ProgressBar,
+    also_options,
     argument_options,
     as_rows,
     classes_option,
@@ -75,6 +76,7 @@ cli.add_command(export)
 @bands_option
 @environment_options
 @classes_option
+@also_options
 @click.option(
     "--out-features", metavar="NAME",
     help="Name of the output feature class of all inputs; one that shows others by the same model"
@@ -85,6 +87,10 @@ cli.add_command(export)
     help="Put the class maps into the catalog too, as media of the output feature class.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Classify again what is done already.")
+@click.option(
+    "--verify", type=click.IntRange(min=0), default=0, metavar="N",
+    help="Classify N windows anew, with twice the halo, and compare with the class rasters.",
+)  # fmt: skip
 @click.option(
     "--device", default="auto", show_default=True, metavar="auto|cpu|gpu|gpu:N",
     help="What the model computes on; auto is the first GPU if there is one.",
@@ -111,9 +117,12 @@ def classify(
     bands: str | None,
     environment: Mapping[str, str | None],
     classes: str | None,
+    also: str,
+    also_type: str,
     out_features: str | None,
     embed: bool,
     force: bool,
+    verify: int,
     device: str,
     max_memory: str | None,
     trust_model_code: bool,
@@ -137,7 +146,7 @@ def classify(
     from .processors.classify import classify as classify_
 
     sizes = {"image_scale": image_scale, "image_size": image_size, "class_map": class_map}
-    with Progress() as progress:
+    with ProgressBar() as progress:
         run = classify_(
             inputs,
             model=model,
@@ -149,9 +158,12 @@ def classify(
             arguments=together(text, arguments, {**sizes, "bands": bands}),
             environment=environment,
             classes=classes,
+            also=also,
+            also_type=also_type,
             out_features=out_features,
             embed=embed,
             force=force,
+            verify=verify,
             model_code=model_code(trust_model_code, ignore_model_code),
             device=device,
             max_memory=max_memory,

@@ -5,7 +5,9 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
@@ -15,6 +17,7 @@ from .catalog.errors import UsageError
 from .catalog.query import Rows
 
 if TYPE_CHECKING:
+    from .processors.progress import Progress
     from .processors.trust import ModelCode
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -53,6 +56,23 @@ def code_options(command: Command) -> Command:
 
 def _columns(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",")]
+
+
+def also_options(command: Command) -> Command:
+    """Add the options about rasters beside class rasters."""
+    for option in (
+        click.option(
+            "--also-type", type=click.Choice(["uint8", "float32"]), default="uint8",
+            show_default=True, help="Type of their values: steps of 1/254, or floating point.",
+        ),
+        click.option(
+            "--also", metavar="NAMES", default="",
+            help="Rasters beside each class raster: confidence, probabilities (a band for each"
+            " class), entropy, or several with commas.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def table_options(command: Command) -> Command:
@@ -129,12 +149,13 @@ def pairs(context: click.Context, option: click.Parameter, values: Sequence[str]
     return result
 
 
-class Progress:
+class ProgressBar:
     """A bar on a terminal, nothing elsewhere; a context manager."""
 
     def __init__(self) -> None:
         """Show nothing yet."""
         self._bar: Any = None
+        self._started = 0.0
 
     def __enter__(self) -> Self:
         """Return it."""
@@ -143,17 +164,44 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         """End the line."""
         if self._bar is not None:
+            self._bar.render_progress()
             self._bar.render_finish()
 
-    def show(self, done: int, total: int) -> None:
-        """Show that so many of so many items are done."""
+    def show(self, state: "Progress") -> None:
+        """Show how far a run is: share, pixels, speed, images, and the time that is left."""
         if self._bar is None:
             if not sys.stderr.isatty():
                 return
-            self._bar = click.progressbar(
-                length=total, label="classifying", file=sys.stderr, show_pos=True
-            )
-        self._bar.update(done - self._bar.pos)
+            self._begin(state)
+        self._bar.length = state.pixels  # an image may turn out larger or smaller
+        self._bar.update(state.pixels_done - self._bar.pos, state)
+
+    def _begin(self, state: "Progress") -> None:
+        self._started = time.monotonic()
+        self._bar = click.progressbar(
+            length=state.pixels,
+            label="classifying",
+            file=sys.stderr,
+            width=0,
+            show_percent=True,
+            show_eta=False,
+            item_show_func=self._numbers,
+            update_min_steps=max(state.pixels // 1000, 1),
+        )
+        self._bar.current_item = state
+        self._bar.render_progress()
+
+    def _numbers(self, state: "Progress | None") -> str:
+        if state is None:
+            return ""
+        elapsed = max(time.monotonic() - self._started, 1e-3)
+        rate = state.pixels_done / elapsed
+        done, total, speed = (f"{n / 1e6:,.1f}" for n in (state.pixels_done, state.pixels, rate))
+        text = f"{done}/{total} Mpx  {speed} Mpx/s  {state.images_done}/{state.images} images"
+        if state.pixels_done:
+            left = timedelta(seconds=round((state.pixels - state.pixels_done) / rate))
+            text += f"  ETA {left}"
+        return text
 
 
 def as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:

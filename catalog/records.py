@@ -178,6 +178,20 @@ class ClassStat:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ExtraRaster:
+    """A raster of fractions beside a class raster, with the same pixels."""
+
+    kind: str
+    """``confidence``, ``probabilities`` or ``entropy``."""
+    raster_path: str
+    """Relative to the folder of the catalog."""
+    sha256: str
+    data_type: str
+    """``uint8``, fractions times 254 and 255 for NoData; or ``float32``, NaN for NoData."""
+    bands: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
     """What a run made of one item."""
 
@@ -194,6 +208,7 @@ class Output:
     valid_pixels: int | None = None
     seconds: float | None = None
     stats: tuple[ClassStat, ...] = ()
+    extras: tuple[ExtraRaster, ...] = ()
 
     @property
     def dominant(self) -> ClassStat | None:
@@ -207,3 +222,19 @@ class Output:
         if not self.valid_pixels or not known:
             return None
         return sum((s.mean_confidence or 0.0) * s.pixels for s in known) / self.valid_pixels
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verification:
+    """Finished class rasters compared with classes computed anew."""
+
+    windows: int
+    pixels: int
+    differ: int
+    """Pixels with another class, or with a class in one of the two only."""
+    close: int
+    """Pixels with another class whose scores are too close to tell, not among ``differ``."""
+    item_id: int | None = None
+    """The image of the first difference, and where in its class raster it is, from 0."""
+    pixel_row: int | None = None
+    pixel_column: int | None = None

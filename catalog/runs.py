@@ -9,10 +9,16 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from . import extra_rasters
 from .ingest import now
 from .ingest_items import is_gone
 from .records import ClassDefinition, ClassStat, Item, Output
 
+ITEM_COLUMNS = (
+    "i.id, i.dataset_id, i.kind, i.source_key, i.name, i.content_type, i.byte_size,"
+    " i.sha256, i.width, i.height, i.bands, i.dtype, i.orientation"
+)
+"""What the loop needs to know of an item."""
 _OF_DATASETS = "i.dataset_id IN (SELECT value FROM json_each(:datasets))"
 _WITHOUT_OUTPUT = (
     "NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
@@ -103,8 +109,7 @@ def pending(connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[i
     :func:`share_outputs`.
     """
     cursor = connection.execute(
-        "SELECT i.id, i.dataset_id, i.kind, i.source_key, i.name, i.content_type, i.byte_size,"
-        " i.sha256, i.width, i.height, i.bands, i.dtype, i.orientation FROM items i"
+        f"SELECT {ITEM_COLUMNS} FROM items i"
         f" WHERE i.status = 'ready' AND {_OF_DATASETS} AND {_WITHOUT_OUTPUT} AND NOT EXISTS"
         f" (SELECT 1 FROM items j WHERE {_OTHER_OF_SAME_CONTENT} AND j.id < i.id"
         "  AND j.status = 'ready' AND j.dataset_id IN (SELECT value FROM json_each(:datasets)))"
@@ -145,6 +150,7 @@ def _read_output(connection: sqlite3.Connection, output_id: int) -> Output:
     return Output(
         **dict(zip(names, row, strict=True)),
         stats=tuple(ClassStat(**dict(zip(fields, stat, strict=True))) for stat in stats),
+        extras=extra_rasters.read(connection, output_id),
     )
 
 
@@ -168,14 +174,14 @@ def settle_unusable(
 
 
 def forget_lost_outputs(connection: sqlite3.Connection, run_id: int, folder: Path) -> int:
-    """Delete the outputs whose raster file is gone, so that their items are pending again."""
-    lost = [
-        (output_id,)
-        for output_id, path in connection.execute(
-            "SELECT id, raster_path FROM outputs WHERE run_id = ? AND status = 'done'", (run_id,)
-        )
-        if not (folder / path).is_file()
-    ]
+    """Delete the outputs of which a raster file is gone, so that their items are pending again."""
+    files = connection.execute(
+        "SELECT id, raster_path FROM outputs WHERE run_id = :run AND status = 'done' UNION ALL"
+        " SELECT o.id, e.raster_path FROM extra_rasters e JOIN outputs o ON o.id = e.output_id"
+        " WHERE o.run_id = :run",
+        {"run": run_id},
+    )
+    lost = {(output_id,) for output_id, path in files if not (folder / path).is_file()}
     connection.executemany("DELETE FROM outputs WHERE id = ?", lost)
     return len(lost)
 
@@ -219,3 +225,4 @@ def record(connection: sqlite3.Connection, run_id: int, output: Output) -> None:
             for s in output.stats
         ],
     )
+    extra_rasters.write(connection, cursor.lastrowid or 0, output.extras)

@@ -178,6 +178,44 @@ ALTER TABLE new_result_layers RENAME TO result_layers;
     )
 
 
+@MIGRATIONS(name="0004_extra_rasters")
+def _extra_rasters(db: Database) -> None:
+    """Confidence, probabilities and entropy beside class rasters."""
+    geopackage.run_script(
+        db.conn,
+        """
+CREATE TABLE extra_rasters (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  output_id INTEGER NOT NULL REFERENCES outputs(id) ON DELETE CASCADE,
+  kind TEXT NOT NULL, raster_path TEXT NOT NULL, sha256 TEXT NOT NULL,
+  data_type TEXT NOT NULL, bands INTEGER NOT NULL, UNIQUE (output_id, kind));
+CREATE VIEW item_extra_rasters AS
+  SELECT e.id AS OGC_FID, o.run_id, o.is_current, d.layer, o.item_id, i.name AS image_name,
+    e.kind, e.raster_path, e.data_type, e.bands
+  FROM extra_rasters e JOIN outputs o ON o.id = e.output_id JOIN items i ON i.id = o.item_id
+    JOIN datasets d ON d.id = i.dataset_id;
+""",
+    )
+    geopackage.register_attributes(db.conn, "extra_rasters", "item_extra_rasters")
+
+
+@MIGRATIONS(name="0005_verifications")
+def _verifications(db: Database) -> None:
+    """Class rasters compared with classes computed anew."""
+    geopackage.run_script(
+        db.conn,
+        """
+CREATE TABLE verifications (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  run_id INTEGER NOT NULL REFERENCES runs(id), verified_at DATETIME NOT NULL,
+  windows INTEGER NOT NULL, pixels INTEGER NOT NULL, differ INTEGER NOT NULL,
+  close INTEGER NOT NULL, item_id INTEGER REFERENCES items(id) ON DELETE SET NULL,
+  pixel_row INTEGER, pixel_column INTEGER);
+""",
+    )
+    geopackage.register_attributes(db.conn, "verifications")
+
+
 def upgrade(db: Database, path: str) -> None:
     """Bring a catalog to the present schema.
 

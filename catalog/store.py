@@ -10,12 +10,20 @@ from typing import Any, Self
 
 from sqlite_utils import Database
 
-from . import feature_class, ingest, media, runs, schema
+from . import feature_class, ingest, media, runs, schema, verifications
 from .connection import BUSY_TIMEOUT_S, translated_errors
 from .errors import CatalogError
 from .geometry import register_functions
 from .lock import RunLock, mark_live, rasters_folder, unmark_live
-from .records import ClassDefinition, Dataset, Item, Output, Reprojection, Scan
+from .records import (
+    ClassDefinition,
+    Dataset,
+    Item,
+    Output,
+    Reprojection,
+    Scan,
+    Verification,
+)
 
 
 class Catalog:
@@ -186,6 +194,16 @@ class Catalog:
         """Write what became of one item; replaces what this run had written before."""
         with self._transaction() as connection:
             runs.record(connection, run_id, output)
+
+    def classified(self, run_id: int, dataset_ids: Sequence[int]) -> list[tuple[Item, str, bool]]:
+        """Return items with the path of their class raster, and whether they are maps."""
+        with translated_errors(self.path):
+            return verifications.classified(self._connection, run_id, dataset_ids)
+
+    def record_verification(self, run_id: int, found: Verification) -> None:
+        """Write how class rasters of a run compare with classes computed anew."""
+        with self._transaction() as connection:
+            verifications.write(connection, run_id, found)
 
     def finish_run(self, run_id: int, status: str) -> None:
         """Mark a run ``finished`` or ``stopped``."""

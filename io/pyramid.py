@@ -4,7 +4,7 @@ GDAL makes overviews from a finished raster. At the end of a large one nothing e
 do meanwhile; here they are ready with the last row, and GDAL copies them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import SubElement, tostring
@@ -23,6 +23,10 @@ from .safe_xml import parse_xml
 BLOCK = 512
 
 
+Halving = Callable[[NDArray[Any], Any], NDArray[Any]]
+"""From a band (height, width) and its NoData value to the overview of half its size."""
+
+
 def halved(values: NDArray[Any], nodata: int) -> NDArray[Any]:
     """Return the most frequent value of each 2 x 2 pixels; of several the first, row by row.
 
@@ -33,10 +37,7 @@ def halved(values: NDArray[Any], nodata: int) -> NDArray[Any]:
     Returns:
         Shape (height / 2, width / 2), both rounded up.
     """
-    height, width = values.shape
-    even = np.pad(values, ((0, height % 2), (0, width % 2)), constant_values=nodata)
-    quarters = (even[row::2, column::2] for row in (0, 1) for column in (0, 1))
-    a, b, c, d = (np.ascontiguousarray(quarter) for quarter in quarters)
+    a, b, c, d = _quarters(values, nodata)
     answer = d.copy()
     for value in (c, b, a):
         np.copyto(answer, value, where=value != nodata)
@@ -46,15 +47,46 @@ def halved(values: NDArray[Any], nodata: int) -> NDArray[Any]:
     return answer
 
 
-class Pyramid:
-    """Draft files of a raster and of its overviews, one band each."""
+def averaged(values: NDArray[Any], nodata: float) -> NDArray[Any]:
+    """Return the mean of each 2 x 2 pixels, rounded where values are whole numbers.
 
-    def __init__(self, path: Path, profile: dict[str, Any]) -> None:
+    Args:
+        values: Shape (height, width).
+        nodata: Counts nowhere; the mean only where there is nothing else. May be NaN.
+
+    Returns:
+        Shape (height / 2, width / 2), both rounded up.
+    """
+    count: Any = np.float32(0)
+    total: Any = np.float32(0)
+    for quarter in _quarters(values, nodata):
+        known = ~np.isnan(quarter) if np.isnan(nodata) else quarter != nodata
+        count = count + known.astype(np.float32)
+        total = total + np.where(known, quarter, 0).astype(np.float32)
+    mean = total / np.maximum(count, 1)
+    if values.dtype.kind != "f":
+        mean = np.rint(mean)
+    return np.where(count > 0, mean, nodata).astype(values.dtype)
+
+
+def _quarters(values: NDArray[Any], nodata: float) -> list[NDArray[Any]]:
+    """Return the four pixels of each 2 x 2, row by row; NoData beyond the border."""
+    height, width = values.shape
+    even = np.pad(values, ((0, height % 2), (0, width % 2)), constant_values=nodata)
+    quarters = (even[row::2, column::2] for row in (0, 1) for column in (0, 1))
+    return [np.ascontiguousarray(quarter) for quarter in quarters]
+
+
+class Pyramid:
+    """Draft files of a raster and of its overviews."""
+
+    def __init__(self, path: Path, profile: dict[str, Any], halve: Halving = halved) -> None:
         """Start the files.
 
         Args:
             path: What is to become of them; they lie beside it under temporary names.
             profile: Of the raster, for ``rasterio.open``; with ``nodata``.
+            halve: How an overview is made of the next larger one.
 
         Raises:
             RasterioError: A file cannot be made.
@@ -65,7 +97,7 @@ class Pyramid:
                 part = {**profile, "height": height, "width": width}
                 if self._levels:
                     part |= {"transform": None, "crs": None}
-                self._levels.append(_Level(temporary_name(path), part))
+                self._levels.append(_Level(temporary_name(path), part, halve))
         except BaseException:
             self.remove()
             raise
@@ -76,13 +108,13 @@ class Pyramid:
         return self._levels[0].dataset
 
     def write(self, rows: NDArray[Any]) -> None:
-        """Add the next rows, shape (rows, width).
+        """Add the next rows, shape (bands, rows, width).
 
         Raises:
             RasterioError: The disk refused.
         """
-        for start in range(0, len(rows), BLOCK):  # so that copies stay small
-            part = rows[start : start + BLOCK]
+        for start in range(0, rows.shape[1], BLOCK):  # so that copies stay small
+            part = rows[:, start : start + BLOCK]
             for level in self._levels:
                 part = level.write(part)
 
@@ -106,13 +138,11 @@ class Pyramid:
         with MemoryFile(ext=".vrt") as memory, unplaced():
             rasterio.shutil.copy(self._levels[0].path, memory.name, driver="VRT")
             root = parse_xml(memory.read())
-        band = root.find("VRTRasterBand")
-        if band is None:
-            raise ValueError("a virtual raster without a band")
-        for level in self._levels[1:]:
-            overview = SubElement(band, "Overview")
-            SubElement(overview, "SourceFilename", relativeToVRT="0").text = str(level.path)
-            SubElement(overview, "SourceBand").text = "1"
+        for number, band in enumerate(root.findall("VRTRasterBand"), 1):
+            for level in self._levels[1:]:
+                overview = SubElement(band, "Overview")
+                SubElement(overview, "SourceFilename", relativeToVRT="0").text = str(level.path)
+                SubElement(overview, "SourceBand").text = str(number)
         return tostring(root)
 
     def remove(self) -> None:
@@ -125,9 +155,10 @@ class Pyramid:
 class _Level:
     """One file, written in whole rows of blocks so that no block is compressed twice."""
 
-    def __init__(self, path: Path, profile: dict[str, Any]) -> None:
+    def __init__(self, path: Path, profile: dict[str, Any], halve: Halving) -> None:
         self.path = path
-        self._nodata: int = profile["nodata"]
+        self._halve = halve
+        self._nodata: float = profile["nodata"]
         self._height: int = profile["height"]
         self._written = 0
         self._waiting: list[NDArray[Any]] = []
@@ -139,22 +170,23 @@ class _Level:
     def write(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Add rows and return what they are in the next overview."""
         self._waiting.append(rows)
-        waiting = sum(map(len, self._waiting))
+        waiting = sum(each.shape[1] for each in self._waiting)
         is_last = self._written + waiting == self._height
         self._flush(waiting if is_last else waiting // BLOCK * BLOCK)
         if self._odd is not None:
-            rows = np.concatenate([self._odd, rows])
-        even = len(rows) if is_last else len(rows) // 2 * 2
-        self._odd = rows[even:] if even < len(rows) else None
-        return halved(rows[:even], self._nodata)
+            rows = np.concatenate([self._odd, rows], axis=1)
+        count = rows.shape[1]
+        even = count if is_last else count // 2 * 2
+        self._odd = rows[:, even:] if even < count else None
+        return np.stack([self._halve(band[:even], self._nodata) for band in rows])
 
     def _flush(self, count: int) -> None:
         if not count:
             return
-        rows = np.concatenate(self._waiting)
-        self._waiting = [rows[count:].copy()] if count < len(rows) else []
-        area = Window(0, self._written, rows.shape[1], count)
-        self.dataset.write(rows[:count], 1, window=area)
+        rows = np.concatenate(self._waiting, axis=1)
+        self._waiting = [rows[:, count:].copy()] if count < rows.shape[1] else []
+        area = Window(0, self._written, rows.shape[2], count)
+        self.dataset.write(rows[:, :count], window=area)
         self._written += count
 
 

@@ -1,32 +1,19 @@
-"""Class rasters: cloud-optimised GeoTIFFs written row by row."""
+"""Class rasters: their type, their colours, their overviews."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import DatasetWriter
-from rasterio.windows import Window as RasterioWindow
 
 from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition
-from .publish import publish, temporary_name
-from .pyramid import BLOCK, Pyramid
-from .raster import GDAL_ERRORS, unplaced
-
-_CHECK_ROWS = 1024
-_COG = {
-    "driver": "COG",
-    "compress": "DEFLATE",
-    "level": 1,
-    "blocksize": BLOCK,
-    "num_threads": "ALL_CPUS",
-}
+from .cog import CogWriter
+from .pyramid import halved
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,12 +48,7 @@ def raster_type(values: Sequence[int]) -> tuple[str, int]:
 
 
 class ClassRasterWriter:
-    """Writes a class raster from top to bottom, then publishes it.
-
-    Rows go to a temporary tiled file beside the final one, which becomes a COG with
-    overviews (most frequent class) when the last row is there. The COG is read back and
-    compared before it gets its name: GDAL does not report every full disk.
-    """
+    """Writes a class raster; overviews have the most frequent class. See :class:`~.cog.CogWriter`."""
 
     def __init__(self, path: Path, spec: ClassRasterSpec) -> None:
         """Start a raster.
@@ -75,35 +57,18 @@ class ClassRasterWriter:
             OutputError: The file cannot be made.
         """
         self.dtype, self.nodata = raster_type([each.value for each in spec.classes])
-        self._path = path
         self._spec = spec
-        self._checksum = 0
-        self._pyramid: Pyramid | None = None
-        try:
-            self._pyramid = Pyramid(path, self._profile())
-            self._describe(self._pyramid.full)
-        except (*GDAL_ERRORS, OSError) as error:
-            self.abandon()
-            raise OutputError(f"cannot write {path}: {error}") from error
-
-    def _profile(self) -> dict[str, Any]:
-        spec = self._spec
-        placed = {} if spec.transform is None else {"transform": spec.transform, "crs": spec.crs}
-        return {
-            **placed,
-            "driver": "GTiff",
-            "width": spec.width,
-            "height": spec.height,
-            "count": 1,
-            "dtype": self.dtype,
-            "nodata": self.nodata,
-            "tiled": True,
-            "blockxsize": BLOCK,
-            "blockysize": BLOCK,
-            "compress": "ZSTD",
-            "zstd_level": 1,
-            "bigtiff": "IF_SAFER",
-        }
+        self._writer = CogWriter(
+            path,
+            {
+                **profile_of(spec.width, spec.height, spec.transform, spec.crs),
+                "count": 1,
+                "dtype": self.dtype,
+                "nodata": self.nodata,
+            },
+            halve=halved,
+            describe=self._describe,
+        )
 
     def _describe(self, dataset: DatasetWriter) -> None:
         dataset.set_band_description(1, "class")
@@ -121,18 +86,7 @@ class ClassRasterWriter:
         Raises:
             OutputError: The disk refused.
         """
-        rows = np.ascontiguousarray(rows, dtype=self.dtype)
-        self._checksum = zlib.crc32(rows.data, self._checksum)
-        try:
-            self._drafts.write(rows)
-        except GDAL_ERRORS as error:
-            raise OutputError(f"cannot write {self._path}: {error}") from error
-
-    @property
-    def _drafts(self) -> Pyramid:
-        if self._pyramid is None:
-            raise ValueError(f"{self._path} was abandoned")
-        return self._pyramid
+        self._writer.write_rows(rows[np.newaxis])
 
     def finish(self) -> str:
         """Publish the raster and return its SHA-256.
@@ -140,31 +94,16 @@ class ClassRasterWriter:
         Raises:
             OutputError: The disk refused, or the file does not read back as written.
         """
-        final = temporary_name(self._path)
-        try:
-            self._drafts.copy(final, **_COG)
-            self._check(final)
-            return publish(final, self._path)
-        except GDAL_ERRORS as error:
-            raise OutputError(f"cannot write {self._path}: {error}") from error
-        finally:
-            final.unlink(missing_ok=True)
-            self.abandon()
+        return self._writer.finish()
 
     def abandon(self) -> None:
         """Remove the drafts."""
-        if self._pyramid is not None:
-            self._pyramid.remove()
-            self._pyramid = None
+        self._writer.abandon()
 
-    def _check(self, path: Path) -> None:
-        checksum = 0
-        with unplaced():
-            dataset = rasterio.open(path)
-        with dataset:
-            for row in range(0, self._spec.height, _CHECK_ROWS):
-                height = min(_CHECK_ROWS, self._spec.height - row)
-                area = RasterioWindow(0, row, self._spec.width, height)
-                checksum = zlib.crc32(dataset.read(1, window=area).data, checksum)
-        if checksum != self._checksum:
-            raise OutputError(f"{self._path} does not read back as written; is the disk full?")
+
+def profile_of(
+    width: int, height: int, transform: Affine | None, crs: str | None
+) -> dict[str, Any]:
+    """Return size and place for ``rasterio.open``; a photo has no place."""
+    placed = {} if transform is None else {"transform": transform, "crs": crs}
+    return {**placed, "width": width, "height": height}

@@ -24,13 +24,17 @@ class PhotoScale:
 
     def of(self, image: Image) -> Image:
         """Return the image at this scale, or itself where nothing changes."""
+        width, height = self.fed(image.width, image.height)
+        if (width, height) == (image.width, image.height) or image.transform is not None:
+            return image
+        return Resized(image, width, height)
+
+    def fed(self, width: int, height: int) -> tuple[int, int]:
+        """Return width and height at which a photo of this size is fed to the model."""
         factor = self.factor or 1.0
         if self.longest is not None:
-            factor = self.longest / max(image.width, image.height)
-        if factor == 1.0 or image.transform is not None:
-            return image
-        width, height = (max(1, round(side * factor)) for side in (image.width, image.height))
-        return Resized(image, width, height)
+            factor = self.longest / max(width, height)
+        return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 class Resized:

@@ -58,6 +58,7 @@ class AskClasses:
                 valid=valid,
                 index=batch.classes[slot][window.inner],
                 confidence=batch.confidence[slot][window.inner],
+                extras=tuple(extra[slot][window.inner] for extra in batch.extras),
             )
 
 

@@ -68,3 +68,5 @@ class ClassBatch:
     """0 to 1; NaN where the network gave a score that is not finite, or no class of its own."""
     valid: NDArray[np.bool_] | None = None
     """False where the model itself says that there is no class; None for nowhere."""
+    extras: tuple[NDArray[Any], ...] = ()
+    """One for each of ``Classifier.extras``, shape (n, height, width, bands)."""

@@ -136,6 +136,7 @@ class _Sums:
             valid=valid,
             index=None if answer is None else answer.classes,
             confidence=None if answer is None else answer.confidence,
+            extras=() if answer is None else answer.extras,
         )
         self._row = stop
         self._valid, self._weights = self._valid[count:], self._weights[count:]

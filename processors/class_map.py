@@ -15,6 +15,7 @@ from ..io.part import Part
 from ..io.raster_out import ClassRasterSpec, ClassRasterWriter
 from ..io.srs import pixel_area
 from .classifier import Classifier
+from .extra_maps import ExtraMaps
 from .tally import confidence_sums, marked, pixels_by_row
 
 
@@ -75,6 +76,7 @@ class ClassMap:
             tags=tags,
         )
         self._path = path
+        self._extras = ExtraMaps(classifier.extras, path, self._spec)
         self._writer: ClassRasterWriter | None = None
         self._strips: dict[int, NDArray[Any]] = {}
         self._missing: dict[int, int] = {}
@@ -84,6 +86,11 @@ class ClassMap:
         self._confidence = np.zeros(len(self._classes), np.float64)
         self._areas = np.zeros(len(self._classes), np.float64)
         self._pixel_area = pixel_area(transform, image.crs)
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels are fed to the model, those that only help their neighbours apart."""
+        return self.part.height * self.part.width
 
     @property
     def is_complete(self) -> bool:
@@ -96,6 +103,7 @@ class ClassMap:
         valid: NDArray[np.bool_],
         index: NDArray[Any] | None,
         confidence: NDArray[np.float32] | None,
+        extras: tuple[NDArray[Any], ...] = (),
     ) -> None:
         """Add the answer for one core.
 
@@ -104,15 +112,15 @@ class ClassMap:
             valid: Shape (height, width); only these pixels get a class.
             index: Class positions, None where no pixel is valid.
             confidence: 0 to 1.
+            extras: One for each raster beside the class map, shape (height, width, bands).
 
         Raises:
             ItemError: The network gave scores that are not finite.
             OutputError: The disk refused.
         """
-        if self._enlarge is not None:
-            core, (valid, index, confidence) = _enlarged(
-                core, self._enlarge, (valid, index, confidence)
-            )
+        core, (valid, index, confidence, *more) = self.shown(
+            core, (valid, index, confidence, *extras)
+        )
         if not core.height or not core.width:
             return  # a core that no pixel of the class raster falls into
         strip = self._strip(core)
@@ -121,18 +129,25 @@ class ClassMap:
             marks = marked(index, valid, len(self._classes))
             self._count(core, marks, confidence)
             strip[:, core.column : core.column + core.width] = self._values.take(marks)
+            self._extras.add(core, valid, more)
         self._missing[core.row] -= core.height * core.width
         self._write_complete_rows()
+
+    def shown(self, core: Window, arrays: tuple[NDArray[Any] | None, ...]) -> tuple[Window, Any]:
+        """Return a core and its arrays (height, width, ...) in the pixels of the class raster."""
+        return (core, arrays) if self._enlarge is None else _enlarged(core, self._enlarge, arrays)
 
     def _strip(self, core: Window) -> NDArray[Any]:
         if self._writer is None:
             self._writer = ClassRasterWriter(self._path, self._spec)
             values = [*(each.value for each in self._classes), self._writer.nodata]
             self._values = np.array(values, self._writer.dtype)
+            self._extras.begin()
         if core.row not in self._strips:
             self._strips[core.row] = np.full(
                 (core.height, self._spec.width), self._writer.nodata, self._writer.dtype
             )
+            self._extras.add_strip(core.row, core.height)
             self._missing[core.row] = core.height * self._spec.width
         return self._strips[core.row]
 
@@ -156,6 +171,7 @@ class ClassMap:
             strip = self._strips.pop(self._next_row)
             del self._missing[self._next_row]
             self._writer.write_rows(strip)
+            self._extras.write_strip(self._next_row)
             self._next_row += len(strip)
 
     def finish(self, item: Item, raster_path: str, started: float) -> Output:
@@ -181,6 +197,7 @@ class ClassMap:
                 + (" or outside the mask" if self._is_masked else ""),
                 item_sha256=item.sha256,
             )
+        extras = self._extras.finish(raster_path)
         digest = self._writer.finish()
         return Output(
             item_id=item.id,
@@ -193,6 +210,7 @@ class ClassMap:
             valid_pixels=total,
             seconds=time.monotonic() - started,
             stats=self._stats(total),
+            extras=extras,
         )
 
     def _stats(self, total: int) -> tuple[ClassStat, ...]:
@@ -216,6 +234,7 @@ class ClassMap:
         """Remove what was written so far."""
         if self._writer is not None:
             self._writer.abandon()
+        self._extras.abandon()
 
 
 def _nearest(length: int, shown: int) -> NDArray[np.int64]:
@@ -226,9 +245,9 @@ def _nearest(length: int, shown: int) -> NDArray[np.int64]:
 def _enlarged(
     core: Window,
     places: tuple[NDArray[np.int64], NDArray[np.int64]],
-    arrays: tuple[NDArray[np.bool_], NDArray[Any] | None, NDArray[np.float32] | None],
+    arrays: tuple[NDArray[Any] | None, ...],
 ) -> tuple[Window, Any]:
-    """Return a core and its arrays (height, width) in the pixels of the class raster."""
+    """Return a core and its arrays (height, width, ...) in the pixels of the class raster."""
     rows, columns = places
     top, bottom = np.searchsorted(rows, (core.row, core.row + core.height))
     left, right = np.searchsorted(columns, (core.column, core.column + core.width))

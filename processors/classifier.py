@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..catalog.records import ClassDefinition
 from .batch import ClassBatch, WindowBatch
+from .extras import Extra
 from .network import Network
 from .windows import Tiling
 
@@ -43,6 +44,11 @@ class Classifier(Protocol):
     tiling: Tiling
 
     @property
+    def extras(self) -> tuple[Extra, ...]:
+        """What ``ClassBatch.extras`` holds."""
+        ...
+
+    @property
     def blending(self) -> Blending | None:
         """The model itself where scores of overlapping windows are averaged."""
         ...
@@ -61,6 +67,13 @@ class Classifier(Protocol):
 
     def remarks(self) -> tuple[str, ...]:
         """Return what the user should know after a run, a line each."""
+        ...
+
+    def rechecking(self) -> "Classifier":
+        """Return the same model with twice the halo, to compare answers with; close only one.
+
+        Its ``extras`` say how much each class lacked to be chosen, where there are scores.
+        """
         ...
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,11 +10,11 @@ from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
 from .batch import ClassBatch, WindowBatch
-from .decision import Decision
+from .extras import Extra, FullDecision
 from .network import Network
 from .scaling import Scaling
 from .tensorflow_setup import compiled, explain, frozen, fused, reduced, tensorflow
-from .windows import Tiling
+from .windows import Tiling, wider
 
 _KEPT_FUNCTIONS = 16
 """Compiled functions in memory: one does for all sizes of most networks."""
@@ -37,7 +38,7 @@ class Compiled:
         self,
         *,
         networks: tuple[Network, Network],
-        decision: Decision,
+        decision: FullDecision,
         scaling: Scaling,
         tiling: Tiling,
         batch_of: Callable[[int, int], int],
@@ -48,16 +49,16 @@ class Compiled:
 
         Args:
             networks: For photos and for maps; the same one, or with other turns.
-            decision: From their scores to classes.
+            decision: From their scores to classes and what is asked for beside them.
             scaling: From pixel values to network input.
             tiling: How rasters are cut.
             batch_of: From height and width of windows to how many are taken at a time.
             blend: Whether scores of overlapping windows are averaged.
             precision: ``float32``, ``bfloat16`` or ``float16``.
         """
-        self.classes = decision.classes
+        self.classes = decision.decision.classes
         self.bands = networks[0].bands
-        self.gives_confidence = decision.scores != "classes"
+        self.gives_confidence = decision.decision.scores != "classes"
         self.tiling = tiling
         self.batch_of = batch_of
         self.blending = self if blend else None
@@ -74,8 +75,8 @@ class Compiled:
 
     def classify(self, batch: WindowBatch) -> ClassBatch:
         """Classify a batch; see :class:`Classifier`."""
-        classes, confidence = self._run(batch)
-        return ClassBatch(classes=classes, confidence=confidence)
+        classes, confidence, *extras = self._run(batch)
+        return ClassBatch(classes=classes, confidence=confidence, extras=tuple(extras))
 
     def scores(self, batch: WindowBatch) -> NDArray[np.float32]:
         """Return the scores of a batch; see :class:`Blending`."""
@@ -84,8 +85,23 @@ class Compiled:
 
     def decide(self, scores: NDArray[np.float32]) -> ClassBatch:
         """Choose classes; see :class:`Blending`."""
-        classes, confidence = self._decision(tensorflow().constant(scores))
-        return ClassBatch(classes=classes.numpy(), confidence=confidence.numpy())
+        answer = self._decision(tensorflow().constant(scores))
+        classes, confidence, *extras = (tensor.numpy() for tensor in answer)
+        return ClassBatch(classes=classes, confidence=confidence, extras=tuple(extras))
+
+    @property
+    def extras(self) -> tuple[Extra, ...]:
+        """What a batch holds beside classes and confidence."""
+        return self._decision.listed
+
+    def rechecking(self) -> "Compiled":
+        """Return the same model for larger halos; see :class:`Classifier`."""
+        other = copy(self)
+        other.tiling = wider(self.tiling)
+        decision = self._decision.decision
+        other._finish = FullDecision(decision, ("lack",) if self.gives_confidence else ())
+        other._decision, other._functions = other._finish, OrderedDict()
+        return other
 
     def remarks(self) -> tuple[str, ...]:
         """Return what was found while classifying; see :class:`Classifier`."""

@@ -63,6 +63,39 @@ class Decision:
             return tf.math.divide_no_nan(shares, tf.reduce_sum(shares, axis=-1, keepdims=True))
         return scores
 
+    def probabilities(self, scores: Any) -> Any:
+        """Return what each class is given, of which the confidence is that of the chosen one.
+
+        Args:
+            scores: As for :meth:`__call__`, but no class values.
+
+        Returns:
+            Float32, shape (..., classes). They add up to 1, unless the network gives
+            independent probabilities, or none.
+        """
+        tf = tensorflow()
+        likely = self.likelihoods(scores)
+        if likely.shape[-1] == 1:
+            return tf.concat([1.0 - likely, likely], axis=-1)
+        return tf.nn.softmax(likely) if self.scores == "values" else likely
+
+    def lack(self, scores: Any) -> Any:
+        """Return how much more each class had to be given to be chosen, 0 for the one that is.
+
+        Args:
+            scores: As for :meth:`__call__`, but no class values.
+
+        Returns:
+            Float32, shape (..., classes); infinite for the class that is never chosen.
+        """
+        tf = tensorflow()
+        given = self.probabilities(scores)
+        if scores.shape[-1] == 1:
+            beyond = given[..., 1:] - self.threshold
+            return tf.maximum(tf.concat([beyond, -beyond], axis=-1), 0.0)
+        allowed = self._allowed(given)
+        return tf.reduce_max(allowed, axis=-1, keepdims=True) - allowed
+
     def _equal(self, values: Any, channel_axis: bool) -> Any:
         """Compare each class value with those of the classes, shape (..., classes)."""
         tf = tensorflow()
@@ -91,10 +124,7 @@ class Decision:
 
     def _best(self, scores: Any) -> tuple[Any, Any]:
         tf = tensorflow()
-        allowed = scores
-        if self.excluded is not None:
-            closed = np.arange(scores.shape[-1]) == self.excluded
-            allowed = tf.where(tf.constant(closed), np.float32(-np.inf), scores)
+        allowed = self._allowed(scores)
         top = tf.reduce_max(allowed, axis=-1)
         if self.scores in ("logits", "values"):
             top = tf.exp(top - tf.reduce_logsumexp(scores, axis=-1))
@@ -102,3 +132,11 @@ class Decision:
             shares = tf.maximum(scores, 0.0)
             top = tf.math.divide_no_nan(tf.maximum(top, 0.0), tf.reduce_sum(shares, axis=-1))
         return tf.argmax(allowed, axis=-1, output_type=tf.int32), top
+
+    def _allowed(self, scores: Any) -> Any:
+        """Return scores with which the excluded class is never the greatest."""
+        if self.excluded is None:
+            return scores
+        tf = tensorflow()
+        closed = np.arange(scores.shape[-1]) == self.excluded
+        return tf.where(tf.constant(closed), np.float32(-np.inf), scores)

@@ -108,6 +108,8 @@ class Classes:
     """Of the core."""
     index: NDArray[Any] | None
     confidence: NDArray[np.float32] | None
+    extras: tuple[NDArray[Any], ...] = ()
+    """One for each of ``Classifier.extras``, shape (height, width, bands); none without index."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -53,12 +53,20 @@ class RunOptions:
     timeout: float = DEFAULT_TIMEOUT
     """Seconds that a raster function may take for a call."""
     environment: Environment = Environment()  # noqa: RUF009  frozen
+    also: tuple[str, ...] = ()
+    """Rasters written beside the class rasters: of :data:`.extras.KINDS`."""
+    also_type: str = "uint8"
 
     def as_json(self) -> dict[str, Any]:
-        """Return what the catalog stores and knows a run by."""
+        """Return what the catalog stores and knows a run by.
+
+        What is not asked for is left out: runs of catalogs from before there was one go on.
+        """
         said = asdict(self)
         if self.environment == Environment():
-            del said["environment"]  # runs of catalogs from before there was one go on
+            del said["environment"]
+        if not self.also:
+            del said["also"], said["also_type"]
         return said
 
     @property

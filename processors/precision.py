@@ -28,6 +28,7 @@ class Sampled:
         self.classes, self.bands = quick.classes, quick.bands
         self.gives_confidence = quick.gives_confidence
         self.tiling, self.batch_of = quick.tiling, quick.batch_of
+        self.extras = quick.extras
         self.blending: Blending | None = None if quick.blending is None else self
         self.decide = quick.decide
         self._seen = self._changed = 0
@@ -59,6 +60,10 @@ class Sampled:
         self._seen += int(np.count_nonzero(batch.valid))
         self._changed += int(np.count_nonzero(different))
         self._is_same &= same
+
+    def rechecking(self) -> Compiled:
+        """Return the model in fewer bits for larger halos; see :class:`Classifier`."""
+        return self._quick.rechecking()
 
     def remarks(self) -> tuple[str, ...]:
         """Return what the fewer bits change; see :class:`Classifier`."""

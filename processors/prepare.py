@@ -1,12 +1,14 @@
 """From a model definition to a classifier that is ready to run."""
 
 import math
+from dataclasses import replace
 
 from ..catalog.errors import ModelError, UsageError
 from .augment import MAP_TURNS, PHOTO_TURNS, Turn, augmented, likely
 from .classifier import ROOM, Prepared
 from .decision import Decision
 from .definition import ModelDefinition
+from .extras import FullDecision, check_scores, no_scores
 from .formats import model_format
 from .formats.hints import NoSuchOutputError
 from .margin import with_margin
@@ -39,6 +41,8 @@ def prepare(
         UsageError: An argument does not fit the model.
     """
     if definition.raster_function is not None:
+        if options.also:
+            raise no_scores(definition.name, options.also)
         return prepare_function(definition, options)
     loaded = _loaded(definition, options)
     _check_asked(definition, options, loaded)
@@ -53,16 +57,13 @@ def prepare(
         scores=network.scores, classes=classes, threshold=options.threshold, excluded=excluded
     )
     networks = _asked(network, decision, options)
+    final = replace(decision, scores=networks[0].scores)
+    check_scores(final, options.also, definition.name)
     return Prepared(
         classifier=in_precision(
             options.precision,
             networks=networks,
-            decision=Decision(
-                scores=networks[0].scores,
-                classes=classes,
-                threshold=options.threshold,
-                excluded=excluded,
-            ),
+            decision=FullDecision(final, options.also, options.also_type),
             scaling=options.scaling,
             tiling=tiling,
             batch_of=options.batch_of if budget is None else budget.batch_of(options.batch_of),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalog import query as catalog_query
 from ..catalog.errors import UsageError
+from ..catalog.records import Verification
 
 if TYPE_CHECKING:
     import geopandas
@@ -44,6 +45,8 @@ class Run:
     """Output feature classes, each followed by its summary."""
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
+    verification: Verification | None = None
+    """What ``verify`` found."""
 
     @property
     def exit_code(self) -> int:
@@ -103,11 +106,12 @@ class Results:
         return self.sql(_STATUS)
 
     def details(self) -> list[tuple[str, list[dict[str, Any]]]]:
-        """Return titled tables: the inputs, why images have no class map, the output layers."""
+        """Return titled tables: inputs, images without a class map, layers, verifications."""
         return [
             ("Inputs", self.sql(_INPUTS)),
             ("Images without a class map, by reason", self.sql(_REASONS)),
             ("Output feature classes", self.sql(_LAYERS)),
+            ("Verifications", self.sql(_VERIFICATIONS)),
         ]
 
 
@@ -137,6 +141,10 @@ _LAYERS = """
 SELECT l.run_id AS run, d.uri AS source, d.layer, l.table_name AS features,
   l.summary_name AS summary FROM result_layers l JOIN datasets d ON d.id = l.dataset_id
 ORDER BY l.id
+"""
+_VERIFICATIONS = """
+SELECT v.run_id AS run, v.verified_at, v.windows, v.pixels, v.differ, v.close,
+  i.name AS first_in FROM verifications v LEFT JOIN items i ON i.id = v.item_id ORDER BY v.id
 """
 
 

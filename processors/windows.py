@@ -12,10 +12,13 @@ of the raster on; such a tiling is *anchored*.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from ..io.image import Window, overlap
+
+_LEAST_HALO = 32
+"""Of windows that others are compared with."""
 
 
 class Span(NamedTuple):
@@ -161,6 +164,23 @@ def spans(length: int, padded: int, tile: int, padding: int, margin: int = 0) ->
         Span(start, start + tile, core_start, core_stop)
         for start, core_start, core_stop in zip(starts, edges[:-1], edges[1:], strict=True)
     ]
+
+
+def wider(tiling: Tiling) -> Tiling:
+    """Return a tiling for the same network with twice the halo and other seams.
+
+    The halo is 32 pixels at least, and less than twice where windows of a fixed size have no
+    room for it. Whole blocks stay as they are.
+    """
+    if tiling.anchored:
+        return tiling
+    height, width, stride = tiling.height, tiling.width, tiling.stride
+    halo = round_up(max(2 * tiling.padding, _LEAST_HALO), stride)
+    if tiling.fixed:
+        halo = min(halo, (min(height, width) - 1) // 2 // stride * stride)
+    else:
+        height, width = max(height, 4 * halo), max(width, 4 * halo)
+    return replace(tiling, height=height, width=width, padding=max(halo, tiling.padding))
 
 
 def round_up(number: int, multiple: int) -> int:

@@ -8,7 +8,7 @@ no catalog: what it gets is a :class:`~.messages.Task`, what it gives an
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -29,8 +29,13 @@ from .classifier import ROOM, Classifier
 from .messages import Begun, Classes, Failed, Pixels, Task
 from .pipeline import in_background
 from .read_window import read_window
+from .windows import TileWindow
 
 Answer = TypeVar("Answer")
+Choose = Callable[[Task, Iterator[TileWindow]], Iterable[TileWindow]]
+"""From the windows of an image to those that are wanted, in their order."""
+Advance = Callable[[int, int, int], None]
+"""Called with the number of an item, pixels of a window, and pixels of the image, as fed."""
 
 _MESSAGE = 1 << 19
 """Bytes that stand for a message without pixels: it may keep an image open."""
@@ -71,17 +76,33 @@ class Worker:
         self._tags = tags or {}
         self._room = room
 
-    def run(self, tasks: Iterable[Task]) -> Generator[Output, None, None]:
+    def run(
+        self, tasks: Iterable[Task], advance: Advance = lambda *_: None
+    ) -> Generator[Output, None, None]:
         """Classify images; yields one output per task as each is finished.
 
         Reading, classifying and writing overlap; the queues between them hold no more
         than a few batches, whatever the size of the images.
+
+        Args:
+            tasks: The images.
+            advance: Told of each window that is in its class map.
         """
-        windows = in_background(self._read(tasks), room=self._room, size=_bytes)
-        classes = in_background(
+        return self._write(self.answers(tasks), advance)
+
+    def answers(
+        self, tasks: Iterable[Task], choose: Choose | None = None
+    ) -> Generator[Begun | Failed | Classes, None, None]:
+        """Classify images; yields the classes of their windows and writes nothing.
+
+        Args:
+            tasks: The images.
+            choose: Which windows of an image are wanted; None for all.
+        """
+        windows = in_background(self._read(tasks, choose), room=self._room, size=_bytes)
+        return in_background(
             self._classes(windows), room=self._room, size=_bytes, stop=self._classifier.close
         )
-        return self._write(classes)
 
     def _classes(
         self, windows: Iterator[Begun | Failed | Pixels]
@@ -92,14 +113,18 @@ class Worker:
         scored = self._in_batches(windows, AskScores(blending))
         return blended(scored, blending, self._classifier.tiling)
 
-    def _read(self, tasks: Iterable[Task]) -> Iterator[Begun | Failed | Pixels]:
+    def _read(
+        self, tasks: Iterable[Task], choose: Choose | None
+    ) -> Iterator[Begun | Failed | Pixels]:
         for _, group in groupby(tasks, key=lambda task: task.dataset.id):
             first = next(group)
             with reader(first.dataset) as fetch:
                 for task in (first, *group):
-                    yield from self._read_task(task, fetch)
+                    yield from self._read_task(task, fetch, choose)
 
-    def _read_task(self, task: Task, fetch: Fetch) -> Iterator[Begun | Failed | Pixels]:
+    def _read_task(
+        self, task: Task, fetch: Fetch, choose: Choose | None
+    ) -> Iterator[Begun | Failed | Pixels]:
         try:
             with (
                 open_image(fetch(task.item)) as stored,
@@ -110,7 +135,8 @@ class Worker:
                 bands = band_indexes(image, self._bands or tuple(range(image.bands)))
                 yield Begun(task=task, class_map=self._class_map(task, placed, image, part))
                 tiling = self._classifier.tiling
-                for window in tiling.windows(image.height, image.width, within=part.window):
+                windows = tiling.windows(image.height, image.width, within=part.window)
+                for window in windows if choose is None else choose(task, windows):
                     yield read_window(task, image, part, window, bands, tiling)
         except NotAskedError as error:
             yield Failed(task=task, reason=str(error), status="skipped")
@@ -164,7 +190,9 @@ class Worker:
             for task in {id(m.task): m.task for m in members}.values():
                 yield Failed(task=task, reason=reason)
 
-    def _write(self, stream: Iterator[Begun | Failed | Classes]) -> Generator[Output, None, None]:
+    def _write(
+        self, stream: Iterator[Begun | Failed | Classes], advance: Advance
+    ) -> Generator[Output, None, None]:
         open_maps: dict[int, tuple[ClassMap, float]] = {}
         settled: set[int] = set()
         try:
@@ -176,7 +204,9 @@ class Worker:
                     open_maps[key] = (message.class_map, time.monotonic())
                     continue
                 output = (
-                    message.output if isinstance(message, Failed) else self._add(open_maps, message)
+                    message.output
+                    if isinstance(message, Failed)
+                    else self._add(open_maps, message, advance)
                 )
                 if output is not None:
                     settled.add(key)
@@ -189,13 +219,18 @@ class Worker:
             for key in list(open_maps):
                 self._abandon(open_maps, key)
 
-    def _add(self, open_maps: dict[int, tuple[ClassMap, float]], message: Classes) -> Output | None:
+    def _add(
+        self, open_maps: dict[int, tuple[ClassMap, float]], message: Classes, advance: Advance
+    ) -> Output | None:
         """Add a core to its map; the output once the map is complete."""
         class_map, started = open_maps[message.task.key]
         try:
-            class_map.add(message.core, message.valid, message.index, message.confidence)
+            class_map.add(
+                message.core, message.valid, message.index, message.confidence, message.extras
+            )
         except ItemError as error:
             return message.task.failed(str(error))
+        advance(message.task.key, message.core.height * message.core.width, class_map.pixels)
         if not class_map.is_complete:
             return None
         del open_maps[message.task.key]
@@ -212,7 +247,7 @@ def _bytes(message: Begun | Failed | Pixels | Classes) -> int:
         case Pixels():
             arrays = (message.valid, message.pixels)
         case Classes():
-            arrays = (message.valid, message.index, message.confidence)
+            arrays = (message.valid, message.index, message.confidence, *message.extras)
         case _:
             return _MESSAGE
     return sum(array.nbytes for array in arrays if array is not None)

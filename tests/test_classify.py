@@ -19,6 +19,7 @@ from pyproj import Geod
 
 from pixelcat import Catalog, Run, classify, open_catalog
 from pixelcat.catalog.errors import CatalogBusyError, ModelError, SourceError, UsageError
+from pixelcat.processors.progress import Progress
 
 Function = Callable[..., Any]
 
@@ -339,13 +340,8 @@ def test_the_same_call_again_does_nothing_and_needs_no_tensorflow(
     (photos / "bad.jpg").write_bytes(b"nothing")
     first = classify(photos, model=land, output=tmp_path / "r.gpkg")
     before = state(tmp_path / "r_rasters")
-    calls: list[tuple[int, int]] = []
-    again = classify(
-        photos,
-        model=land,
-        output=tmp_path / "r.gpkg",
-        progress=lambda done, total: calls.append((done, total)),
-    )
+    calls: list[Progress] = []
+    again = classify(photos, model=land, output=tmp_path / "r.gpkg", progress=calls.append)
     assert (again.id, again.done, again.failed, again.classified_now) == (first.id, 5, 1, 0)
     assert calls == []
     answer = subprocess.run(
@@ -364,15 +360,11 @@ def test_a_lost_raster_is_made_again_and_no_other(tmp_path: Path, land: Path, ph
     before, made = content(first), state(first.rasters)
     lost = rasters(first)["2.jpg"]
     lost.unlink()
-    calls: list[tuple[int, int]] = []
-    again = classify(
-        photos,
-        model=land,
-        output=tmp_path / "r.gpkg",
-        progress=lambda done, total: calls.append((done, total)),
-    )
+    calls: list[Progress] = []
+    again = classify(photos, model=land, output=tmp_path / "r.gpkg", progress=calls.append)
     assert (again.id, again.done, again.classified_now) == (first.id, 5, 1)
-    assert calls == [(1, 1)]
+    assert {(call.images, call.pixels) for call in calls} == {(1, calls[-1].pixels_done)}
+    assert [call.images_done for call in calls] == [0] * (len(calls) - 1) + [1]
     assert content(again) == before
     now = state(first.rasters)
     assert {name for name in now if now[name] != made[name]} == {lost.name}
@@ -574,8 +566,8 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(
     after = 3
     whole = classify(photos, model=land, output=tmp_path / "whole.gpkg")
 
-    def interrupt(done: int, total: int) -> None:
-        if done == after:
+    def interrupt(state: Progress) -> None:
+        if state.images_done == after:
             raise KeyboardInterrupt
 
     stopped = classify(photos, model=land, output=tmp_path / "r.gpkg", progress=interrupt)

@@ -22,6 +22,7 @@ class FunctionClassifier:
     """Classifies blocks one at a time by asking a raster function."""
 
     gives_confidence = False
+    extras = ()
 
     def __init__(
         self,
@@ -87,6 +88,10 @@ class FunctionClassifier:
     def remarks(self) -> tuple[str, ...]:
         """Return nothing: what a function says is shown at once."""
         return ()
+
+    def rechecking(self) -> "FunctionClassifier":
+        """Return itself: the function says what its blocks are."""
+        return self
 
     def close(self) -> None:
         """End the process; another thread that waits for ``classify`` gets an error."""

@@ -1,0 +1,221 @@
+"""The driver: it holds the catalog and hands out images; a worker does the rest."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..catalog.records import Dataset, Item, Verification
+from ..catalog.store import Catalog
+from ..io.image import decoder
+from ..io.names import safe_stem
+from ..io.publish import make_folder, sweep
+from ..io.srs import reprojection
+from .cell_size import cell_size_notes
+from .classifier import Classifier, Prepared
+from .definition import ModelDefinition
+from .late_model import LateModel
+from .messages import Task
+from .options import RunOptions
+from .outcome import report, write_layers
+from .progress import Meter, Show
+from .results import Run
+from .tensorflow_setup import software
+from .verify import Verifier, verify_run
+from .worker import Worker
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A call of :func:`.classify.classify`, checked."""
+
+    definition: ModelDefinition
+    hashes: tuple[str, str]
+    """Of definition and weights."""
+    options: RunOptions
+    out_features: str | None
+    embed: bool
+    force: bool
+    verify: int
+
+
+class Driver:
+    """One run over some datasets of a catalog."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        request: Request,
+        datasets: Sequence[Dataset],
+        progress: Show | None,
+    ) -> None:
+        """Take an open catalog that knows the datasets."""
+        self._catalog = catalog
+        self._request = request
+        self._datasets = {dataset.id: dataset for dataset in datasets if dataset.id is not None}
+        self._show = progress or (lambda _: None)
+
+    def run(self, model: LateModel) -> Run:
+        """Classify what is pending; the model is prepared only where something is."""
+        ids = list(self._datasets)
+        self._check_name()
+        run_id = None if self._request.force else self._known_run()
+        notes: tuple[str, ...] = ()
+        verification = None
+        classified = 0
+        status = "finished"
+        if run_id is None or self._pending(run_id):
+            prepared = model.prepared()
+            notes = prepared.notes
+            run_id = self._start(prepared)
+            self._catalog.settle_unusable(run_id, ids)
+            classified, status = self._classify(run_id, prepared)
+            notes += prepared.classifier.remarks()
+            self._catalog.share_outputs(run_id, ids)
+        else:
+            self._catalog.settle_unusable(run_id, ids)
+        self._catalog.finish_run(run_id, status)
+        if self._request.verify and status == "finished":
+            verification, more, status = self._verify(run_id, model.prepared())
+            notes += more
+        run = {
+            "id": run_id,
+            "status": status,
+            "classified_now": classified,
+            "rasters": self._rasters(run_id),
+            "verification": verification,
+        }
+        return self._report(run, notes)
+
+    def _check_name(self) -> None:
+        """Refuse a name before anything is classified."""
+        if self._request.out_features:
+            self._catalog.check_name(
+                [number for number, each in self._datasets.items() if each.is_feature_class],
+                self._request.hashes,
+                self._request.out_features,
+                reprojection=reprojection,
+            )
+
+    def _known_run(self) -> int | None:
+        run_id = self._catalog.find_run(*self._request.hashes, self._request.options.as_json())
+        if run_id is not None:
+            self._catalog.forget_lost_outputs(run_id)
+            self._catalog.share_outputs(run_id, list(self._datasets))
+        return run_id
+
+    def _pending(self, run_id: int) -> list[Item]:
+        return self._catalog.pending(run_id, list(self._datasets))
+
+    def _start(self, prepared: Prepared) -> int:
+        definition = self._request.definition
+        model_id = self._catalog.add_model(
+            name=definition.name,
+            framework=definition.framework,
+            definition_sha256=self._request.hashes[0],
+            weights_sha256=self._request.hashes[1],
+            definition=definition.properties,
+            classes=prepared.classifier.classes,
+        )
+        return self._catalog.start_run(
+            model_id,
+            options=self._request.options.as_json(),
+            software=software(),
+            device=prepared.device,
+            decoder=decoder(),
+            force=self._request.force,
+        )
+
+    def _classify(self, run_id: int, prepared: Prepared) -> tuple[int, str]:
+        """Classify what is pending; the number of class maps made, and how it ended."""
+        folder = self._rasters(run_id)
+        make_folder(folder)
+        sweep(folder)
+        pending = self._pending(run_id)
+        meter = Meter(pending, self._show)
+        worker = self._worker(prepared, prepared.classifier, tags=self._tags(run_id))
+        done = 0
+        try:
+            with closing(worker.run(self._tasks(pending, folder), meter.window)) as outputs:
+                for output in outputs:
+                    self._catalog.record(run_id, output)
+                    done += output.status == "done"
+                    meter.image(output.item_id)
+        except KeyboardInterrupt:
+            return done, "stopped"
+        except BaseException:
+            self._catalog.finish_run(run_id, "stopped")
+            raise
+        finally:
+            sweep(folder)  # a signal may come between making a file and noting that it is there
+        return done, "finished"
+
+    def _rasters(self, run_id: int) -> Path:
+        return self._catalog.rasters / f"run_{run_id}"
+
+    def _tasks(self, items: Sequence[Item], folder: Path) -> Iterator[Task]:
+        for item in items:
+            raster = folder / f"{item.id:06d}_{safe_stem(item.name)}.tif"
+            yield Task(
+                item=item,
+                dataset=self._datasets[item.dataset_id or 0],
+                raster=raster,
+                raster_path=raster.relative_to(self._catalog.path.parent).as_posix(),
+            )
+
+    def _tags(self, run_id: int) -> dict[str, str]:
+        return {
+            "PIXELCAT_MODEL": self._request.definition.name,
+            "PIXELCAT_MODEL_SHA256": self._request.hashes[1],
+            "PIXELCAT_RUN": str(run_id),
+        }
+
+    def _verify(
+        self, run_id: int, prepared: Prepared
+    ) -> tuple[Verification | None, tuple[str, ...], str]:
+        """Compare class rasters; what was found, what to say of it, and how it ended."""
+
+        def worker(classifier: Classifier) -> Worker:
+            return self._worker(prepared, classifier)
+
+        verifier = Verifier(prepared.classifier, windows=self._request.verify, seed=run_id)
+        try:
+            found, told = verify_run(
+                self._catalog,
+                self._datasets,
+                run_id,
+                verifier,
+                worker,
+                scale=self._request.options.photo_scale,
+            )
+        except KeyboardInterrupt:
+            return None, (), "stopped"
+        return found, tuple(told), "finished"
+
+    def _worker(self, prepared: Prepared, classifier: Classifier, **options: Any) -> Worker:
+        return Worker(
+            classifier,
+            bands=prepared.bands,
+            scale=self._request.options.photo_scale,
+            environment=self._request.options.environment,
+            room=prepared.room,
+            **options,
+        )
+
+    def _report(self, run: Mapping[str, Any], notes: tuple[str, ...]) -> Run:
+        layers, remarks = write_layers(
+            self._catalog,
+            list(self._datasets.values()),
+            run["id"],
+            name=self._request.out_features,
+            embed=self._request.embed,
+        )
+        cells = cell_size_notes(
+            self._catalog,
+            run["id"],
+            list(self._datasets),
+            self._request.definition.properties,
+            self._request.options.environment.grid,
+        )
+        return report(self._catalog, self._datasets, run, layers, (*notes, *cells, *remarks))

@@ -1,0 +1,233 @@
+"""Finished class rasters compared with windows that are classified anew.
+
+A window computed with twice the halo has its seams elsewhere and sees further. Where the halo of
+the run was enough, both say the same in every pixel; a pixel that differs was classified with
+too little around it, put in a wrong place, or written wrongly.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..catalog.errors import UsageError
+from ..catalog.records import Dataset, Item, Verification
+from ..catalog.store import Catalog
+from ..io.class_raster_in import read_classes
+from ..io.image import Window
+from ..io.resized import PhotoScale
+from .class_map import ClassMap
+from .classifier import Classifier
+from .messages import Begun, Classes, Failed, Task
+from .options import RunOptions
+from .windows import TileWindow
+from .worker import Worker
+
+_CLOSE = 1e-4
+"""Classes whose probabilities differ by less may swap by rounding: float32 sums of another
+order differ in the seventh digit, in deep networks in the fifth."""
+
+MakeWorker = Callable[[Classifier], Worker]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """A class raster to compare."""
+
+    task: Task
+    size: tuple[int, int]
+    """Height and width of what was fed to the model."""
+
+
+class Verifier:
+    """Compares random windows of class rasters."""
+
+    def __init__(self, classifier: Classifier, *, windows: int, seed: int) -> None:
+        """Take the model.
+
+        Args:
+            classifier: That of the run.
+            windows: How many to compare.
+            seed: The same windows for the same seed.
+        """
+        self._classifier = classifier.rechecking()
+        self._values = np.array([each.value for each in classifier.classes], np.int64)
+        self._wanted = windows
+        self._seed = seed
+        self._counts: Counter[str] = Counter()
+        self._first: tuple[int, int, int] | None = None
+        """Item, row and column of the first difference."""
+
+    def run(self, done: Sequence[Done], make: MakeWorker) -> tuple[Verification, list[str]]:
+        """Compare windows of class rasters.
+
+        Args:
+            done: The class rasters there are.
+            make: Gives a worker that opens images as that of the run did.
+
+        Returns:
+            What was found, and why some images could not be classified again.
+
+        Raises:
+            OutputError: A class raster cannot be read.
+        """
+        plan = self._plan(done)
+
+        def choose(task: Task, windows: Iterator[TileWindow]) -> Iterable[TileWindow]:
+            every = list(windows)
+            draw = random.Random(f"{self._seed} {task.key}")  # noqa: S311  no secret
+            return sorted(draw.sample(every, min(plan[task.key], len(every))))
+
+        worker = make(self._classifier)
+        tasks = [each.task for each in done if each.task.key in plan]
+        maps: dict[int, ClassMap] = {}
+        failures = []
+        with closing(worker.answers(tasks, choose)) as answers:
+            for message in answers:
+                match message:
+                    case Begun():
+                        maps[message.task.key] = message.class_map
+                    case Failed():
+                        failures.append(f"{message.task.item.name}: {message.reason}")
+                    case Classes():
+                        self._compare(maps[message.task.key], message)
+        return self._found(), failures
+
+    def _plan(self, done: Sequence[Done]) -> Counter[int]:
+        """Return how many windows of which items: one each in random order, until all are given."""
+        room = {each.task.key: self._classifier.tiling.count(*each.size) for each in done}
+        order = random.Random(self._seed).sample(list(room), len(room))  # noqa: S311  no secret
+        plan: Counter[int] = Counter()
+        left = self._wanted
+        while left and order:
+            for key in order[:left]:
+                plan[key] += 1
+            left -= min(left, len(order))
+            order = [key for key in order if plan[key] < room[key]]
+        return plan
+
+    def _compare(self, class_map: ClassMap, answer: Classes) -> None:
+        core, (valid, index, *extras) = class_map.shown(
+            answer.core, (answer.valid, answer.index, *answer.extras)
+        )
+        if not core.height or not core.width:
+            return  # between the pixels of a smaller class raster
+        stored, nodata = read_classes(answer.task.raster, core)
+        values = np.full(stored.shape, nodata, np.int64)
+        if index is not None:
+            values = np.where(valid, self._values.take(index), nodata)
+        different = stored != values
+        self._counts["windows"] += 1
+        self._counts["pixels"] += stored.size
+        if different.any():
+            close = self._close(stored, extras, different)
+            self._counts["close"] += int(np.count_nonzero(close))
+            self._count(answer.task, core, different & ~close)
+
+    def _close(
+        self, stored: NDArray[Any], extras: Sequence[NDArray[Any]], different: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Return where the class that is stored lacked next to nothing to be chosen."""
+        close = np.zeros(stored.shape, np.bool_)
+        for lack in extras:
+            for position, value in enumerate(self._values):
+                close |= different & (stored == value) & (lack[..., position] < _CLOSE)
+        return close
+
+    def _count(self, task: Task, core: Window, different: NDArray[np.bool_]) -> None:
+        self._counts["differ"] += int(np.count_nonzero(different))
+        if self._first is None and different.any():
+            row, column = np.argwhere(different)[0]
+            self._first = task.key, core.row + int(row), core.column + int(column)
+
+    def _found(self) -> Verification:
+        item, row, column = self._first or (None, None, None)
+        return Verification(
+            windows=self._counts["windows"],
+            pixels=self._counts["pixels"],
+            differ=self._counts["differ"],
+            close=self._counts["close"],
+            item_id=item,
+            pixel_row=row,
+            pixel_column=column,
+        )
+
+
+def verify_run(
+    catalog: Catalog,
+    datasets: Mapping[int, Dataset],
+    run_id: int,
+    verifier: Verifier,
+    make: MakeWorker,
+    *,
+    scale: PhotoScale,
+) -> tuple[Verification, list[str]]:
+    """Compare class rasters of a run and record what was found.
+
+    Args:
+        catalog: The catalog.
+        datasets: Those whose images are compared, by their number.
+        run_id: The run.
+        verifier: Compares.
+        make: See :meth:`Verifier.run`.
+        scale: How large photos were fed to the model.
+
+    Returns:
+        What was found, and what is to be said, a line each.
+
+    Raises:
+        OutputError: A class raster cannot be read.
+    """
+    done = [
+        Done(
+            task=Task(
+                item=item,
+                dataset=datasets[item.dataset_id or 0],
+                raster=catalog.path.parent / raster_path,
+                raster_path=raster_path,
+            ),
+            size=_fed(item, PhotoScale() if is_map else scale),
+        )
+        for item, raster_path, is_map in catalog.classified(run_id, list(datasets))
+    ]
+    found, failures = verifier.run(done, make)
+    catalog.record_verification(run_id, found)
+    name = next((each.task.item.name for each in done if each.task.key == found.item_id), "")
+    return found, [_told(found, name), *(f"not verified: {failure}" for failure in failures)]
+
+
+def _fed(item: Item, scale: PhotoScale) -> tuple[int, int]:
+    width, height = scale.fed(item.width or 1, item.height or 1)
+    return height, width
+
+
+def check_asked(windows: int, options: RunOptions) -> None:
+    """Refuse what cannot be verified.
+
+    Raises:
+        UsageError: A negative number, or windows that are averaged.
+    """
+    if windows < 0:
+        raise UsageError(f"verify {windows}: expected how many windows, 0 or more")
+    if windows and options.blend == "hann":
+        raise UsageError(
+            "verify compares with windows of twice the halo; with blend=hann that changes the"
+            " answer itself: leave out one of them"
+        )
+
+
+def _told(found: Verification, name: str) -> str:
+    text = f"verified {found.windows} windows, {found.pixels} pixels, {found.differ} differ"
+    if found.close:
+        text += f", {found.close} too close to tell"
+    if found.differ:
+        text += (
+            f"; the first in {name} at row {found.pixel_row}, column {found.pixel_column} (from"
+            " 0); try a larger --arg padding"
+        )
+    return text
