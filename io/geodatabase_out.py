@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import fiona
+from fiona._err import CPLE_BaseError
 from fiona.errors import FionaError
 
 from ..catalog.errors import OutputError, PixelcatError, UsageError, first_line
@@ -17,42 +18,12 @@ from .geodatabase_values import converted, shape
 from .publish import publish_folder, temporary_name
 from .sources.filegdb import is_file_geodatabase
 
-_RESERVED = frozenset(
-    [
-        "add",
-        "alter",
-        "and",
-        "between",
-        "by",
-        "column",
-        "create",
-        "delete",
-        "drop",
-        "exists",
-        "for",
-        "from",
-        "group",
-        "in",
-        "insert",
-        "into",
-        "is",
-        "like",
-        "not",
-        "null",
-        "or",
-        "order",
-        "select",
-        "set",
-        "table",
-        "update",
-        "values",
-        "where",
-        "objectid",
-        "shape",
-        "shape_length",
-        "shape_area",
-    ]
-)
+_RESERVED = frozenset([
+    "add", "alter", "and", "between", "by", "column", "create", "delete", "drop", "exists", "for",
+    "from", "group", "in", "insert", "into", "is", "like", "not", "null", "or", "order", "select",
+    "set", "table", "update", "values", "where",
+    "objectid", "shape", "shape_length", "shape_area",
+])  # fmt: skip
 _MAX_NAME = 60
 _ATTACHMENTS = {
     "geometry": "None",
@@ -128,7 +99,7 @@ def new_geodatabase(path: Path) -> Iterator["Geodatabase"]:
         publish_folder(draft, path)
     except PixelcatError:
         raise
-    except (FionaError, OSError) as error:
+    except (FionaError, CPLE_BaseError, OSError) as error:
         raise OutputError(f"cannot write {path}: {first_line(error)}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -183,9 +154,12 @@ class Geodatabase:
         self, name: str, schema: Any, records: Iterable[Any], definition: str | None
     ) -> None:
         system = {"crs_wkt": definition} if definition else {}
-        with fiona.open(
-            self._path, "w", driver="OpenFileGDB", layer=name, schema=schema, **system
-        ) as file:
+        with (
+            fiona.Env(),  # outside one, what GDAL merely reports at the last rows becomes an error
+            fiona.open(
+                self._path, "w", driver="OpenFileGDB", layer=name, schema=schema, **system
+            ) as file,
+        ):
             file.writerecords(records)
 
 

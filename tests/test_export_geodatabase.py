@@ -13,6 +13,7 @@ import pyogrio
 import pytest
 import shapely
 from click.testing import CliRunner
+from fiona._err import CPLE_BaseError
 
 from pixelcat import Run, classify
 from pixelcat.catalog.errors import OutputError, UsageError
@@ -21,6 +22,7 @@ from pixelcat.catalog.store import Catalog
 from pixelcat.cli import cli
 from pixelcat.io.content import digest
 from pixelcat.io.sources import scan
+from pixelcat.io.srs import describe
 from pixelcat.processors.export_geodatabase import export_geodatabase
 from pixelcat.processors.export_photos import export_photos
 
@@ -321,6 +323,23 @@ def test_shapes_survive(
             found = shapely.geometry.shape(row.geometry)
             assert found.equals(shapely.from_wkt(shape))
             assert found.has_z == shapely.from_wkt(shape).has_z
+
+
+@pytest.mark.parametrize("code", [25832, 32632, 27700, 3857])
+def test_points_in_any_projection_are_written(exported: Function, code: int) -> None:
+    shapes = ["POINT (400000 500000)", "POINT (400100 500200)"]
+    _, rows = exported({}, {}, {}, shapes=shapes, geometry_type="POINT",
+                       srs=describe(f"EPSG:{code}"))  # fmt: skip
+    assert [shapely.geometry.shape(row.geometry).wkt for row in rows] == shapes
+
+
+def test_what_gdal_refuses_is_one_line(exported: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise CPLE_BaseError(1, 1, "no such luck")
+
+    monkeypatch.setattr("pixelcat.io.geodatabase_out.converted", refused)
+    with pytest.raises(OutputError, match=r"cannot write .*out\.gdb: no such luck"):
+        exported({"a": "TEXT"}, {"a": "x"})
 
 
 def test_shapes_of_several_kinds_are_refused_in_one_line(
