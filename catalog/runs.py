@@ -17,6 +17,12 @@ _WITHOUT_OUTPUT = (
     "NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
     " AND o.item_sha256 IS i.sha256)"
 )
+_OF_MODEL = "(SELECT b.id FROM runs a JOIN runs b ON b.model_id = a.model_id WHERE a.id = :run)"
+"""The run and the others of its model."""
+_CLASSIFIED = (
+    "EXISTS (SELECT 1 FROM outputs o WHERE o.item_id = i.id AND o.is_current"
+    f" AND o.status = 'done' AND o.run_id IN {_OF_MODEL})"
+)
 _OTHER_OF_SAME_CONTENT = (
     "j.sha256 = i.sha256 AND j.id != i.id AND j.transform IS NULL AND i.transform IS NULL"
 )
@@ -152,15 +158,22 @@ def settle_unusable(
 ) -> None:
     """Record ``skipped`` or ``failed`` for every item that is not ready.
 
-    Such an output has no ``item_sha256``: the item is pending as soon as it is ready.
+    Such an output has no ``item_sha256``: the item is pending as soon as it is ready. An item
+    that has left its source fails where the model has a class map of it, and else is forgotten.
     """
+    named = {"run": run_id, "datasets": json.dumps(list(dataset_ids)), "gone": GONE}
+    connection.execute(
+        f"DELETE FROM outputs WHERE status != 'done' AND reason != :gone AND run_id IN {_OF_MODEL}"
+        f" AND item_id IN (SELECT i.id FROM items i WHERE i.reason = :gone AND {_OF_DATASETS})",
+        named,
+    )
     items = connection.execute(
         "SELECT i.id, CASE i.status WHEN 'skipped' THEN 'skipped' ELSE 'failed' END, i.reason"
-        f" FROM items i WHERE i.status != 'ready' AND i.reason != :gone AND {_OF_DATASETS}"
-        f" AND {_WITHOUT_OUTPUT}"
+        f" FROM items i WHERE i.status != 'ready' AND {_OF_DATASETS}"
+        f" AND (i.reason != :gone OR {_CLASSIFIED})"
         " AND NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
         " AND o.item_sha256 IS NULL AND o.reason = i.reason)",
-        {"run": run_id, "datasets": json.dumps(list(dataset_ids)), "gone": GONE},
+        named,
     ).fetchall()
     for item_id, status, reason in items:
         record(connection, run_id, Output(item_id=item_id, status=status, reason=reason))
@@ -185,9 +198,9 @@ def record(connection: sqlite3.Connection, run_id: int, output: Output) -> None:
         "DELETE FROM outputs WHERE run_id = ? AND item_id = ?", (run_id, output.item_id)
     )
     connection.execute(
-        "UPDATE outputs SET is_current = 0 WHERE item_id = ? AND is_current AND run_id IN"
-        " (SELECT b.id FROM runs a JOIN runs b ON b.model_id = a.model_id WHERE a.id = ?)",
-        (output.item_id, run_id),
+        "UPDATE outputs SET is_current = 0 WHERE item_id = :item AND is_current"
+        f" AND run_id IN {_OF_MODEL}",
+        {"item": output.item_id, "run": run_id},
     )
     dominant = output.dominant
     values = {

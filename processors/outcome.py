@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..catalog.ingest import GONE
 from ..catalog.records import Dataset
 from ..catalog.store import Catalog
 from ..io.srs import reprojection
@@ -64,8 +63,8 @@ def report(
         "SELECT o.status, o.reason, d.layer, i.name, i.source_key FROM outputs o"
         " JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id"
         f" WHERE o.run_id = ? AND d.id IN ({', '.join('?' for _ in datasets)})"
-        " AND i.reason IS NOT ? ORDER BY o.item_id",
-        (run["id"], *datasets, GONE),
+        " ORDER BY o.item_id",
+        (run["id"], *datasets),
     )
     states = [row["status"] for row in rows]
     said = (d.options["note"] for d in datasets.values() if "note" in d.options)

@@ -2,6 +2,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -391,16 +392,59 @@ def test_a_changed_photo_is_classified_again_and_no_other(
     check(run, {path.name: pixels_of(path) for path in photos.iterdir()}, area=None)
 
 
-def test_a_photo_that_the_user_took_away_counts_no_more(
+def test_a_broken_photo_that_the_user_took_away_counts_no_more(
     tmp_path: Path, land: Path, photos: Path
 ) -> None:
     (photos / "cut.jpg").write_bytes((photos / "1.jpg").read_bytes()[:300])
     first = classify(photos, model=land, output=tmp_path / "r.gpkg")
     assert (first.done, first.failed) == (5, 1)
     (photos / "cut.jpg").unlink()
-    (photos / "1.jpg").unlink()
     again = classify(photos, model=land, output=tmp_path / "r.gpkg")
-    assert (again.done, again.failed, again.exit_code) == (4, 0, 0)
+    assert (again.done, again.failed, again.exit_code) == (5, 0, 0)
+    (status,) = open_catalog(again.catalog).status()
+    assert (status["done"], status["failed"]) == (5, 0)
+
+
+def test_a_classified_photo_that_is_gone_is_told_and_no_longer_current(
+    tmp_path: Path, land: Path, photos: Path
+) -> None:
+    classify(photos, model=land, output=tmp_path / "r.gpkg")
+    hidden = (photos / "1.jpg").rename(tmp_path / "1.jpg")
+    for _ in range(2):
+        again = classify(photos, model=land, output=tmp_path / "r.gpkg")
+        assert (again.done, again.failed, again.exit_code) == (4, 1, 3)
+        assert [(f.image, f.reason) for f in again.failures] == [
+            ("1.jpg", "no longer in the source")
+        ]
+        (status,) = open_catalog(again.catalog).status()
+        assert (status["done"], status["failed"]) == (4, 1)
+        assert statuses(again)["1.jpg"] == "failed"
+        assert again.sql("select 1 from current_outputs where status = 'done'") == [{"1": 1}] * 4
+    forced = classify(photos, model=land, output=tmp_path / "r.gpkg", force=True)
+    assert (forced.done, forced.exit_code) == (4, 0)
+    hidden.rename(photos / "1.jpg")
+    back = classify(photos, model=land, output=tmp_path / "r.gpkg")
+    assert (back.done, back.classified_now, back.exit_code) == (5, 1, 0)
+
+
+def test_a_classified_attachment_that_lost_its_feature_is_told(
+    tmp_path: Path, land: Path, make_gdb: Function, photo_bytes: Function
+) -> None:
+    attachments = [(n, f"{n}.jpg", "image/jpeg", photo_bytes(n)) for n in (1, 2)]
+    survey = make_gdb(attachments)
+    classify(survey, model=land, output=tmp_path / "r.gpkg")
+    shutil.rmtree(survey)
+    make_gdb(attachments, features=1)
+    run = classify(survey, model=land, output=tmp_path / "r.gpkg")
+    assert (run.done, run.failed, run.classified_now, run.exit_code) == (1, 1, 0, 3)
+    (failure,) = run.failures
+    assert failure.reason == "orphan attachment: no feature has REL_OBJECTID 2"
+    assert run.sql("select source_key, status from item_results where is_current") == [
+        {"source_key": "1", "status": "done"},
+        {"source_key": "2", "status": "failed"},
+    ]
+    (status,) = open_catalog(run.catalog).status()
+    assert (status["done"], status["failed"]) == (1, 1)
 
 
 @pytest.mark.parametrize("name", ["results", "results.db", "survey.gdb/results.gpkg"])
