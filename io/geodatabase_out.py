@@ -15,8 +15,8 @@ from fiona.errors import FionaError
 from ..catalog.errors import OutputError, PixelcatError, UsageError, first_line
 from ..catalog.records import SqlValue
 from .geodatabase_values import converted, shape
+from .places import check_place
 from .publish import publish_folder, temporary_name
-from .sources.filegdb import is_file_geodatabase
 
 _RESERVED = frozenset([
     "add", "alter", "and", "between", "by", "column", "create", "delete", "drop", "exists", "for",
@@ -89,10 +89,7 @@ def new_geodatabase(path: Path) -> Iterator["Geodatabase"]:
         raise UsageError(f"{path}: a file geodatabase has a name that ends in .gdb")
     if path.exists():
         raise UsageError(f"{path} exists and is left alone; name a new one")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"folder {path.absolute().parent} does not exist; create it first")
-    if any(is_file_geodatabase(folder) for folder in path.absolute().parents):
-        raise UsageError(f"{path} lies inside a geodatabase; choose another place")
+    check_place(path)
     draft = temporary_name(path)
     try:
         yield Geodatabase(draft)

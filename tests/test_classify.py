@@ -447,7 +447,9 @@ def test_a_classified_attachment_that_lost_its_feature_is_told(
     assert (status["done"], status["failed"]) == (1, 1)
 
 
-@pytest.mark.parametrize("name", ["results", "results.db", "survey.gdb/results.gpkg"])
+@pytest.mark.parametrize(
+    "name", ["results", "results.db", "survey.gdb/results.gpkg", "absent/results.gpkg"]
+)
 def test_a_place_where_no_catalog_belongs_is_refused(
     tmp_path: Path, land: Path, photos: Path, make_gdb: Function, name: str
 ) -> None:
