@@ -85,7 +85,10 @@ def scan(
     "--name", help="Of the files: columns of the layer in braces, and {taken_at}."
     "  [default: {image_name}]",
 )  # fmt: skip
-@click.option("--folder-name", help="Of a feature's folder.  [default: {source_fid}]")
+@click.option(
+    "--folder-name", help="Of a feature's folder.  [default: {source_fid}, in a layer of several"
+    " inputs {source}_{source_fid}]",
+)  # fmt: skip
 @click.option("--layer", "-l", help="Only this output feature class.")
 def export(
     catalog: str,

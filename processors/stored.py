@@ -52,6 +52,8 @@ def fetched(fetch: Fetch, item: Item) -> Path | bytes:
     Raises:
         ItemError: It is gone, or another one now.
     """
+    if item.sha256 is None:
+        raise ItemError(f"{item.reason or 'had no bytes'}, when it was scanned")
     content = fetch(item)
     if digest(content) != item.sha256:
         raise ItemError("has changed since it was scanned; scan again")

@@ -307,6 +307,7 @@ def test_photos_of_a_shared_layer_are_exported_once(years: Function, tmp_path: P
     run = years(2024, 1)
     done = export_photos(run.catalog, tmp_path / "out", folder_name="{source}/{source_fid}")
     assert (done.photos, done.class_maps, done.missing) == (3, 3, [])
-    assert {folder.name for folder in (tmp_path / "out").iterdir()} == {
-        *("survey_2023.gdb_1", "survey_2023.gdb_2", "survey_2024.gdb_1"),
-    }
+    folders = {"survey_2023.gdb_1", "survey_2023.gdb_2", "survey_2024.gdb_1"}
+    assert {folder.name for folder in (tmp_path / "out").iterdir()} == folders
+    export_photos(run.catalog, tmp_path / "plain")
+    assert {folder.name for folder in (tmp_path / "plain").iterdir()} == folders
