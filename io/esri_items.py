@@ -10,6 +10,9 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError
+
 from ..catalog.records import CodedDomains, Column
 
 
@@ -88,6 +91,21 @@ def read_items(definitions: Iterable[object]) -> GeodatabaseItems:
         elif kind.startswith("GPCodedValueDomain"):
             items.domains[root.findtext("DomainName") or ""] = _codes(root)
     return items
+
+
+def file_geodatabase_items(uri: str) -> GeodatabaseItems:
+    """Read the documents of a file geodatabase; none where it has no such table.
+
+    Args:
+        uri: The geodatabase, as GDAL calls it.
+    """
+    try:
+        _, _, _, columns = pyogrio.raw.read(
+            uri, layer="GDB_Items", columns=["Definition"], read_geometry=False
+        )
+    except (DataSourceError, DataLayerError):
+        return GeodatabaseItems()
+    return read_items(columns[0] if len(columns) else ())
 
 
 def _parse(definition: object) -> Element | None:

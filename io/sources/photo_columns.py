@@ -137,6 +137,7 @@ def _scan_layer(
         geometry_type="POINT" if points else layer.geometry_type,
         has_z=layer.has_z,
         columns=_without(layer.columns, images),
+        domains=layer.domains,
         options={"root": str(source.folders.root)},
     )
     features: Iterator[Feature] = layer.features(leave_out=images)
