@@ -24,7 +24,7 @@ from . import (
 )
 from .options import Attached, ScanOptions
 
-_VERSION = "1"
+_VERSION = "2"
 """Of what a scan finds; another one makes every input be scanned anew."""
 
 Fetch = Callable[[Item], Path | bytes]
