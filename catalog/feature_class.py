@@ -8,6 +8,7 @@ import base64
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import geopackage, result_layers
@@ -15,6 +16,7 @@ from .errors import UsageError
 from .feature_rows import Model, Source, image_rows, summary_rows
 from .geopackage import FeatureTable, quote, safe_type
 from .output_columns import (
+    INTEGERS,
     LINK_COLUMNS,
     SOURCE,
     SUMMARY_COLUMNS,
@@ -23,6 +25,11 @@ from .output_columns import (
     union,
 )
 from .records import Column, Reprojection
+
+_BEYOND_DOUBLE = f"""
+SELECT 1 FROM features f, json_each(f.attributes) a WHERE f.dataset_id = ? AND a.key = ?
+  AND a.type = 'integer' AND a.value NOT BETWEEN {-(2**53)} AND {2**53} LIMIT 1
+"""
 
 
 def write(
@@ -76,7 +83,8 @@ def _rebuild(
     ):
         _create_table(connection, sources, name, columns)
         for source in sources:
-            names = [column.name for column in output_columns(source.columns, columns)]
+            listed = output_columns(source.columns, columns, _all_columns(sources))
+            names = [column.name for column in listed]
             _insert(connection, source, name, names, rows(connection, source, model))
     if any(source.geometry_type for source in sources):
         geopackage.refresh_contents(connection, (table, summary))
@@ -147,10 +155,19 @@ def no_reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
 def _create_table(
     connection: sqlite3.Connection, sources: Sequence[Source], name: str, ours: Sequence[Column]
 ) -> None:
-    columns, domains = union(
-        (output_columns(source.columns, ours)[: len(source.columns)], source.domains)
+    shown = [
+        output_columns(source.columns, ours, _all_columns(sources))[: len(source.columns)]
         for source in sources
+    ]
+    columns, domains = union(
+        (each, source.domains) for each, source in zip(shown, sources, strict=True)
     )
+    columns = [
+        replace(column, sql_type="TEXT")
+        if column.sql_type == "DOUBLE" and _loses_digits(connection, column, sources, shown)
+        else column
+        for column in columns
+    ]
     types = {source.geometry_type for source in sources} - {None}
     heights = {bool(source.has_z) for source in sources if source.geometry_type}
     geopackage.drop_table(connection, name)
@@ -165,6 +182,25 @@ def _create_table(
             description="made by pixelcat",
             domains=domains,
         ),
+    )
+
+
+def _all_columns(sources: Sequence[Source]) -> list[Column]:
+    return [column for source in sources for column in source.columns]
+
+
+def _loses_digits(
+    connection: sqlite3.Connection,
+    column: Column,
+    sources: Sequence[Source],
+    shown: Sequence[Sequence[Column]],
+) -> bool:
+    """Return whether a source has whole numbers here that floating point does not hold."""
+    return any(
+        connection.execute(_BEYOND_DOUBLE, (source.id, own.name)).fetchone()
+        for source, listed in zip(sources, shown, strict=True)
+        for own, other in zip(source.columns, listed, strict=True)
+        if other.name.lower() == column.name.lower() and safe_type(own.sql_type) in INTEGERS
     )
 
 
@@ -184,18 +220,23 @@ def _insert(
     texts = [
         listed.index(name)
         for column, name in zip(source.columns, names, strict=False)
-        if safe_type(column.sql_type).startswith("BLOB") and types[name.lower()] == "TEXT"
+        if types[name.lower()] == "TEXT" and not safe_type(column.sql_type).startswith("TEXT")
     ]
     marks = ", ".join("?" for _ in listed)
     connection.executemany(
         f"INSERT INTO {quote(table)} ({', '.join(map(quote, listed))}) VALUES ({marks})",
-        (_without_bytes(row, texts) for row in rows),
+        (_with_texts(row, texts) for row in rows),
     )
 
 
-def _without_bytes(row: list[Any], texts: Sequence[int]) -> list[Any]:
-    """Write bytes as base64 where another source has made a column of them one of text."""
+def _with_texts(row: list[Any], texts: Sequence[int]) -> list[Any]:
+    """Write values as text where another source has made a column one of text.
+
+    Bytes become base64, and SQLite would round floating point numbers.
+    """
     for index in texts:
         if isinstance(row[index], bytes):
             row[index] = base64.b64encode(row[index]).decode()
+        elif isinstance(row[index], float):
+            row[index] = str(row[index])
     return row

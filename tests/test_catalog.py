@@ -727,16 +727,16 @@ def test_a_source_column_that_we_need_is_renamed(catalog, start_run):
     table, summary = catalog.write_feature_class(dataset.id, start_run(catalog))
     (row,) = catalog.query(f"SELECT * FROM {table}")
     assert {name: value for name, value in row.items() if str(value).startswith("their")} == {
-        "status_source": "their status",
+        "status_source": "their status_source",
+        "status_source_source": "their status",
         "REASON_source": "their REASON",
         "Fid_source": "their Fid",
         "GEOM_source": "their GEOM",
-        "status_source_source": "their status_source",
         "Images_source": "their Images",
         "habitat": "their habitat",
     }
     (row,) = catalog.query(f"SELECT * FROM {summary}")
-    assert (row["status_source"], row["Images_source"], row["images"]) == (
+    assert (row["status_source_source"], row["Images_source"], row["images"]) == (
         "their status",
         "their Images",
         1,

@@ -202,6 +202,41 @@ def test_bytes_beside_text_become_text(add: Function, gpkg_errors: Function) -> 
 
 
 @pytest.mark.parametrize(
+    ("whole", "kind", "expected"),
+    [
+        (2**53, "DOUBLE", [2.0**53, 0.1 + 0.2]),
+        (-(2**53), "DOUBLE", [-(2.0**53), 0.1 + 0.2]),
+        (2**60 + 1, "TEXT", [str(2**60 + 1), str(0.1 + 0.2)]),
+        (-(2**63), "TEXT", [str(-(2**63)), str(0.1 + 0.2)]),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_no_digit_of_a_number_is_lost(
+    add: Function, order: int, whole: int, kind: str, expected: list[Any]
+) -> None:
+    scans = [
+        scanned(2023, {"n": "INTEGER"}, values={"n": whole}),
+        scanned(2024, {"N": "DOUBLE"}, values={"N": 0.1 + 0.2}),
+    ]
+    path = add(*scans[::order])
+    for table in ("plots", "plots_summary"):
+        assert rows(path, f"select n from {table}") == [(each,) for each in expected[::order]]
+        assert rows(path, f"select type from pragma_table_info('{table}') where lower(name) = 'n'"
+                    ) == [(kind,)]  # fmt: skip
+
+
+def test_a_renamed_column_is_no_column_of_another_source(add: Function) -> None:
+    path = add(
+        scanned(2023, {"reason": "TEXT"}),
+        scanned(2024, {"reason": "TEXT", "reason_source": "TEXT"}),
+    )
+    assert rows(path, "select reason_source, reason_source_source from plots") == [
+        (None, "reason of 2023"),
+        ("reason_source of 2024", "reason of 2024"),
+    ]
+
+
+@pytest.mark.parametrize(
     ("one", "other", "both"),
     [
         ("SMALLINT", "MEDIUMINT", "MEDIUMINT"),
