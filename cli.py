@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from .catalog.query import query
 from .cli_model import model
 from .cli_output import (
     Progress,
+    argument_options,
     as_rows,
     classes_option,
     code_options,
@@ -68,19 +70,12 @@ cli.add_command(export)
 )  # fmt: skip
 @click.option("--layer", "-l", help="Only this feature class of the inputs.")
 @table_options
-@click.option(
-    "--arg", "arguments", multiple=True, callback=pairs, metavar="NAME=VALUE",
-    help="A model argument; repeatable. pixelcat model info lists them.",
-)  # fmt: skip
-@click.option(
-    "--arguments", "text", metavar="TEXT", default="",
-    help='The same as ArcGIS writes it, "padding 56;batch_size 16", or as a JSON object.',
-)  # fmt: skip
+@argument_options
 @classes_option
 @click.option(
     "--out-features", metavar="NAME",
-    help="Name of the output feature class; one that shows another input by the same model"
-    " gets these rows as well.  [default: <layer>_classified]",
+    help="Name of the output feature class of all inputs; one that shows others by the same model"
+    " gets these rows as well.  [default: <layer>_classified for each]",
 )  # fmt: skip
 @click.option(
     "--embed", is_flag=True,
@@ -99,6 +94,9 @@ def classify(
     xy: Sequence[str] | None,
     arguments: Mapping[str, str],
     text: str,
+    image_scale: str | None,
+    image_size: str | None,
+    class_map: str | None,
     classes: str | None,
     out_features: str | None,
     embed: bool,
@@ -120,9 +118,10 @@ def classify(
       pixelcat classify scene.tif --model landcover.keras -o results.gpkg
       pixelcat classify trees.csv --xy lon,lat --media photos/ -m canopy.emd -o results.gpkg
     """
-    from .processors.arguments import split_text
+    from .processors.argument_texts import together
     from .processors.classify import classify as classify_
 
+    sizes = {"image_scale": image_scale, "image_size": image_size, "class_map": class_map}
     with Progress() as progress:
         run = classify_(
             inputs,
@@ -132,7 +131,7 @@ def classify(
             photo_columns=photo_columns,
             media=media,
             xy=xy,
-            arguments={**split_text(text), **arguments},
+            arguments=together(text, arguments, sizes),
             classes=classes,
             out_features=out_features,
             embed=embed,
@@ -232,6 +231,7 @@ def _terminate(*_: object) -> None:
 def main() -> None:
     """Run the command line; a mistake of the user is one line, never a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
+    warnings.filterwarnings("ignore", module="pyogrio")  # what matters is an error or a reason
     try:
         sys.exit(cli.main(standalone_mode=False))
     except click.exceptions.Abort:

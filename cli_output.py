@@ -75,6 +75,36 @@ def table_options(command: Command) -> Command:
     return command
 
 
+def argument_options(command: Command) -> Command:
+    """Add the options about the arguments of a model."""
+    for option in (
+        click.option(
+            "--class-map", metavar="photo|model",
+            help="Size of a photo's class map: that of the photo, or the one that the model sees."
+            "  [default: photo]",
+        ),
+        click.option(
+            "--image-size", metavar="PIXELS",
+            help="The model sees every photo with so many pixels on its longer side.",
+        ),
+        click.option(
+            "--image-scale", metavar="FACTOR",
+            help="The model sees photos at this scale: 0.5 for a model that was trained on photos"
+            " of half the width and height.  [default: 1]",
+        ),
+        click.option(
+            "--arguments", "text", metavar="TEXT", default="",
+            help='The same as ArcGIS writes it, "padding 56;batch_size 16", or as a JSON object.',
+        ),
+        click.option(
+            "--arg", "arguments", multiple=True, callback=pairs, metavar="NAME=VALUE",
+            help="A model argument; repeatable. pixelcat model info lists them.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def model_code(trust: bool, ignore: bool) -> "ModelCode":
     """Return what ``code_options`` say.
 

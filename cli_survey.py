@@ -41,6 +41,9 @@ def scan(
     INPUTS are those of classify. No model is needed and nothing is classified. Headers are read
     and not pixels: a photo that is cut off further down is found by classify.
 
+    The exit code is 0 wherever the inputs could be looked at, however many photos cannot be used;
+    classify exits with 3 where photos failed.
+
     \b
     Example:
       pixelcat scan survey.gdb
@@ -51,6 +54,8 @@ def scan(
 
     look = ScanOptions.checked(layer=layer, photo_columns=photo_columns, media=media, xy=xy)
     survey = scan_(inputs, output=None if dry_run else output, options=look)
+    for note in survey.notes:
+        click.echo(f"note: {note}", err=True)
     tables = {name: getattr(survey, name) for name in TITLES}
     if format_ == "json":
         click.echo(json.dumps(tables, indent=1, ensure_ascii=False))

@@ -58,14 +58,14 @@ def write(
 
 def check_name(
     connection: sqlite3.Connection,
-    dataset_id: int,
+    dataset_ids: Sequence[int],
     hashes: tuple[str, str],
     name: str,
     reprojection: Reprojection,
 ) -> None:
-    """Refuse the name of a table in whose reference system the dataset cannot be shown."""
-    others = result_layers.would_join(connection, dataset_id, hashes, name)
-    _together([_source(connection, each) for each in (*others, dataset_id)], reprojection)
+    """Refuse the name of a table in whose reference system the datasets cannot be shown."""
+    others = result_layers.would_join(connection, dataset_ids, hashes, name)
+    _together([_source(connection, each) for each in (*others, *dataset_ids)], reprojection)
 
 
 def _rebuild(
@@ -110,7 +110,7 @@ def _source(connection: sqlite3.Connection, dataset_id: int) -> Source:
 
 def _together(sources: Sequence[Source], reprojection: Reprojection) -> list[Source]:
     """Return sources as one table shows them: with names, in the system of the first."""
-    if len(sources) == 1:
+    if len(sources) < 2:
         return list(sources)
     system = next((s for s in sources if s.geometry_type), sources[0])
     names = result_layers.source_names([(source.uri, source.layer) for source in sources])

@@ -69,7 +69,7 @@ def belongs_to_live(path: Path) -> bool:
 
 
 class RunLock:
-    """The right to write a catalog: an advisory lock on ``<catalog>.lock``.
+    """The right to write a catalog, or a draft: an advisory lock on ``<path>.lock``.
 
     The kernel releases it when the process ends, however it ends.
     """

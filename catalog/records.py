@@ -148,6 +148,9 @@ class Scan:
     """What ``Item.feature_keys`` holds."""
     points: bool = False
     """Whether images with a position of their own become point features."""
+    elsewhere: Iterable[tuple[str, str]] = ()
+    """Keys of images that other layers of the source have, each with its layer; read only
+    where an earlier scan found images here that this one did not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

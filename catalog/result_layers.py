@@ -56,7 +56,7 @@ def members(connection: sqlite3.Connection, table: str) -> list[int]:
 
 
 def would_join(
-    connection: sqlite3.Connection, dataset_id: int, hashes: tuple[str, str], name: str
+    connection: sqlite3.Connection, dataset_ids: Sequence[int], hashes: tuple[str, str], name: str
 ) -> list[int]:
     """Return the other datasets of the table that a name would mean for a model."""
     model = connection.execute(
@@ -65,7 +65,7 @@ def would_join(
     if model is None:
         return []
     table = _table_of_name(connection, name, model[0])
-    return [each for each in members(connection, table) if each != dataset_id]
+    return [each for each in members(connection, table) if each not in dataset_ids]
 
 
 def drop(connection: sqlite3.Connection, table: str) -> None:

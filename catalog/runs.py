@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from .ingest import GONE, now
+from .ingest import now
+from .ingest_items import LEFT, is_gone
 from .records import ClassDefinition, ClassStat, Item, Output
 
 _OF_DATASETS = "i.dataset_id IN (SELECT value FROM json_each(:datasets))"
@@ -17,6 +18,7 @@ _WITHOUT_OUTPUT = (
     "NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
     " AND o.item_sha256 IS i.sha256)"
 )
+_GONE = is_gone("i.reason")
 _OF_MODEL = "(SELECT b.id FROM runs a JOIN runs b ON b.model_id = a.model_id WHERE a.id = :run)"
 """The run and the others of its model."""
 _CLASSIFIED = (
@@ -159,18 +161,20 @@ def settle_unusable(
     """Record ``skipped`` or ``failed`` for every item that is not ready.
 
     Such an output has no ``item_sha256``: the item is pending as soon as it is ready. An item
-    that has left its source fails where the model has a class map of it, and else is forgotten.
+    that has left its source fails where the model has a class map of it, and else is forgotten,
+    as is one that another layer has now.
     """
-    named = {"run": run_id, "datasets": json.dumps(list(dataset_ids)), "gone": GONE}
+    named = {"run": run_id, "datasets": json.dumps(list(dataset_ids)), "left": LEFT}
     connection.execute(
-        f"DELETE FROM outputs WHERE status != 'done' AND reason != :gone AND run_id IN {_OF_MODEL}"
-        f" AND item_id IN (SELECT i.id FROM items i WHERE i.reason = :gone AND {_OF_DATASETS})",
+        f"DELETE FROM outputs AS o WHERE o.run_id IN {_OF_MODEL} AND EXISTS"
+        f" (SELECT 1 FROM items i WHERE i.id = o.item_id AND {_GONE} AND {_OF_DATASETS}"
+        "  AND (i.reason != :left OR o.status != 'done' AND o.reason != :left))",
         named,
     )
     items = connection.execute(
         "SELECT i.id, CASE i.status WHEN 'skipped' THEN 'skipped' ELSE 'failed' END, i.reason"
-        f" FROM items i WHERE i.status != 'ready' AND {_OF_DATASETS}"
-        f" AND (i.reason != :gone OR {_CLASSIFIED})"
+        f" FROM items i WHERE i.status != 'ready' AND {_OF_DATASETS} AND"
+        f" (NOT {_GONE} OR i.reason = :left AND {_CLASSIFIED})"
         " AND NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
         " AND o.item_sha256 IS NULL AND o.reason = i.reason)",
         named,

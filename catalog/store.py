@@ -193,15 +193,20 @@ class Catalog:
             runs.finish(connection, run_id, status)
 
     def check_name(
-        self, dataset_id: int, hashes: tuple[str, str], name: str, *, reprojection: Reprojection
+        self,
+        dataset_ids: Sequence[int],
+        hashes: tuple[str, str],
+        name: str,
+        *,
+        reprojection: Reprojection,
     ) -> None:
-        """Refuse a name of an output feature class that cannot show a dataset.
+        """Refuse a name of an output feature class that cannot show some datasets together.
 
         Raises:
             UsageError: Geometries cannot be brought to the reference system of that table.
         """
         with translated_errors(self.path):
-            feature_class.check_name(self._connection, dataset_id, hashes, name, reprojection)
+            feature_class.check_name(self._connection, dataset_ids, hashes, name, reprojection)
 
     def write_feature_class(
         self,

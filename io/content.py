@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from ..catalog.errors import ItemError
+from ..catalog.lock import assert_not_live
 
 _CHUNK = 1 << 20
 
@@ -21,6 +22,7 @@ def measured(where: Path | bytes) -> tuple[int, str]:
     """Return size and SHA-256 of a file or of bytes; see :func:`digest`."""
     if isinstance(where, bytes):
         return len(where), hashlib.sha256(where).hexdigest()
+    assert_not_live(where)
     found, size = hashlib.sha256(), 0
     try:
         with open(where, "rb") as file:

@@ -1,7 +1,6 @@
 """New file geodatabases: layers, and tables of attachments, written with fiona."""
 
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from ..catalog.errors import OutputError, PixelcatError, UsageError, first_line
 from ..catalog.records import SqlValue
 from .geodatabase_values import converted, shape
 from .places import check_place
-from .publish import publish_folder, temporary_name
+from .publish import draft_folder, publish_folder
 
 _RESERVED = frozenset([
     "add", "alter", "and", "between", "by", "column", "create", "delete", "drop", "exists", "for",
@@ -90,16 +89,14 @@ def new_geodatabase(path: Path) -> Iterator["Geodatabase"]:
     if path.exists():
         raise UsageError(f"{path} exists and is left alone; name a new one")
     check_place(path)
-    draft = temporary_name(path)
     try:
-        yield Geodatabase(draft)
-        publish_folder(draft, path)
+        with draft_folder(path) as draft:
+            yield Geodatabase(draft)
+            publish_folder(draft, path)
     except PixelcatError:
         raise
     except (FionaError, CPLE_BaseError, OSError) as error:
         raise OutputError(f"cannot write {path}: {first_line(error)}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 class Geodatabase:

@@ -12,8 +12,9 @@ import pyogrio
 import shapely
 from numpy.typing import NDArray
 
-from ..catalog.errors import SourceError, first_line
+from ..catalog.errors import SourceError
 from ..catalog.records import Column, Feature, SqlValue
+from .gdal_words import in_plain_words
 from .ogr_values import SQL_TYPES, sql_values
 
 _FIRST_CHUNK = 4
@@ -106,7 +107,7 @@ def read_chunks(
                 **open_options,
             )
         except Exception as error:
-            raise SourceError(f"{path}: layer {layer}: {first_line(error)}") from error
+            raise SourceError(f"{path}: layer {layer}: {in_plain_words(error)}") from error
         if not len(fids):
             return
         _restore_large_numbers(path, layer, info, meta, fids, fields, **open_options)

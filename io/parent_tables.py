@@ -25,6 +25,27 @@ class Parent(NamedTuple):
     """The parent's column that holds the keys."""
 
 
+class Match(NamedTuple):
+    """What may be the parent of a child table, and how much speaks for it."""
+
+    parent: Parent
+    found: int
+    """How many keys of the child the parent has."""
+    keys: int
+    """How many there are, each counted once."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is the parent, without anybody saying so."""
+        return self.found >= _LEAST_COVERED * self.keys
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        table, column = self.parent.table.name, self.parent.column
+        values = f"{self.found} of {self.keys} values of {self.parent.child_column}"
+        return f"{values} are in {column} of {table}"
+
+
 def normalise_key(value: SqlValue) -> str | None:
     """Return a key as tables of different makers agree on it: no braces, no case."""
     if value is None or value == "" or isinstance(value, bytes):
@@ -40,8 +61,8 @@ def find_parent(
     photo_columns: Collection[str],
     tables: Sequence[Table],
     relations: Iterable[Relation],
-) -> Parent | None:
-    """Return the parent that a project names, else the feature layer whose keys fit.
+) -> Match | None:
+    """Return the parent that a project names, else the feature layer whose keys fit best.
 
     Args:
         child: The table that has photos.
@@ -56,7 +77,8 @@ def find_parent(
             child_column = column_of(child, relation.child_column)
             rows = _rows_by_key(parent, relation.parent_column)
             if child_column and rows:
-                return Parent(parent, child_column, rows, relation.parent_column)
+                told = Parent(parent, child_column, rows, relation.parent_column)
+                return Match(told, 1, 1)
     if child.geometry_type is not None:
         return None
     layers = [t for t in tables if t.geometry_type is not None and t is not child]
@@ -69,7 +91,7 @@ def column_of(table: Table, name: str) -> str | None:
     return next((c.name for c in table.columns if c.name.lower() == name.lower()), None)
 
 
-def _guess_parent(child: Table, columns: Sequence[str], layers: Sequence[Table]) -> Parent | None:
+def _guess_parent(child: Table, columns: Sequence[str], layers: Sequence[Table]) -> Match | None:
     """Try columns of the child against every text column of the layers."""
     candidates = [(layer, name) for layer in layers for name in _text_columns(layer)]
     if not columns or not candidates:
@@ -80,14 +102,17 @@ def _guess_parent(child: Table, columns: Sequence[str], layers: Sequence[Table])
             key = normalise_key(value)
             if key is not None:
                 keys[name].add(key)
-    best: Parent | None = None
-    covered = _LEAST_COVERED
+    best: Match | None = None
+    covered = 0.0
     for layer, column in candidates:
         rows = _rows_by_key(layer, column, unique=True)
         for name, known in keys.items():
-            share = len(known & rows.keys()) / len(known) if known else 0.0
-            if share > covered or (share == covered and best is None):
-                best, covered = Parent(layer, name, rows, column), share
+            found = len(known & rows.keys())
+            if found > covered * len(known):
+                best, covered = (
+                    Match(Parent(layer, name, rows, column), found, len(known)),
+                    (found / len(known)),
+                )
     return best
 
 

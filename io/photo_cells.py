@@ -59,6 +59,14 @@ def photos_in(value: SqlValue) -> list[Photo]:
     return [_photo(part) for part in _split(text)]
 
 
+def lists_in(text: str) -> list[list[str]]:
+    """Return the parts of a text by each separator that is in it, whatever the parts are."""
+    lists = (
+        [part.strip() for part in text.split(mark) if part.strip()] for mark in ("\n", *_SEPARATORS)
+    )
+    return [parts for parts in lists if len(parts) > 1]
+
+
 def image_bytes(photo: Photo) -> bytes:
     """Return the encoded image that a value holds.
 

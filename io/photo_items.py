@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from ..catalog.errors import ItemError, SourceError
 from ..catalog.records import Item, ItemStatus, SqlValue
+from .fingerprint import fingerprint
 from .parent_tables import Parent, normalise_key
-from .photo_cells import Photo, image_bytes, photos_in
+from .photo_cells import Photo, image_bytes, lists_in, photos_in
 from .photo_columns import PhotoColumn
 from .photo_paths import PhotoFolders, clean_path
-from .probe import probe
+from .probe import probe, probe_all
 from .sniff import TEXT_DRIVERS
 from .tables import Table
 
@@ -25,27 +26,57 @@ class PhotoTable(NamedTuple):
     columns: tuple[PhotoColumn, ...]
     parent: Parent | None = None
     """Whose features the photos belong to; None for those of the table."""
+    note: str | None = None
+    """What is to be said about that."""
 
 
-def read_items(tables: Sequence[PhotoTable], folders: PhotoFolders) -> Iterator[Item]:
-    """Yield encoded images as they come, then each file once with all its features."""
+class PhotosFound(NamedTuple):
+    """What a look at every value of the photo columns has found."""
+
+    files: "_Files"
+    images: Sequence[PhotoTable]
+    """The tables, and of each the columns, that hold images themselves."""
+    folders: PhotoFolders
+
+    def fingerprint(self, *facts: object) -> str | None:
+        """Return what changes with the files that values name, found or not."""
+        return fingerprint(self.files.paths(), *facts, *self.files.outcomes())
+
+    def items(self) -> Iterator[Item]:
+        """Yield encoded images as they come, then each file once with all its features."""
+        for source in self.images:
+            for row, feature, column, value in _cells(source):
+                for number, photo in enumerate(_photos(value, column, self.folders), 1):
+                    if photo.kind == "encoded":
+                        key = _cell_key(source.table.name, column.name, row, number)
+                        name = f"{column.name} {key.rpartition('/')[2]}"
+                        yield _encoded(photo, key, name, feature)
+        yield from probe_all(self.files.images())
+
+
+def find_photos(tables: Sequence[PhotoTable], folders: PhotoFolders) -> PhotosFound:
+    """Look for the files that values name; nothing of them is read yet."""
     files = _Files(folders)
+    images = []
     for source in tables:
-        for row, feature, column, values in _cells(source):
-            for number, photo in enumerate(values, 1):
-                key = _cell_key(source.table.name, column.name, row, number)
+        holding = set()
+        for row, feature, column, value in _cells(source):
+            for number, photo in enumerate(_photos(value, column, folders), 1):
                 if photo.kind == "encoded":
-                    name = f"{column.name} {key.rpartition('/')[2]}"
-                    yield _encoded(photo, key, name, feature)
+                    holding.add(column)
                 else:
+                    key = _cell_key(source.table.name, column.name, row, number)
                     files.add(photo, key, feature, column)
-    yield from files.items()
+        if holding:
+            columns = tuple(column for column in source.columns if column in holding)
+            images.append(source._replace(columns=columns))
+    return PhotosFound(files, images, folders)
 
 
 def fetcher(
     open_tables: Callable[[], Iterable[Table]], root: Path
 ) -> Callable[[Item], Path | bytes]:
-    """Return how the items of :func:`read_items` are fetched by their keys.
+    """Return how the items of :func:`find_photos` are fetched by their keys.
 
     Args:
         open_tables: Gives the tables of the source; called for the first encoded image.
@@ -82,7 +113,7 @@ class _File(NamedTuple):
 
 def _cells(
     source: PhotoTable,
-) -> Iterator[tuple[int, str, PhotoColumn, list[Photo]]]:
+) -> Iterator[tuple[int, str, PhotoColumn, SqlValue]]:
     names = [column.name for column in source.columns]
     parent = source.parent
     if parent is not None:
@@ -90,7 +121,22 @@ def _cells(
     for row, values in source.table.rows(names):
         feature = str(row) if parent is None else _feature_of(parent, values[-1])
         for column, value in zip(source.columns, values, strict=False):
-            yield row, feature, column, photos_in(value)
+            yield row, feature, column, value
+
+
+def _photos(value: SqlValue, column: PhotoColumn, folders: PhotoFolders) -> list[Photo]:
+    """Return the photos of a value; which files there are decides what is a list of names."""
+    photos = photos_in(value)
+    if not isinstance(value, str) or len(value) > _LONGEST_PATH:
+        return photos
+    lists = lists_in(value)
+    if lists and folders.holds(value, column.default_paths, exactly=True):
+        return [Photo("path", value.strip())]
+    if len(photos) == 1 and photos[0].kind == "path":
+        for names in lists:
+            if all(folders.holds(name, column.default_paths) for name in names):
+                return [Photo("path", name) for name in names]
+    return photos
 
 
 def _feature_of(parent: Parent, value: SqlValue) -> str:
@@ -138,10 +184,17 @@ class _Files:
             self._found.setdefault(key, file)
         return self._keys[spelling]
 
-    def items(self) -> Iterator[Item]:
+    def images(self) -> Iterator[tuple[Item, Path | None]]:
         for path, item, features in self._found.values():
-            item = replace(item, feature_keys=tuple(features))
-            yield item if path is None else probe(item, path)
+            yield replace(item, feature_keys=tuple(features)), path
+
+    def paths(self) -> Iterator[Path]:
+        return (file.path for file in self._found.values() if file.path is not None)
+
+    def outcomes(self) -> Iterator[tuple[object, str | None]]:
+        """Yield what each spelling means, and why a file cannot be had."""
+        yield from self._keys.items()
+        yield from ((key, file.item.reason) for key, file in self._found.items())
 
     def _look_up(self, photo: Photo, column: PhotoColumn) -> tuple[str, _File]:
         """Return the key of a file and the file."""

@@ -1,13 +1,15 @@
 """The file that a table means by a path which somebody else's device wrote."""
 
+import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from ..catalog.errors import ItemError
 from ..catalog.lock import belongs_to_live
+from .probe import IMAGE_SUFFIXES
 
 USUAL_FOLDERS = ("DCIM", "files", "photos", "media", "images")
 """Where field apps keep photos, below the folder of the project."""
@@ -20,7 +22,7 @@ class PhotoFolders:
     """Looks for files in the folders that a data source may mean.
 
     A path may come from a stranger: what a relative one leads to, by ``..`` or by a link,
-    must lie in one of these folders.
+    must lie in one of these folders. One with ``..`` is tried as it is and in no other way.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class PhotoFolders:
         given = [home, *projects] if media is None else [media, home, *projects]
         self._folders = tuple(dict.fromkeys(folder.resolve() for folder in given))
         self._listings: dict[Path, dict[str, str]] = {}
+        self._stems: dict[Path, dict[str, str | None]] = {}
 
     @property
     def root(self) -> Path:
@@ -53,7 +56,7 @@ class PhotoFolders:
             ItemError: Not there, not allowed, or no path at all.
         """
         name = clean_path(text)
-        outside = False
+        outside = self._leads_out(name)
         for path in self._candidates(name, first):
             real = self._real(path, given=path == Path(name))
             if real is not None:
@@ -64,40 +67,73 @@ class PhotoFolders:
         places = ", ".join(str(folder) for folder in (*first, *self._folders))
         raise ItemError(f"no such file; looked in {places} and in {', '.join(USUAL_FOLDERS)} there")
 
+    def holds(self, text: str, first: Sequence[Path] = (), *, exactly: bool = False) -> bool:
+        """Return whether a path names a file; exactly only with its ending."""
+        candidates = self._candidates(clean_path(text), first, endings=not exactly)
+        return next(candidates, None) is not None
+
     def key(self, path: Path) -> str:
         """Return what names a found file: relative to the root, or absolute."""
         if path.is_relative_to(self.root):
             return path.relative_to(self.root).as_posix()
         return path.as_posix()
 
-    def _candidates(self, name: str, first: Sequence[Path]) -> Iterator[Path]:
-        """Yield existing files; of an absolute path also those at the end of it."""
+    def _candidates(
+        self, name: str, first: Sequence[Path], *, endings: bool = True
+    ) -> Iterator[Path]:
+        """Yield existing files; of an absolute path also those at the end of it.
+
+        Args:
+            name: The path.
+            first: Folders to ask before the usual ones.
+            endings: Whether images count that have the name but for its ending.
+        """
+        folders = (*first, *self._folders)
         parts = PurePosixPath(name).parts
         absolute = bool(parts) and parts[0].startswith("/")
-        if absolute:
-            if _is_file(Path(name)):
-                yield Path(name)
-            parts = parts[1:]
+        if absolute or ".." in parts:
+            given = [Path(name)] if absolute else [folder / name for folder in folders]
+            yield from filter(_is_file, given)
+        if ".." in parts:
+            return
+        parts = parts[1:] if absolute else parts
         tails = [parts[start:] for start in range(len(parts))] if absolute else [parts]
-        for tail in filter(None, tails):
-            for folder in (*first, *self._folders):
-                for usual in ((), *((name,) for name in USUAL_FOLDERS)):
-                    found = self._below(folder, (*usual, *tail))
-                    if found is not None:
-                        yield found
+        endings = endings and PurePosixPath(name).suffix.lower() not in IMAGE_SUFFIXES
+        for look_up in (self._name_in, self._stem_in) if endings else (self._name_in,):
+            for tail in filter(None, tails):
+                for folder in folders:
+                    for usual in ((), *((name,) for name in USUAL_FOLDERS)):
+                        found = self._below(folder, (*usual, *tail), look_up)
+                        if found is not None:
+                            yield found
 
-    def _below(self, folder: Path, parts: tuple[str, ...]) -> Path | None:
+    def _below(
+        self, folder: Path, parts: tuple[str, ...], look_up: Callable[[Path, str], str | None]
+    ) -> Path | None:
         path = folder.joinpath(*parts)
         if _is_file(path):
             return path
-        if ".." in parts:
-            return None
-        for part in parts:  # as it was written on a system that ignores case
-            name = self._listing(folder).get(_plain(part))
+        *above, last = parts
+        for part in above:  # as it was written on a system that ignores case
+            name = self._name_in(folder, part)
             if name is None:
                 return None
             folder /= name
-        return folder if _is_file(folder) else None
+        name = look_up(folder, last)
+        return folder / name if name is not None and _is_file(folder / name) else None
+
+    def _name_in(self, folder: Path, name: str) -> str | None:
+        return self._listing(folder).get(_plain(name))
+
+    def _stem_in(self, folder: Path, stem: str) -> str | None:
+        """Return the one image that has this name but for its ending."""
+        if folder not in self._stems:
+            stems = self._stems[folder] = {}
+            for name in self._listing(folder).values():
+                path = PurePosixPath(name)
+                if path.suffix.lower() in IMAGE_SUFFIXES:
+                    stems[_plain(path.stem)] = None if _plain(path.stem) in stems else name
+        return self._stems[folder].get(_plain(stem))
 
     def _listing(self, folder: Path) -> dict[str, str]:
         if folder not in self._listings:
@@ -125,6 +161,13 @@ class PhotoFolders:
             raise ItemError("its name is not UTF-8; rename it") from error
         elsewhere = given and ".." not in path.parts and not self._is_inside(path)
         return real if elsewhere or self._is_inside(real) else None
+
+    def _leads_out(self, name: str) -> bool:
+        """Return whether ``..`` in a path leads out of the folders, whatever exists."""
+        if ".." not in PurePosixPath(name).parts:
+            return False
+        ends = (Path(os.path.normpath(folder / name)) for folder in self._folders)
+        return not any(map(self._is_inside, ends))
 
     def _is_inside(self, path: Path) -> bool:
         return any(path.is_relative_to(folder) for folder in self._folders)

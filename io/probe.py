@@ -1,13 +1,12 @@
 """Describing one image for the catalog: hash, size, type, place, and whether it is usable."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePath
 
 from ..catalog.errors import ItemError, UnsupportedError
-from ..catalog.lock import assert_not_live
 from ..catalog.records import Item
 from . import srs
 from .content import measured
@@ -44,7 +43,7 @@ def probe(
     where: Path | bytes | None,
     *,
     claimed: bool = False,
-    content: tuple[int, str] | None = None,
+    content: Callable[[], tuple[int, str]] | None = None,
 ) -> Item:
     """Return the item with everything that its header tells.
 
@@ -56,17 +55,15 @@ def probe(
         where: A path, the encoded image, or None where there are no bytes.
         claimed: Somebody says that this is an image; otherwise its name or declared type
             decides whether anything else is ``unreadable`` or merely ``skipped``.
-        content: Size and SHA-256 where they are known already.
+        content: What gives size and SHA-256 where somebody is at it already.
     """
     if item.status != "ready":
         return item
     if where is None:
         return replace(item, status="missing", reason="has no data (NULL)")
-    if isinstance(where, Path):
-        assert_not_live(where)
     claimed = claimed or _claims_to_be_image(item)
     try:
-        item = _with_content(item, where, content or measured(where))
+        item = _with_content(item, where, content() if content else measured(where))
         if not item.byte_size:
             raise ItemError("is empty (0 bytes)")
         if item.content_type is None and not claimed:
@@ -80,24 +77,27 @@ def probe(
         return replace(item, status="unreadable", reason=_reason(item, where, error))
 
 
-def probe_all(images: Iterable[tuple[Item, bytes | None]]) -> Iterator[Item]:
-    """Yield :func:`probe` of each attachment in turn.
+def probe_all(images: Iterable[tuple[Item, Path | bytes | None]]) -> Iterator[Item]:
+    """Yield :func:`probe` of each image in turn.
 
     A thread hashes what comes next while an image is probed and recorded: hashing takes
-    most of the time of a scan. No more than three images are in memory.
+    most of the time of a scan. No more than three attachments are in memory.
     """
-    waiting: deque[tuple[Item, bytes | None, Future[tuple[int, str]] | None]] = deque()
+    waiting: deque[tuple[Item, Path | bytes | None, Future[tuple[int, str]] | None]] = deque()
     with ThreadPoolExecutor(max_workers=1) as thread:
-        for item, data in images:
-            waiting.append((item, data, thread.submit(measured, data) if data else None))
+        for item, where in images:
+            content = thread.submit(measured, where) if where and item.status == "ready" else None
+            waiting.append((item, where, content))
             if len(waiting) > _AHEAD:
                 yield _probed(*waiting.popleft())
         while waiting:
             yield _probed(*waiting.popleft())
 
 
-def _probed(item: Item, data: bytes | None, content: Future[tuple[int, str]] | None) -> Item:
-    return probe(item, data, content=content.result() if content else None)
+def _probed(
+    item: Item, where: Path | bytes | None, content: Future[tuple[int, str]] | None
+) -> Item:
+    return probe(item, where, content=content.result if content else None)
 
 
 def _claims_to_be_image(item: Item) -> bool:

@@ -2,10 +2,14 @@
 
 import hashlib
 import os
+import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..catalog.errors import OutputError
+from ..catalog.errors import CatalogBusyError, OutputError
+from ..catalog.lock import RunLock
 
 _CHUNK = 1 << 20
 _MARK = ".tmp-"
@@ -53,6 +57,45 @@ def publish_folder(temporary: Path, final: Path) -> None:
         _sync_folder(final.parent)
     except OSError as error:
         raise OutputError(f"cannot write {final}: {error.strerror}") from error
+
+
+@contextmanager
+def draft_folder(final: Path) -> Iterator[Path]:
+    """Give a hidden name beside a folder to be; whatever has it at the end is removed.
+
+    Drafts of processes that were killed are removed too: nobody holds the locks of those.
+
+    Raises:
+        CatalogError: The folder around it is not writable.
+    """
+    for leftover in _drafts(final):
+        with suppress(CatalogBusyError), _locked(leftover):
+            pass
+    draft = temporary_name(final)
+    with _locked(draft):
+        yield draft
+
+
+def _drafts(final: Path) -> set[Path]:
+    """Return the drafts beside a folder to be; of some there may be a lock alone."""
+    found = final.parent.glob(f"{_MARK}{'[0-9a-f]' * 32}{final.suffix}*")
+    names = {path.name.removesuffix(".lock") for path in found}
+    return {final.with_name(name) for name in names if name.endswith(final.suffix)}
+
+
+@contextmanager
+def _locked(draft: Path) -> Iterator[None]:
+    """Lock a draft, and remove it at the end.
+
+    Raises:
+        CatalogBusyError: Another process writes it.
+    """
+    lock = RunLock(draft)
+    try:
+        yield
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        lock.release()
 
 
 def sweep(folder: Path) -> None:

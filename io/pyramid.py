@@ -81,8 +81,10 @@ class Pyramid:
         Raises:
             RasterioError: The disk refused.
         """
-        for level in self._levels:
-            rows = level.write(rows)
+        for start in range(0, len(rows), BLOCK):  # so that copies stay small
+            part = rows[start : start + BLOCK]
+            for level in self._levels:
+                part = level.write(part)
 
     def copy(self, path: Path, **options: Any) -> None:
         """Write the finished raster with its overviews as another file.

@@ -24,9 +24,12 @@ from rasterio.windows import Window as RasterioWindow
 from ..catalog.errors import ItemError, first_line
 from ..catalog.lock import assert_not_live
 from .image import RasterArray, Window, check_size, working_dtype
+from .rows import RowReader
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """What rasterio raises: its own errors, and now and then a bare one of GDAL."""
+_LARGEST_ROWS = 1 << 29
+"""Bytes of rows that are kept."""
 _WARNINGS = threading.RLock()
 os.environ.setdefault("GDAL_CACHEMAX", "128")  # MiB for all of GDAL, read at its first use
 _SAFE = {
@@ -50,6 +53,7 @@ class Raster:
             ItemError: Damaged, too large, or no raster.
         """
         self._memory = MemoryFile(where) if isinstance(where, bytes) else None
+        self._rows = RowReader(self._read_area)
         self._env = rasterio.Env(**_SAFE, **(_ATTACHMENT if self._memory else {}))
         try:
             self._dataset = self._open(where, driver)
@@ -108,12 +112,30 @@ class Raster:
 
     def __exit__(self, *_: object) -> None:
         """Close the file."""
+        self._rows.forget()
         if hasattr(self, "_dataset"):
             self._dataset.close()
         if self._memory is not None:
             self._memory.close()
 
     def read(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
+        """Return a window.
+
+        Raises:
+            ItemError: The file is cut off or damaged.
+        """
+        if self._is_in_strips(window):
+            return self._rows.read(window, bands, self.width)
+        return self._read_area(window, bands)
+
+    def _is_in_strips(self, window: Window) -> bool:
+        """Return whether a window is a part of strips, and rows of it fit into memory."""
+        row_bytes = self.width * self.bands * np.dtype(self.dtype).itemsize
+        fits = row_bytes * window.height <= _LARGEST_ROWS
+        block_width: int = self._dataset.block_shapes[0][1]
+        return bool(fits and window.width < self.width <= block_width)
+
+    def _read_area(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
         """Return a window.
 
         A pixel is invalid where the alpha band or the mask says so, where every band that

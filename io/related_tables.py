@@ -24,8 +24,10 @@ class Relation(NamedTuple):
     mapping: str
 
 
-def _tables(connection: sqlite3.Connection) -> set[str]:
-    return {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+def _tables(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the names of all tables, by their lower case: SQLite knows them in any."""
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE name IS NOT NULL")
+    return {row[0].lower(): row[0] for row in rows}
 
 
 def layer_names(path: Path, connection: sqlite3.Connection) -> list[str]:
@@ -35,14 +37,14 @@ def layer_names(path: Path, connection: sqlite3.Connection) -> list[str]:
         SourceError: The database is no GeoPackage, or a catalog of ours.
     """
     tables = _tables(connection)
-    if {"runs", "outputs", "gpkg_contents"} <= tables:
+    if {"runs", "outputs", "gpkg_contents"} <= tables.keys():
         raise SourceError(f"{path} is a pixelcat catalog, not an input")
     if "gpkg_contents" not in tables:
         raise SourceError(f"{path} is an SQLite database but no GeoPackage")
     rows = connection.execute(
         "SELECT table_name FROM gpkg_contents WHERE data_type IN ('features', 'attributes')"
     )
-    return [row[0] for row in rows if row[0] in tables]
+    return [tables[row[0].lower()] for row in rows if row[0] and row[0].lower() in tables]
 
 
 def media_relations(connection: sqlite3.Connection) -> list[Relation]:
@@ -54,10 +56,15 @@ def media_relations(connection: sqlite3.Connection) -> list[Relation]:
     ]
 
 
-def media_tables(connection: sqlite3.Connection) -> set[str]:
-    """Return the tables that hold or link media, icons and previews included."""
+def media_tables(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the tables that hold or link media, in lower case, each with the first layer it has.
+
+    Icons and previews are included.
+    """
     return {
-        name for each in _all_media_relations(connection) for name in (each.media, each.mapping)
+        name.lower(): each.layer
+        for each in reversed(_all_media_relations(connection))
+        for name in (each.media, each.mapping)
     }
 
 
@@ -69,11 +76,14 @@ def _all_media_relations(connection: sqlite3.Connection) -> list[Relation]:
         "SELECT base_table_name, base_primary_column, related_table_name, related_primary_column,"
         " mapping_table_name FROM gpkgext_relations WHERE lower(relation_name) = 'media'"
     )
-    return [
-        relation
-        for relation in (Relation(*row) for row in rows)
-        if {relation.layer, relation.media, relation.mapping} <= tables
-    ]
+    found = []
+    for layer, layer_key, media, media_key, mapping in rows:
+        names = [tables.get(str(name).lower()) for name in (layer, media, mapping)]
+        if None not in names:
+            found.append(
+                Relation(str(names[0]), layer_key, str(names[1]), media_key, str(names[2]))
+            )
+    return found
 
 
 def read_links(
@@ -97,7 +107,8 @@ def read_links(
 def media_key(connection: sqlite3.Connection, table: str) -> str:
     """Return the key column of a media table."""
     row = connection.execute(
-        "SELECT related_primary_column FROM gpkgext_relations WHERE related_table_name = ?",
+        "SELECT related_primary_column FROM gpkgext_relations"
+        " WHERE lower(related_table_name) = lower(?)",
         (table,),
     ).fetchone()
     return str(row[0]) if row else "id"

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from .sniff import content_type
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Format:
@@ -48,5 +50,5 @@ def is_table_file(path: Path) -> bool:
     with open(path, "rb") as file:
         head = file.read(_HEAD_BYTES)
     if suffix in TEXT:
-        return b"\x00" not in head or head.startswith((b"\xff\xfe", b"\xfe\xff"))
+        return content_type(head) is None
     return FORMATS[suffix].starts.match(head) is not None

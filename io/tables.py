@@ -13,13 +13,14 @@ from types import MappingProxyType
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from ..catalog.errors import SourceError, first_line
+from ..catalog.errors import SourceError
 from ..catalog.geopackage import quote
 from ..catalog.lock import assert_not_live
 from ..catalog.records import CodedDomains, Column, Feature, SqlValue, Srs
 from . import srs
 from .csv_table import CsvFormat, csv_format, csv_rows
 from .esri_items import GeodatabaseItems, file_geodatabase_items
+from .gdal_words import in_plain_words
 from .geopackage_layer import Layer, read_features, read_layer
 from .ogr import LayerInfo, layer_info, read_chunks
 from .ogr import read_features as read_ogr_features
@@ -214,4 +215,4 @@ def _ogr_tables(path: Path) -> list[Table]:
         items = GeodatabaseItems() if form else file_geodatabase_items(where)
         return [_OgrTable(where, name, driver, options, items) for name in names]
     except (DataSourceError, DataLayerError) as error:
-        raise SourceError(f"{path}: cannot be read: {first_line(error)}") from error
+        raise SourceError(f"{path}: cannot be read: {in_plain_words(error)}") from error

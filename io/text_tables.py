@@ -7,6 +7,8 @@ from typing import IO
 
 Open = Callable[[], IO[bytes]]
 
+MORE_CELLS = "more_cells"
+"""The column of what rows have beyond the header."""
 _CHUNK = 1 << 20
 _LONGEST_VALUE = 1 << 30
 """Bytes; the limit of ``csv``, 128 KiB, is less than a photo in base64."""

@@ -14,6 +14,17 @@ _BOMB_RATIO = 200
 _ENCRYPTED = 0x1
 
 
+def archive_kind(path: Path) -> str:
+    """Say in words what a file is that begins, or is named, like a ZIP archive."""
+    if holds_geodatabase(path):
+        return "a zipped file geodatabase"
+    try:
+        _entries(path)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return "a damaged ZIP archive"
+    return "a ZIP archive"
+
+
 def holds_geodatabase(path: Path) -> bool:
     """Return whether a file is a ZIP archive with a file geodatabase in it."""
     try:

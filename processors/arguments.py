@@ -1,7 +1,6 @@
 """The arguments that every network understands: names, types, domains, and their text forms."""
 
 import difflib
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, get_args
 
@@ -13,6 +12,7 @@ LARGEST_BATCH = 4096
 MERGE_POLICIES = ("mean", "max", "min")
 BLENDS = ("crop", "hann")
 CLASS_MAPS = ("photo", "model")
+PRECISIONS = ("float32", "bfloat16", "float16")
 _TRUE = ("true", "1", "t", "y", "yes")
 _FALSE = ("false", "0", "f", "n", "no")
 
@@ -143,6 +143,11 @@ ARGUMENTS: dict[str, Argument] = {
         _one_of(*BLENDS), "text", ", ".join(BLENDS),
         "cut windows to their cores, or average overlapping scores under a Hann window",
     ),
+    "precision": Argument(
+        _one_of(*PRECISIONS), "text", ", ".join(PRECISIONS),
+        "what the network computes in; fewer bits are faster where the processor has them, and"
+        " change some classes: the run says how many",
+    ),
     "scores": Argument(
         _one_of(*get_args(Scores)), "text", ", ".join(get_args(Scores)), "what the output is"
     ),
@@ -220,36 +225,3 @@ def unknown(name: str, known: Iterable[str]) -> UsageError:
     near = difflib.get_close_matches(name, list(known), n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"
     return UsageError(f"argument {name} is unknown; {hint}")
-
-
-def split_text(text: str) -> dict[str, str]:
-    """Split arguments in one text: ``padding 56;batch_size 16`` as in ArcGIS, or a JSON object.
-
-    Raises:
-        UsageError: A part without a name and a value, or a JSON object that is none.
-    """
-    if text.lstrip().startswith("{"):
-        return _of_json(text)
-    pairs = {}
-    for part in text.split(";"):
-        name, _, value = part.strip().partition(" ")
-        if name and not value.strip():
-            raise UsageError(f"--arguments: {part.strip()!r} is not a name and a value")
-        if name:
-            pairs[name] = value.strip()
-    return pairs
-
-
-def _of_json(text: str) -> dict[str, str]:
-    try:
-        parsed = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"--arguments is not valid JSON: {error}") from None
-    return {str(name): as_text(value) for name, value in parsed.items() if value is not None}
-
-
-def as_text(value: object) -> str:
-    """Return a value of Python or JSON as it is written on the command line."""
-    if isinstance(value, list | tuple):
-        return ",".join(str(part) for part in value)
-    return str(value)

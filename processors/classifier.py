@@ -56,6 +56,10 @@ class Classifier(Protocol):
         """
         ...
 
+    def remarks(self) -> tuple[str, ...]:
+        """Return what the user should know after a run, a line each."""
+        ...
+
     def close(self) -> None:
         """Let go of what the model holds.
 

@@ -15,7 +15,7 @@ from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
 from ..io.sources.options import ScanOptions
 from ..io.srs import reprojection
-from .arguments import as_text
+from .argument_texts import as_text
 from .classifier import Prepared
 from .definition import ModelDefinition
 from .inputs import check_name, check_paths
@@ -80,8 +80,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             :data:`pixelcat.processors.options.ARGUMENTS`.
         classes: A CSV or JSON file with value, name and color of each class, for a model that
             does not name them.
-        out_features: Name of the output feature class; default ``<layer>_classified``. That
-            of another input by the same model: its rows stay and those of this input are added.
+        out_features: Name of the output feature class of all inputs, which may have one feature
+            class each; default ``<layer>_classified`` for each. That of another input by the
+            same model: its rows stay and those of these inputs are added.
         embed: Put the class maps into the catalog too, as related media of the output
             feature class. May be asked for later: nothing is classified again for it.
         force: Start a new run even where an earlier one can go on.
@@ -174,6 +175,7 @@ class _Driver:
             run_id = self._start(prepared)
             self._catalog.settle_unusable(run_id, ids)
             classified, status = self._classify(run_id, prepared)
+            notes += prepared.classifier.remarks()
             self._catalog.share_outputs(run_id, ids)
         else:
             self._catalog.settle_unusable(run_id, ids)
@@ -182,14 +184,13 @@ class _Driver:
 
     def _check_name(self) -> None:
         """Refuse a name before anything is classified."""
-        for number, dataset in self._datasets.items():
-            if self._request.out_features and dataset.is_feature_class:
-                self._catalog.check_name(
-                    number,
-                    self._request.hashes,
-                    self._request.out_features,
-                    reprojection=reprojection,
-                )
+        if self._request.out_features:
+            self._catalog.check_name(
+                [number for number, each in self._datasets.items() if each.is_feature_class],
+                self._request.hashes,
+                self._request.out_features,
+                reprojection=reprojection,
+            )
 
     def _known_run(self) -> int | None:
         run_id = self._catalog.find_run(*self._request.hashes, self._request.options.as_json())

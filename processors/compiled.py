@@ -12,7 +12,7 @@ from .batch import ClassBatch, WindowBatch
 from .decision import Decision
 from .network import Network
 from .scaling import Scaling
-from .tensorflow_setup import compiled, explain, frozen, fused, tensorflow
+from .tensorflow_setup import compiled, explain, frozen, fused, reduced, tensorflow
 from .windows import Tiling
 
 _KEPT_FUNCTIONS = 16
@@ -42,6 +42,7 @@ class Compiled:
         tiling: Tiling,
         batch_of: Callable[[int, int], int],
         blend: bool = False,
+        precision: str = "float32",
     ) -> None:
         """Take a network and what surrounds it; compiled at the first window of each kind.
 
@@ -52,6 +53,7 @@ class Compiled:
             tiling: How rasters are cut.
             batch_of: From height and width of windows to how many are taken at a time.
             blend: Whether scores of overlapping windows are averaged.
+            precision: ``float32``, ``bfloat16`` or ``float16``.
         """
         self.classes = decision.classes
         self.bands = networks[0].bands
@@ -62,10 +64,13 @@ class Compiled:
         self._networks = networks
         self._decision = decision
         self._scaling = scaling
+        self._precision = precision
         self._finish = None if blend else decision
         self._functions: OrderedDict[_Kind, Callable[[Any], Any]] = OrderedDict()
         self._any_size = True
         """Whether tracing without a size has not failed yet."""
+        self._most: int | None = None
+        """Windows at a time that memory had room for, once it had not for a batch."""
 
     def classify(self, batch: WindowBatch) -> ClassBatch:
         """Classify a batch; see :class:`Classifier`."""
@@ -82,16 +87,20 @@ class Compiled:
         classes, confidence = self._decision(tensorflow().constant(scores))
         return ClassBatch(classes=classes.numpy(), confidence=confidence.numpy())
 
+    def remarks(self) -> tuple[str, ...]:
+        """Return what was found while classifying; see :class:`Classifier`."""
+        if self._most is None:
+            return ()
+        return (f"memory was short: the model was asked about {self._most} windows at a time",)
+
     def close(self) -> None:
         """Do nothing: TensorFlow keeps what it has."""
 
     def _run(self, batch: WindowBatch) -> tuple[NDArray[Any], ...]:
         tf = tensorflow()
-        count, height, width = batch.pixels.shape[:3]
-        kind = _Kind(count, height, width, str(batch.pixels.dtype), self._is_map(batch))
+        height, width = batch.pixels.shape[1:3]
         try:
-            given = self._function(kind)(tf.constant(batch.pixels))
-            answer = tuple(tensor.numpy() for tensor in given)
+            answer = self._answer(batch.pixels, is_map=self._is_map(batch))
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise ItemError(
                 f"the model fails on a window of {height} x {width} pixels: {explain(error)}"
@@ -100,6 +109,27 @@ class Compiled:
             given_size, wanted = (f"{a.shape[1]} x {a.shape[2]}" for a in (answer[0], batch.pixels))
             raise ItemError(f"the model gives {given_size} pixels for a window of {wanted}")
         return answer
+
+    def _answer(self, pixels: NDArray[Any], *, is_map: bool) -> tuple[NDArray[Any], ...]:
+        """Ask about windows, about half of them at a time where memory is short."""
+        tf = tensorflow()
+        count, height, width = pixels.shape[:3]
+        if self._most is None or count <= self._most:
+            kind = _Kind(count, height, width, str(pixels.dtype), is_map)
+            try:
+                with reduced(self._precision):
+                    given = self._function(kind)(tf.constant(pixels))
+                return tuple(part.numpy() for part in given)
+            except tf.errors.ResourceExhaustedError:
+                if count == 1:
+                    raise
+                self._most = count // 2
+        most = self._most
+        parts = [
+            self._answer(pixels[start : start + most], is_map=is_map)
+            for start in range(0, count, most)
+        ]
+        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
     def _is_map(self, batch: WindowBatch) -> bool:
         return batch.is_map and self._networks[0] is not self._networks[1]

@@ -40,6 +40,7 @@ class GeodatabaseExport:
     """What was written."""
 
     layers: list[str] = field(default_factory=list)
+    """An output feature class is followed by its summary."""
     class_maps: int = 0
     photos: int = 0
     """Attachments that are no class maps."""
@@ -101,11 +102,12 @@ class _Export:
         self._done = done
 
     def output(self, table: str) -> None:
-        """Write an output feature class; its attachments are the class maps."""
+        """Write an output feature class, class maps attached, and its summary."""
         content = output_rows(self._connection, table)
         name = self._target.add_layer(content.layer(), content.rows())
         self._target.add_attachments(name, self._class_maps(table))
-        self._done.layers.append(name)
+        summary = output_rows(self._connection, f"{table}_summary")
+        self._done.layers += name, self._target.add_layer(summary.layer(), summary.rows())
 
     def source(self, table: str, dataset: Dataset) -> None:
         """Write a source; its attachments are class maps, and what has none."""

@@ -1,5 +1,6 @@
 """Checking what a command is given, before anything is made on disk."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,15 +40,18 @@ def check_name(name: str | None, datasets: Sequence[Dataset]) -> None:
     """Refuse a name of the output feature class that cannot be one.
 
     Raises:
-        UsageError: It is none, or there are several feature classes to be named.
+        UsageError: It is none, or an input has several feature classes, or no input has one.
     """
     if name is None:
         return
-    count = sum(dataset.is_feature_class or dataset.kind == "folder" for dataset in datasets)
-    if count != 1:
+    layers = {(d.uri, d.layer) for d in datasets if d.is_feature_class or d.kind == "folder"}
+    if not layers:
+        raise UsageError("--out-features names an output feature class; no input has features")
+    path, count = Counter(uri for uri, _ in layers).most_common(1)[0]
+    if count > 1:
         raise UsageError(
-            f"--out-features names one output feature class, the inputs have {count}"
-            " feature classes; choose one with --layer"
+            f"--out-features takes one feature class of each input, {path} has {count};"
+            " choose one with --layer"
         )
     if not name.strip() or name.lower().startswith(("sqlite_", "gpkg_", "rtree_")):
         raise UsageError(f"--out-features {name!r} is no name for a table; choose another")

@@ -38,6 +38,7 @@ class RunOptions:
     test_time_augmentation: bool = False
     merge_policy: str = "mean"
     blend: str = "crop"
+    precision: str = "float32"
     scores: str | None = None
     """None leaves it to the definition and the model file."""
     output: str | None = None

@@ -22,7 +22,7 @@ def write_layers(
     Returns:
         The tables, each followed by its summary; and what is to be said about them.
     """
-    layers: list[str] = []
+    layers: dict[str, None] = {}
     notes: list[str] = []
     for dataset in datasets:
         if not dataset.is_feature_class:
@@ -30,7 +30,8 @@ def write_layers(
         table, summary = catalog.write_feature_class(
             dataset.id or 0, run_id, name=name, embed=embed, reprojection=reprojection
         )
-        layers += table, summary
+        layers |= dict.fromkeys((table, summary))
+    for table in list(layers)[::2]:
         if lost := catalog.without_media(table):
             notes.append(
                 f"{table}: {lost} class maps are not embedded: their files are gone,"
@@ -40,7 +41,7 @@ def write_layers(
         notes.append("no photo says where it was taken: there is no output feature class")
     if embed and not layers:
         notes.append("class maps are embedded in output feature classes, and there is none")
-    return layers, notes
+    return list(layers), notes
 
 
 def report(

@@ -5,7 +5,6 @@ import math
 from ..catalog.errors import ModelError, UsageError
 from .augment import MAP_TURNS, PHOTO_TURNS, Turn, augmented, likely
 from .classifier import Prepared
-from .compiled import Compiled
 from .decision import Decision
 from .definition import ModelDefinition
 from .formats import model_format
@@ -14,6 +13,7 @@ from .margin import with_margin
 from .network import Network
 from .options import RunOptions
 from .output_classes import Classes, excluded_class, output_classes
+from .precision import in_precision
 from .raster_function.prepare import prepare_function
 from .receptive_field import ReceptiveField, measure
 from .tensorflow_setup import device_name, explain
@@ -45,7 +45,8 @@ def prepare(definition: ModelDefinition, options: RunOptions) -> Prepared:
     )
     networks = _asked(network, decision, options)
     return Prepared(
-        classifier=Compiled(
+        classifier=in_precision(
+            options.precision,
             networks=networks,
             decision=Decision(
                 scores=networks[0].scores,

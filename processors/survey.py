@@ -2,13 +2,13 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from ..catalog.ingest import GONE
+from ..catalog.ingest_items import is_gone
 from ..catalog.store import Catalog
 from ..io import sources
 from ..io.sources.options import ScanOptions
@@ -29,6 +29,8 @@ class Survey:
     """Per layer and type of image: how many, megabytes, usable."""
     reasons: Rows
     """Per layer and reason: how many images cannot be used, and one of them."""
+    notes: tuple[str, ...] = ()
+    """What else is to be said about the inputs."""
 
 
 def scan(
@@ -56,8 +58,9 @@ def scan(
     with _catalog(output) as catalog:
         ids = [catalog.add(each).id for each in scans]
         chosen = ", ".join("?" for _ in ids)
+        names = _source_names({each.dataset.uri for each in scans})
         layers, types, reasons = (
-            [_named(row) for row in catalog.query(sql.format(chosen=chosen), [*ids, GONE])]
+            [_named(row, names) for row in catalog.query(sql.format(chosen=chosen), ids)]
             for sql in _QUERIES
         )
     return Survey(
@@ -65,13 +68,25 @@ def scan(
         layers=layers,
         types=types,
         reasons=reasons,
+        notes=tuple(o["note"] for each in scans if "note" in (o := each.dataset.options)),
     )
 
 
-def _named(row: dict[str, Any]) -> dict[str, Any]:
-    """Call what has no layers by the name of its file or folder."""
+def _source_names(uris: Collection[str]) -> dict[str, str]:
+    """Return what inputs are called: the end of the path, as long as tells all apart."""
+    parts = {uri: PurePath(uri).parts for uri in uris}
+    for length in range(1, max(map(len, parts.values()), default=1) + 1):
+        names = {uri: str(PurePath(*each[-length:])) for uri, each in parts.items()}
+        if len(set(names.values())) == len(uris):
+            return names
+    return {uri: uri for uri in uris}
+
+
+def _named(row: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Put the input first; what has no layers goes by the name of its file or folder."""
     uri = row.pop("uri")
-    return {"layer": row.pop("layer") or PurePath(uri).name, **row}
+    layer = row.pop("layer") or PurePath(uri).name
+    return {"source": names[uri], "layer": layer, **row}
 
 
 @contextmanager
@@ -88,11 +103,12 @@ def _catalog(output: str | os.PathLike[str] | None) -> Iterator[Catalog]:
         yield catalog
 
 
-_SHOWN = """
+_SHOWN = f"""
 WITH shown AS (SELECT d.id AS dataset, d.layer, d.uri, i.*,
     (i.status = 'ready') AS usable
   FROM datasets d LEFT JOIN items i ON i.dataset_id = d.id
-  WHERE d.id IN ({chosen}) AND i.reason IS NOT ?)
+    AND NOT {is_gone("i.reason")}
+  WHERE d.id IN ({{chosen}}))
 """
 _LAYERS = (
     _SHOWN

@@ -17,6 +17,10 @@ _FRAMES = (
     *("File ", "Exception encountered when calling", "Arguments received by", "[[{{node", "•"),
 )
 """How the lines begin that say where, and not what."""
+_MIXED_PRECISION = {
+    "bfloat16": "auto_mixed_precision_onednn_bfloat16",
+    "float16": "auto_mixed_precision",
+}
 
 
 @cache
@@ -82,6 +86,24 @@ def compiled(function: Any, spec: Any) -> Callable[[Any], Any]:
     """
     quick: Callable[[Any], Any] = tensorflow().function(function, input_signature=[spec])
     return quick
+
+
+@contextmanager
+def reduced(precision: str) -> Iterator[None]:
+    """Let functions called within compute in fewer bits where that is safe.
+
+    Grappler's automatic mixed precision; float32 leaves everything as it is.
+    """
+    if precision == "float32":
+        yield
+        return
+    name = _MIXED_PRECISION[precision]
+    options = tensorflow().config.optimizer.set_experimental_options
+    options({name: True})
+    try:
+        yield
+    finally:
+        options({name: False})
 
 
 def fused(call: Callable[[Any], Any], like: Any) -> Callable[[Any], Any] | None:

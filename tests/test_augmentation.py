@@ -11,7 +11,8 @@ from affine import Affine
 
 from pixelcat import classify
 from pixelcat.catalog.errors import ModelError, UsageError
-from pixelcat.processors.arguments import parse_arguments, split_text
+from pixelcat.processors.argument_texts import split_text
+from pixelcat.processors.arguments import parse_arguments
 from pixelcat.processors.blend import hann
 from pixelcat.processors.definition import ModelDefinition
 from pixelcat.processors.options import resolve

@@ -1,7 +1,10 @@
 """Results carried out of a catalog as a new file geodatabase."""
 
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +20,7 @@ from fiona._err import CPLE_BaseError
 
 from pixelcat import Run, classify
 from pixelcat.catalog.errors import OutputError, UsageError
+from pixelcat.catalog.lock import RunLock
 from pixelcat.catalog.records import Column, Dataset, Feature, Scan
 from pixelcat.catalog.store import Catalog
 from pixelcat.cli import cli
@@ -70,7 +74,7 @@ def test_the_output_feature_class_comes_with_class_maps_attached(run: Run, tmp_p
     path = tmp_path / "out.gdb"
     done = export_geodatabase(run.catalog, path)
     assert (done.layers, done.class_maps, done.photos, done.missing) == (
-        ["plots_classified"], 2, 0, [],
+        ["plots_classified", "plots_classified_summary"], 2, 0, [],
     )  # fmt: skip
     first, second = maps(run)
     assert attached(path, "plots_classified") == [
@@ -127,7 +131,10 @@ def test_the_command_writes_and_tells(run: Run, tmp_path: Path) -> None:
     command = ["export", str(run.catalog), "--file-geodatabase", str(tmp_path / "out.gdb")]
     answer = CliRunner().invoke(cli, command)
     assert answer.exit_code == 0, answer.output
-    assert "wrote plots_classified with 2 class maps and 0 other attachments" in answer.output
+    assert (
+        "wrote plots_classified, plots_classified_summary with 2 class maps and 0 other attachments"
+        in answer.output
+    )
     again = CliRunner().invoke(cli, command)
     assert isinstance(again.exception, UsageError)
     assert "exists and is left alone" in str(again.exception)
@@ -191,13 +198,49 @@ def test_an_interrupted_write_leaves_nothing(
     assert set(tmp_path.iterdir()) == before
 
 
+def test_an_export_removes_what_a_killed_one_left(run: Run, tmp_path: Path) -> None:
+    killed = """
+import os, signal, sys
+from pixelcat.io import geodatabase_out
+from pixelcat.processors.export_geodatabase import export_geodatabase
+geodatabase_out.publish_folder = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+export_geodatabase(sys.argv[1], sys.argv[2])
+"""
+    command = [sys.executable, "-c", killed, str(run.catalog), str(tmp_path / "out.gdb")]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    left = sorted(tmp_path.glob(".tmp-*"))
+    assert [path.suffix for path in left] == [".gdb", ".lock"]
+    foreign = tmp_path / ".tmp-mine.gdb"
+    foreign.mkdir()
+    busy = tmp_path / f".tmp-{'a' * 32}.gdb"
+    busy.mkdir()
+    lock = RunLock(busy)
+    export_geodatabase(run.catalog, tmp_path / "out.gdb")
+    lock.release()
+    assert sorted(tmp_path.glob(".tmp-*")) == [busy, foreign]
+    export_geodatabase(run.catalog, tmp_path / "out_2.gdb")
+    assert list(tmp_path.glob(".tmp-*")) == [foreign]
+
+
+def test_the_summary_comes_along(run: Run, tmp_path: Path) -> None:
+    name = "plots_classified_summary"
+    assert name in export_geodatabase(run.catalog, tmp_path / "out.gdb").layers
+    ours = geopandas.read_file(run.catalog, layer=name)
+    theirs = geopandas.read_file(tmp_path / "out.gdb", layer=name)
+    theirs = theirs.rename(columns={"OBJECTID_": "OBJECTID"})
+    assert list(theirs.columns) == list(ours.columns)
+    assert theirs.images.tolist() == [2, 2, 0]
+    assert theirs.share_water.dropna().tolist() == ours.share_water.dropna().tolist()
+    assert theirs.geometry.geom_equals(ours.geometry).all()
+
+
 def test_two_sources_of_one_layer_are_a_feature_class_each(
     run: Run, make_gdb: Function, photo_bytes: Function, model_emd: Path, tmp_path: Path
 ) -> None:
     second = make_gdb([(3, "c.jpg", None, photo_bytes(3))], name="survey_2.gdb")
     classify(second, model=model_emd, output=run.catalog, out_features="plots_classified")
     done = export_geodatabase(run.catalog, tmp_path / "one.gdb")
-    assert (done.layers, done.class_maps) == (["plots_classified"], 3)
+    assert (done.layers[0], done.class_maps) == ("plots_classified", 3)
     done = export_geodatabase(run.catalog, tmp_path / "two.gdb", overwrite_attachments=True)
     assert (done.layers, done.class_maps) == (["plots", "plots_2"], 3)
     assert [row[:3] for row in attached(tmp_path / "two.gdb", "plots_2")] == [
@@ -253,7 +296,7 @@ def exported(tmp_path: Path, start_run: Function) -> Function:
         with Catalog(path, create=True) as catalog:
             added = catalog.add(Scan(dataset=dataset, features=features))
             catalog.write_feature_class(added.id, start_run(catalog))
-        (name,) = export_geodatabase(path, tmp_path / "out.gdb").layers
+        (name, _) = export_geodatabase(path, tmp_path / "out.gdb").layers
         with fiona.open(tmp_path / "out.gdb", layer=name) as layer:
             assert name in fiona.listlayers(tmp_path / "out.gdb")
             return layer.schema, list(layer)
@@ -360,7 +403,7 @@ def test_the_catalog_is_opened_by_sqlite3_alone(
     monkeypatch.setattr(fiona, "open", lambda path, *a, **k: opened.append(str(path))
                         or real(path, *a, **k))  # fmt: skip
     export_geodatabase(run.catalog, tmp_path / "out.gdb")
-    assert len(opened) == 2
+    assert len(opened) == 3
     assert all(Path(path).name.startswith(".tmp-") for path in opened)
     with closing(sqlite3.connect(run.catalog)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)

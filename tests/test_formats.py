@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from pixelcat import ModelDefinition, classify
 from pixelcat.catalog.errors import ModelError, UsageError
 from pixelcat.cli import cli
-from pixelcat.processors.arguments import ARGUMENTS, split_text
+from pixelcat.processors.argument_texts import split_text
+from pixelcat.processors.arguments import ARGUMENTS
 from pixelcat.processors.formats import model_format
 from pixelcat.processors.options import resolve
 from pixelcat.processors.prepare import prepare

@@ -787,3 +787,26 @@ def test_hostile_images_are_decoded_or_fail_with_a_reason(
             reason = try_to_read(path, where)
             assert reason is None or (reason and "\n" not in reason), path.name
     assert list(tmp_path.iterdir()) == []
+
+
+# strips
+
+
+@pytest.mark.parametrize("largest", [1 << 29, 0])
+def test_strips_read_window_by_window_are_the_same_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    """Rows kept between windows, or too large to be kept."""
+    monkeypatch.setattr("pixelcat.io.raster._LARGEST_ROWS", largest)
+    mask = RNG.random(SCENE.shape[1:]) < 0.8
+    write_raster(tmp_path / "a.tif", SCENE, mask=mask, tiled=False, blockysize=3)
+    whole, valid = read(tmp_path / "a.tif")
+    with open_image(tmp_path / "a.tif") as image:
+        for bands in ((0, 1, 2), (2, 0)):
+            for row in (0, 20, 10):
+                for column in (0, 30, 5):
+                    part = image.read(Window(row, column, 25, 40), bands)
+                    area = np.s_[row : row + 25, column : column + 40]
+                    assert (part.valid == valid[area]).all()
+                    assert (part.data == whole[(list(bands), *area)]).all()
+                    assert part.transform == UTM @ Affine.translation(column, row)

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from affine import Affine
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from pixelcat import classify
 from pixelcat.catalog.errors import UsageError
+from pixelcat.cli import cli
 from pixelcat.io.image import Window, open_image
 from pixelcat.io.resized import PhotoScale
 
@@ -159,3 +161,62 @@ def test_a_photo_that_would_become_too_large_is_failed(tmp_path: Path, brightest
     )  # fmt: skip
     assert run.failed == 1
     assert "500 million" in run.failures[0].reason
+
+
+@pytest.fixture
+def command(tmp_path: Path, brightest: Path) -> Function:
+    """Return a function that classifies a photo of squares from the command line."""
+
+    def run(*options: str) -> tuple[np.ndarray, Any]:
+        winners = blocks(tmp_path / "a.png", 20, 30, 4)
+        paths = [str(tmp_path / "a.png"), "-m", str(brightest), "-o", str(tmp_path / "r.gpkg")]
+        return winners, CliRunner().invoke(cli, ["classify", *paths, *options])
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("options", "is_photo"),
+    [
+        (["--image-scale", "0.25"], True),
+        (["--image-size", "30", "--class-map", "photo"], True),
+        (["--image-scale", "0.25", "--class-map", "model"], False),
+        (["--image-size", "30", "--arg", "class_map=model"], False),
+        (["--image-scale", "0.25", "--arg", "image_scale=.250"], True),
+        (["--image-scale", "0.25", "--arguments", "image_scale 0.25;class_map model"], False),
+    ],
+)
+def test_sizes_have_options_of_their_own(
+    tmp_path: Path,
+    command: Function,
+    read_raster: Function,
+    options: list[str],
+    is_photo: bool,
+) -> None:
+    winners, answer = command(*options)
+    assert answer.exit_code == 0, answer.output
+    (raster,) = tmp_path.glob("r_rasters/run_1/*.tif")
+    expected = winners.repeat(4, 0).repeat(4, 1) if is_photo else winners
+    assert (read_raster(raster) == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            ["--image-scale", "0.5", "--arg", "image_scale=0.25"],
+            "--image-scale 0.5 and argument image_scale=0.25 differ",
+        ),
+        (["--class-map", "photo", "--arguments", "class_map model"], "--class-map photo and"),
+        (["--image-scale", "half"], "image_scale=half: expected number"),
+        (["--image-size", "0"], "image_size=0: expected integer"),
+        (["--class-map", "screen"], "expected text, photo, model"),
+    ],
+)
+def test_a_size_that_cannot_be_meant_is_a_mistake_of_the_command(
+    tmp_path: Path, command: Function, options: list[str], words: str
+) -> None:
+    _, answer = command(*options)
+    assert isinstance(answer.exception, UsageError)
+    assert words in str(answer.exception)
+    assert not (tmp_path / "r.gpkg").exists()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import pytest
 from click.testing import CliRunner
 
@@ -44,8 +45,8 @@ def test_a_survey_is_counted(survey: Path) -> None:
     assert found.catalog is None
     assert found.layers == [
         {
-            "layer": "plots", "features": 3, "with_photos": 2, "without": 1, "photos": 6,
-            "usable": 3, "not_usable": 3, "copies": 1,
+            "source": "survey.gdb", "layer": "plots", "features": 3, "with_photos": 2,
+            "without": 1, "photos": 6, "usable": 3, "not_usable": 3, "copies": 1,
         }
     ]  # fmt: skip
     types = {row["type"]: (row["photos"], row["usable"]) for row in found.types}
@@ -82,6 +83,52 @@ def test_folders_and_files_go_by_their_names(tmp_path: Path, photo_bytes: Functi
         ("day 1", 1, 0), ("b.jpg", 1, 0),
     ]  # fmt: skip
     assert found.reasons == []
+
+
+def test_inputs_are_told_apart_as_shortly_as_can_be(tmp_path: Path, photo_bytes: Function) -> None:
+    for name in ("2023/north", "2023/south", "2024/north"):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "trees.csv").write_text("id,photo\n1,a.jpg\n2,b.jpg\n")
+        (folder / "a.jpg").write_bytes(photo_bytes(1))
+    tables = [tmp_path / f"{name}/trees.csv" for name in ("2023/north", "2023/south", "2024/north")]
+    for count, names in (
+        (1, ["trees.csv"]),
+        (2, ["north/trees.csv", "south/trees.csv"]),
+        (3, ["2023/north/trees.csv", "2023/south/trees.csv", "2024/north/trees.csv"]),
+    ):
+        found = pixelcat.scan(tables[:count])
+        assert [row["source"] for row in found.layers] == names
+        assert [row["source"] for row in found.reasons] == names
+
+
+@pytest.mark.parametrize("name", ["survey.gpkg", "trees.csv", "plots.gpkg"])
+def test_a_second_scan_of_what_has_not_changed_leaves_the_catalog_as_it_is(
+    tmp_path: Path, make_gpkg: Function, photo_bytes: Function, name: str
+) -> None:
+    source, catalog = tmp_path / name, tmp_path / "s.gpkg"
+    (tmp_path / "a.jpg").write_bytes(photo_bytes(1))
+    if name == "survey.gpkg":
+        make_gpkg([("image/jpeg", photo_bytes(1)), ("image/jpeg", photo_bytes(1))], [(1, 1)])
+    elif name == "trees.csv":
+        source.write_text("lon,lat,photo\n4,45,a.jpg\n5,45,b.jpg\n6,45,A.jpg\n")
+    else:
+        points = geopandas.points_from_xy([4, 5], [45, 45], crs=4326)
+        frame = geopandas.GeoDataFrame({"photo": ["a.jpg", "b.jpg"]}, geometry=points)
+        frame.to_file(source, layer="plots")
+    look = ("--xy", "lon,lat") if name == "trees.csv" else ()
+    run("scan", source, *look, "-o", catalog)
+    before = catalog.read_bytes()
+    run("scan", source, *look, "-o", catalog)
+    assert catalog.read_bytes() == before
+    (tmp_path / "b.jpg").write_bytes(photo_bytes(2))
+    run("scan", source, *look, "-o", catalog)
+    assert (catalog.read_bytes() == before) == (name == "survey.gpkg")
+
+
+def test_the_exit_code_is_that_of_looking(survey: Path) -> None:
+    assert run("scan", survey).exit_code == 0
+    assert "exit code is 0" in run("scan", "--help").output
 
 
 def test_one_layer_is_chosen(survey: Path) -> None:

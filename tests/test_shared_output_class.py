@@ -1,5 +1,6 @@
 """One output feature class for several sources: rows, columns, names, reference systems."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -9,6 +10,7 @@ from typing import Any
 import geopandas
 import pytest
 import shapely
+from click.testing import CliRunner
 
 from pixelcat import Run, classify
 from pixelcat.catalog.errors import UsageError
@@ -16,6 +18,7 @@ from pixelcat.catalog.output_columns import union, wider_type
 from pixelcat.catalog.records import Column, Dataset, Feature, Scan, Srs
 from pixelcat.catalog.result_layers import source_names
 from pixelcat.catalog.store import Catalog
+from pixelcat.cli import cli
 from pixelcat.io.srs import describe, reprojection
 from pixelcat.processors.export_photos import export_photos
 
@@ -166,7 +169,7 @@ def test_a_source_without_reference_system_is_refused_and_changes_nothing(
     assert rows(path, "select * from plots") == before
     with Catalog(path) as catalog, pytest.raises(UsageError, match="choose another --out-feat"):
         hashes = ("definition of land", "weights of land")
-        catalog.check_name(2, hashes, "plots", reprojection=reprojection)
+        catalog.check_name([2], hashes, "plots", reprojection=reprojection)
 
 
 def test_a_table_and_a_feature_class_share_a_table(add: Function, gpkg_errors: Function) -> None:
@@ -346,3 +349,52 @@ def test_photos_of_a_shared_layer_are_exported_once(years: Function, tmp_path: P
     assert {folder.name for folder in (tmp_path / "out").iterdir()} == folders
     export_photos(run.catalog, tmp_path / "plain")
     assert {folder.name for folder in (tmp_path / "plain").iterdir()} == folders
+
+
+def test_inputs_of_one_command_share_a_layer(
+    make_gdb: Function, make_gpkg: Function, photo_bytes: Function, model_emd: Path, tmp_path: Path
+) -> None:
+    first = make_gdb([(1, "a.jpg", "image/jpeg", photo_bytes(1))], name="survey_2023.gdb")
+    second = make_gpkg([("image/jpeg", photo_bytes(2))], [(2, 1)], name="survey_2024.gpkg")
+    command = ["classify", str(first), str(second), str(second), "-m", str(model_emd)]
+    command += ["-o", str(tmp_path / "r.gpkg"), "--out-features", "plots", "--format", "json"]
+    answer = CliRunner().invoke(cli, command)
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)[0]["layers"] == "plots, plots_summary"
+    counted = "select source, count(*), sum(status = 'done') from plots group by 1 order by 1"
+    expected = [("survey_2023.gdb", 3, 1), ("survey_2024.gpkg", 3, 1)]
+    assert rows(tmp_path / "r.gpkg", counted) == expected
+    assert geopandas.read_file(tmp_path / "r.gpkg", layer="plots").total_bounds[0] > 1000
+    again = classify([second, first], model=model_emd, output=tmp_path / "r.gpkg",
+                     out_features="plots")  # fmt: skip
+    assert again.classified_now == 0
+    assert rows(tmp_path / "r.gpkg", counted) == expected
+
+
+def test_inputs_that_cannot_share_a_layer_are_refused_before_anything_is_classified(
+    make_gdb: Function, photo_bytes: Function, model_emd: Path, tmp_path: Path
+) -> None:
+    first = make_gdb([(1, "a.jpg", "image/jpeg", photo_bytes(1))], name="survey_2023.gdb")
+    (tmp_path / "b.jpg").write_bytes(photo_bytes(2))
+    second = tmp_path / "trees.shp"
+    geopandas.GeoDataFrame({"photo": ["b.jpg"]}, geometry=[shapely.Point(4, 45)], crs=4326).to_file(
+        second, engine="pyogrio"
+    )
+    second.with_suffix(".prj").unlink()
+    with pytest.raises(UsageError, match="choose another --out-features"):
+        classify([first, second], model=model_emd, output=tmp_path / "r.gpkg",
+                 out_features="plots")  # fmt: skip
+    assert rows(tmp_path / "r.gpkg", "select count(*) from outputs") == [(0,)]
+
+
+def test_an_input_of_several_feature_classes_has_to_say_which(
+    tmp_path: Path, model_emd: Path, photo_bytes: Function
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(photo_bytes(1))
+    for name in ("plots", "trees"):
+        geopandas.GeoDataFrame(
+            {"photo": ["a.jpg"]}, geometry=[shapely.Point(4, 45)], crs=4326
+        ).to_file(tmp_path / "survey.gpkg", layer=name, engine="pyogrio")
+    with pytest.raises(UsageError, match=r"survey\.gpkg has 2; choose one with --layer"):
+        classify(tmp_path / "survey.gpkg", model=model_emd, output=tmp_path / "r.gpkg",
+                 out_features="all")  # fmt: skip

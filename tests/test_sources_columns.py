@@ -133,6 +133,43 @@ def test_layers_of_any_format_are_read(tmp_path, photo, name):
     assert all((feature.geometry is None) == (name == "s.csv") for feature in features)
 
 
+def test_cells_beyond_the_header_are_kept(tmp_path, photo):
+    photo("a.jpg")
+    path = csv(tmp_path / "s.csv", "id,photo", "1,a.jpg,x,,y", "2,b.jpg,,", "3", "4,c.jpg")
+    (scanned,) = scan(path)
+    assert [column.name for column in scanned.dataset.columns] == ["id", "photo", "more_cells"]
+    kept = [feature.attributes["more_cells"] for feature in scanned.features]
+    assert kept == ['["x", "", "y"]', None, None, None]
+    csv(path, "id,photo,More_Cells", "1,a.jpg,x,y")
+    (scanned,) = scan(path)
+    assert scanned.dataset.columns[-1].name == "more_cells_2"
+    csv(path, "id,photo", "1,a.jpg,,")
+    (scanned,) = scan(path)
+    assert len(scanned.dataset.columns) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("s.csv", b"", "an empty file"),
+        ("s.csv", b"\n\n", "the first line names no columns"),
+        ("s.csv", b"id,photo\n", r"there are columns and no rows \(s: id, photo\)"),
+        ("nul.csv", b"id,photo\n1,a\0.jpg\n", "no text, it holds zero bytes"),
+        ("s.csv", "id,photo\n1,a.jpg".encode("utf-16-le"), "no text, it holds zero bytes"),
+        ("s.fgb", b"fgb\x03fgb\0" + b"q" * 50, "there are no layers in it"),
+        ("s.xlsx", b"PK\x03\x04" + b"q" * 50, "cannot be read: damaged, or not what"),
+        ("s.dbf", b"\x03aa", "cannot be read: damaged, or not what"),
+        ("s.shp", b"\0\0\x27\x0a" + b"x" * 30, "its .shx file is missing"),
+    ],
+)
+def test_a_table_without_anything_in_it_is_one_plain_line(tmp_path, name, data, reason):
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=rf"{name}: .*{reason}|{name}: {reason}") as refusal:
+        list(scan(path))
+    assert str(refusal.value).count(name) == 1
+
+
 @pytest.mark.parametrize("suffix", ["xlsx", "ods"])
 def test_sheets_keep_leading_zeros_and_their_header(tmp_path, suffix):
     path = tmp_path / f"s.{suffix}"
@@ -545,7 +582,50 @@ def test_nothing_leads_out_of_the_folder_of_the_data(tmp_path, photo):
     assert allowed.key(allowed.find("link.jpg")) == "secret/a.jpg"
 
 
-@pytest.mark.parametrize("text", ["a\0.jpg", "x" * 3000 + ".jpg", "", "/", "..", ".", "DCIM"])
+@pytest.mark.parametrize(
+    "text", ["..", "../a.jpg", "../../a.jpg", "/x/../../a.jpg", "/x/../a.jpg", "C:\\x\\..\\a.jpg"]
+)
+def test_a_path_with_dots_is_never_found_by_its_end(tmp_path, photo, text):
+    photo("data/a.jpg")
+    photo("data/DCIM/a.jpg")
+    photo("data/photos/x/b.jpg")
+    folders = PhotoFolders(tmp_path / "data")
+    with pytest.raises(ItemError, match=r"leads out of .*--media FOLDER"):
+        folders.find(text)
+    assert folders.key(folders.find("DCIM/../a.jpg")) == "a.jpg"
+    with pytest.raises(ItemError, match="no such file"):
+        folders.find("DCIM/../A.JPG")
+
+
+def test_a_name_without_its_ending_is_found_where_one_image_has_it(tmp_path, photo):
+    for name in ("a.JPG", "b.jpg", "b.png", "photos/c d.jpeg", "photos/e.jpg", "e", "v1.2.jpg"):
+        photo(name)
+    (tmp_path / "f.txt").write_text("no image")
+    folders = PhotoFolders(tmp_path)
+    names = {"A": "a.JPG", "C D": "photos/c d.jpeg", "/old/e": "e", "v1.2": "v1.2.jpg"}
+    for text, name in names.items():
+        assert folders.key(folders.find(text)) == name
+    for text in ("b", "f", "v1"):
+        with pytest.raises(ItemError, match="no such file"):
+            folders.find(text)
+
+
+def test_the_files_that_there_are_decide_what_is_a_list(tmp_path, photo):
+    for name in ("a.jpg", "b.jpg", "a\nb.jpg", "x.jpg;y.jpg", "c, d.jpg"):
+        photo(name)
+    values = ["a;b", "a|b", "a, b", "a\nb", "a\nb.jpg", "a\nb.jpg\n", "x.jpg;y.jpg", "c, d.jpg"]
+    path = layer(tmp_path / "s.gpkg", [*values, "a;nowhere", "a.jpg;b.jpg"])
+    assert found(path, photo_columns="photo") == {
+        "a.jpg": ("ready", ("1", "2", "3", "4", "10")),
+        "b.jpg": ("ready", ("1", "2", "3", "4", "10")),
+        "a\nb.jpg": ("ready", ("5", "6")),
+        "x.jpg;y.jpg": ("ready", ("7",)),
+        "c, d.jpg": ("ready", ("8",)),
+        "a;nowhere": ("missing", ("9",)),
+    }
+
+
+@pytest.mark.parametrize("text", ["a\0.jpg", "x" * 3000 + ".jpg", "", "/", ".", "DCIM"])
 def test_a_text_that_is_no_path_is_missing(tmp_path, photo, text):
     photo("DCIM/a.jpg")
     with pytest.raises(ItemError, match="no such file; looked in"):
@@ -641,6 +721,43 @@ def test_a_project_names_the_parent_by_any_key(tmp_path, photo, photo_bytes):
     assert (item.source_key, item.feature_keys) == ("pics/image/1", ("2",))
     with reader(scanned.dataset) as fetch:
         assert fetch(item) == photo_bytes()
+
+
+def test_a_child_with_too_few_of_its_parents_keys_says_so(catalog, tmp_path, photo):
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        photo(name)
+    path = layer(tmp_path / "s.gpkg", ["p1", "p2", "p3"], column="uid")
+    rows = [("p1", "a.jpg"), ("p3", "b.jpg"), ("other", "c.jpg")]
+    table(path, "pictures", rows, tree="TEXT", path="TEXT")
+    words = "pictures: 2 of 3 values of tree are in uid of plots, too few to be sure"
+    (alone,) = scan(path)
+    assert (alone.dataset.layer, alone.dataset.options["note"][: len(words)]) == ("pictures", words)
+    assert "--layer plots ties them" in alone.dataset.options["note"]
+    (named,) = scan(path, "plots")
+    assert "only 2 of 3 values" in named.dataset.options["note"]
+    (dataset,) = [catalog.add(each) for each in scan(path, "plots")]
+    assert (dataset.layer, dataset.attachment_table) == ("plots", "pictures")
+    states = catalog.query("SELECT name, status, reason FROM items ORDER BY name")
+    assert [(row["name"], row["status"]) for row in states] == [
+        ("a.jpg", "ready"), ("b.jpg", "ready"), ("c.jpg", "missing"),
+    ]  # fmt: skip
+    (chosen,) = scan(path, "pictures")
+    assert "note" not in chosen.dataset.options
+
+
+def test_a_child_of_a_layer_with_media_says_how_it_is_tied(tmp_path, make_gpkg, photo, photo_bytes):
+    path = make_gpkg([("image/jpeg", photo_bytes(1))], [(1, 1)])
+    photo("a.jpg")
+    table(path, "pictures", [("P1", "a.jpg"), ("P2", "b.jpg")], plot="TEXT", path="TEXT")
+    media, pictures = scan(path)
+    assert (media.dataset.layer, pictures.dataset.layer) == ("plots", "pictures")
+    assert pictures.dataset.options["note"] == (
+        "pictures: 2 of 2 values of plot are in plot_id of plots, which has attachments of its own,"
+        " so these photos are not tied to plots; --layer plots --photo-column path ties them"
+    )
+    assert found(path, layer="plots", photo_columns="path") == {
+        "a.jpg": ("ready", ("1",)), "b.jpg": ("missing", ("2",)),
+    }  # fmt: skip
 
 
 def test_a_child_without_parent_stands_alone(tmp_path):

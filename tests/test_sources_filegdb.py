@@ -273,6 +273,12 @@ def test_an_attachment_table_without_a_key_is_refused(tmp_path):
         list(scan(path))
 
 
+def test_an_attachment_table_is_no_layer(make_gdb, photo_bytes):
+    path = make_gdb([(1, "a.jpg", "image/jpeg", photo_bytes())])
+    with pytest.raises(SourceError, match=r"is where plots has its photos; use --layer plots"):
+        list(scan(path, "plots__attach"))
+
+
 # --- what an attachment is ---------------------------------------------------------------
 
 
@@ -666,8 +672,30 @@ def test_a_damaged_geodatabase_is_one_line(catalog, make_gdb, photo, table, keep
     except SourceError as error:
         assert "\n" not in str(error)
         assert "survey.gdb" in str(error)
+        assert ".cpp" not in str(error)
     else:  # a table cut off behind its header may be read as far as it goes
         assert keep == 1000
+        assert len(items(catalog)) == 1
+
+
+def test_attachments_whose_rows_are_damaged_are_counted(catalog, make_gdb, photo_bytes):
+    photos = [(n % 3 + 1, f"{n}.jpg", "image/jpeg", photo_bytes(n)) for n in range(12)]
+    path = make_gdb(photos)
+    file = max(path.glob("*.gdbtable"), key=lambda each: each.stat().st_size)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    add(catalog, path)
+    found = rows(catalog, "SELECT status, count(*), min(reason) FROM items GROUP BY 1 ORDER BY 1")
+    assert [status for status, _, _ in found] == ["ready", "unreadable"]
+    assert sum(count for _, count, _ in found) == 12
+    assert "copy the geodatabase again" in found[1][2]
+
+
+def test_a_geodatabase_that_was_not_copied_whole_is_refused(make_gdb, photo):
+    path = make_gdb([(1, "a.jpg", None, photo)])
+    file = max(path.glob("*.gdbtablx"))
+    file.unlink()
+    with pytest.raises(SourceError, match=rf"not complete, {file.name} is missing; copy it again"):
+        list(scan(path))
 
 
 # --- real geodatabases -------------------------------------------------------------------

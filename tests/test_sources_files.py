@@ -7,6 +7,7 @@ import shutil
 import sys
 import unicodedata
 import warnings
+import zipfile
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -221,6 +222,73 @@ def test_a_link_that_points_nowhere_says_so(photos, photo_bytes):
         ("b.jpg", "unreadable", "link points nowhere"),
         ("c.jpg", "ready", None),
     ]
+
+
+def test_a_link_that_leads_out_of_the_folder_is_not_followed(photos, photo_bytes, tmp_path):
+    (photos / "a.jpg").write_bytes(photo_bytes())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "secret.jpg").write_bytes(photo_bytes(1))
+    (photos / "b.jpg").symlink_to(elsewhere / "secret.jpg")
+    (photos / "c").symlink_to(elsewhere)
+    (tmp_path / "link").symlink_to(photos)
+    reason = "a link that leads out of the folder; give what it leads to"
+    for folder in (photos, tmp_path / "link"):
+        assert states(folder) == [
+            ("a.jpg", "ready", None),
+            ("b.jpg", "unreadable", reason),
+            ("c", "skipped", "a link to a folder; give it as an input of its own"),
+        ]
+
+
+def test_tables_that_name_photos_of_the_folder_are_hinted_at(photos, photo_bytes):
+    (photos / "sub").mkdir()
+    (photos / "a.jpg").write_bytes(photo_bytes())
+    (photos / "sub/b.jpg").write_bytes(photo_bytes(1))
+    for name, text in (
+        ("other.csv", "id,photo\n1,nowhere.jpg\n2,other.jpg\n"),
+        ("remarks.csv", "id,remark\n1,a tree\n2,see a.jpg\n"),
+        ("empty.csv", ""),
+        ("header.csv", "id,photo\n"),
+        ("zero.csv", "id,photo\n1,a\0.jpg\n"),
+        ("sub/inner.csv", "id,photo\n1,b.jpg\n"),
+    ):
+        (photos / name).write_text(text)
+    (scanned,) = scan(photos)
+    assert "note" not in scanned.dataset.options
+    (photos / "trees.csv").write_text("id;photo\n1;sub/b.jpg\n2;\n3;gone.jpg\n")
+    (scanned,) = scan(photos)
+    assert scanned.dataset.options["note"] == (
+        "trees.csv in photos names photos that lie there; give photos/trees.csv instead to tie"
+        " them to its rows"
+    )
+
+
+@pytest.mark.parametrize("inside", [None, "notes.txt", "a00000002.gdbtable"])
+def test_a_folder_called_gdb_that_is_no_geodatabase_is_refused(tmp_path, inside):
+    folder = tmp_path / "broken.gdb"
+    folder.mkdir()
+    if inside:
+        (folder / inside).write_text("anything")
+    with pytest.raises(
+        SourceError, match=r"broken\.gdb: named like a file geodatabase and is none"
+    ):
+        list(scan(folder))
+
+
+@pytest.mark.parametrize(
+    ("keep", "reason"), [(1.0, "a ZIP archive; unpack it"), (0.5, "a damaged ZIP archive; get it")]
+)
+def test_an_archive_of_photos_is_none_of_our_inputs(tmp_path, photo_bytes, keep, reason):
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jpg", photo_bytes())
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep * len(data))])
+    with pytest.raises(SourceError, match=rf"photos\.zip: {reason}"):
+        list(scan(path))
+    ((_, status, words),) = states(tmp_path)
+    assert (status, words.partition(";")[0]) == ("skipped", reason.partition(";")[0])
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

@@ -250,6 +250,19 @@ def test_names_of_coordinates(names, tmp_path, photo):
     assert only(path).points() == [(11.25, 43.5)]
 
 
+def test_links_that_end_alike_are_photos_of_their_own(tmp_path, photo):
+    header = ["ObjectID", "GlobalID", "pic", "CreationDate"]
+    link = "https://services.example.org/FeatureServer/0/{}/attachments/1"
+    lines = [[n, f"00000000-0000-4000-8000-00000000000{n}", link.format(n), "2024"] for n in (1, 2)]
+    path = write_folder(tmp_path / "x", {"a.csv": table(header, *lines), "b.jpg": photo()})
+    (scanned,) = scan(path, options=ScanOptions(photo_columns=("pic",)))
+    missing = [item for item in scanned.items if item.status == "missing"]
+    assert [(item.name, item.feature_keys) for item in missing] == [
+        (link.format(1), ("1",)), (link.format(2), ("2",)),
+    ]  # fmt: skip
+    assert all("is not downloaded" in (item.reason or "") for item in missing)
+
+
 def test_two_forms_are_two_layers(central, tmp_path, photo):
     other = {
         "birds.csv": table(["SubmissionDate", "pic", "KEY"], ["2024", "b.jpg", "uuid:b"]),

@@ -15,6 +15,7 @@ import pytest
 import shapely
 
 from pixelcat.catalog.errors import ItemError, SourceError
+from pixelcat.catalog.records import Item
 from pixelcat.catalog.store import Catalog
 from pixelcat.io.sources import reader, scan
 
@@ -103,6 +104,22 @@ def test_either_name_of_the_extension_is_understood(catalog, survey, extension):
     assert len(links(catalog)) == 2
 
 
+def test_names_in_another_case_are_the_same_tables(catalog, make_gpkg, photo):
+    path = make_gpkg([photo, photo], [(1, 1), (3, 2)])
+    change(
+        path,
+        "UPDATE gpkgext_relations SET base_table_name = 'PLOTS', related_table_name = 'Photos',"
+        " mapping_table_name = 'Plots_Photos'",
+    )
+    change(path, "UPDATE gpkg_contents SET table_name = 'Plots' WHERE table_name = 'plots'")
+    (dataset,) = add(catalog, path)
+    assert dataset.layer == "plots"
+    assert links(catalog) == [(1, "photos/1"), (3, "photos/2")]
+    with reader(dataset) as fetch:
+        (first, _) = catalog.query("SELECT source_key FROM items ORDER BY id")
+        assert fetch(Item(kind="attachment", source_key=first["source_key"], name="")) == photo[1]
+
+
 def test_a_photo_that_no_feature_has_is_skipped(catalog, make_gpkg, photo):
     add(catalog, make_gpkg([photo, photo], [(1, 1)]))
     assert items(catalog)[1] == ("photos/2", "skipped", "not linked to any feature")
@@ -160,6 +177,36 @@ def test_a_photo_of_another_layer_is_not_an_item_of_this_one(catalog, make_gpkg,
         ("photos/1", "ready", None),
         ("photos/3", "skipped", "not linked to any feature"),
     ]
+
+
+def test_a_photo_that_no_layer_has_is_counted_once(catalog, make_gpkg, photo):
+    add(catalog, two_layers(make_gpkg([photo, photo, photo], [(1, 1)])))
+    assert rows(
+        catalog,
+        "SELECT d.layer, i.source_key, i.status FROM items i JOIN datasets d"
+        " ON d.id = i.dataset_id ORDER BY 2",
+    ) == [
+        ("plots", "photos/1", "ready"),
+        ("trees", "photos/2", "ready"),
+        ("plots", "photos/3", "skipped"),
+    ]
+
+
+def test_a_photo_that_went_to_another_layer_says_where_it_is(catalog, make_gpkg, photo):
+    path = two_layers(make_gpkg([photo] * 4, [(1, 1), (2, 3), (3, 4)]))
+    add(catalog, path)
+    change(
+        path,
+        "DELETE FROM plots_photos WHERE related_id > 1; INSERT INTO trees_photos VALUES (1, 3);"
+        "DELETE FROM photos WHERE id = 4",
+    )
+    add(catalog, path)
+    gone = rows(catalog, "SELECT source_key, reason FROM items WHERE status = 'missing'")
+    assert gone == [
+        ("photos/3", "no longer in this layer: it belongs to trees now"),
+        ("photos/4", "no longer in the source"),
+    ]
+    assert links(catalog) == [(1, "photos/1"), (1, "photos/2"), (1, "photos/3")]
 
 
 def test_each_layer_with_media_is_a_dataset(catalog, make_gpkg, photo):
@@ -312,9 +359,23 @@ def test_a_missing_layer_lists_those_that_are_there(survey):
         list(scan(survey, "trees"))
 
 
+@pytest.mark.parametrize("name", ["photos", "Plots_Photos"])
+def test_a_table_of_media_is_no_layer(survey, name):
+    with pytest.raises(
+        SourceError, match=rf"{name} is where plots has its photos; use --layer plots"
+    ):
+        list(scan(survey, name))
+
+
 def test_a_layer_without_media_says_what_was_looked_at(survey):
-    with pytest.raises(SourceError, match=r"layer Plots_photos has no related media.*--photo-col"):
-        list(scan(survey, "Plots_photos"))
+    change(
+        survey,
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT);"
+        "INSERT INTO notes VALUES (1, 'an oak'); INSERT INTO gpkg_contents"
+        " (table_name, data_type) VALUES ('notes', 'attributes')",
+    )
+    with pytest.raises(SourceError, match=r"layer notes has no related media.*--photo-col"):
+        list(scan(survey, "notes"))
 
 
 @pytest.mark.parametrize(

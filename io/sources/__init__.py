@@ -3,7 +3,7 @@
 A new kind is one module with the functions of :class:`Source` and one line in ``SOURCES``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +24,6 @@ from . import (
 )
 from .options import Attached, ScanOptions
 
-_VERSION = "2"
-"""Of what a scan finds; another one makes every input be scanned anew."""
-
 Fetch = Callable[[Item], Path | bytes]
 """Item → where its image is: a path, or the encoded image itself."""
 
@@ -36,7 +33,8 @@ class Source(Protocol):
 
     KIND: str
     IS_WHOLE: bool
-    """Whether everything that a scan looks at lies in the input itself."""
+    """Whether everything that a scan looks at lies in the input itself; where it does not, the
+    fingerprints of its datasets are its own."""
 
     def matches(self, path: Path) -> bool:
         """Return whether this existing path is an input of this kind, told by content."""
@@ -93,14 +91,11 @@ def scan(
     options = options or ScanOptions()
     if layer:
         options = replace(options, layer=layer)
-    known: list[str | None] = []
+    known = fingerprint([path], source.KIND, options) if source.IS_WHOLE else None
     for found in _scans(source, path, options):
-        if not known:
-            known.append(fingerprint(path, f"{_VERSION} {options}"))
-        whole = SOURCES[found.dataset.kind].IS_WHOLE
-        yield replace(
-            found, dataset=replace(found.dataset, fingerprint=known[0] if whole else None)
-        )
+        if SOURCES[found.dataset.kind].IS_WHOLE:
+            found = replace(found, dataset=replace(found.dataset, fingerprint=known))
+        yield found
 
 
 def _scans(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:
@@ -116,14 +111,17 @@ def _scan_layers(source: Source, path: Path, options: ScanOptions) -> Iterator[S
     """Read layers with attachments by their kind, the others by their photo columns."""
     attached = _ATTACHED[source.KIND](path)
     named = options.layer
+    owner = attached.tables.get(named.lower()) if named else None
+    if owner and owner.lower() in attached.layers and not options.photo_columns:
+        raise SourceError(f"{path}: {named} is where {owner} has its photos; use --layer {owner}")
     if options.photo_columns or (named and named.lower() not in attached.layers):
-        without = frozenset() if named else attached.tables
+        without: Collection[str] = () if named else attached.tables.keys()
         yield from photo_columns.scan_layers(path, options, without=without, required=True)
         return
     if attached.layers:
         yield from source.scan(path, options)
     if named is None:
-        without = attached.layers | attached.tables
+        without = attached.layers | attached.tables.keys()
         required = not attached.layers
         yield from photo_columns.scan_layers(path, options, without=without, required=required)
 

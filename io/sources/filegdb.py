@@ -18,6 +18,7 @@ from ...catalog.records import Dataset, Item, Scan
 from .. import srs
 from ..attachment_tables import attachments, choose, find_relations
 from ..esri_items import GeodatabaseItems, Relation, file_geodatabase_items
+from ..gdal_words import in_plain_words
 from ..ogr import LayerInfo, layer_info, read_features
 from ..zipped_geodatabase import MASTER_TABLE, gdal_path, holds_geodatabase
 from .options import Attached, ScanOptions
@@ -39,8 +40,8 @@ def matches(path: Path) -> bool:
 def attached(path: Path) -> Attached:
     """Return the feature classes that have attachments, and the tables that hold them."""
     _, _, relations = _contents(path)
-    layers = frozenset(relation.layer.lower() for relation in relations)
-    return Attached(layers, frozenset(each.attachment_table.lower() for each in relations))
+    tables = {each.attachment_table.lower(): each.layer for each in relations}
+    return Attached(frozenset(layer.lower() for layer in tables.values()), tables)
 
 
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
@@ -54,13 +55,15 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
 
 def _contents(path: Path) -> tuple[list[str], GeodatabaseItems, list[Relation]]:
     """Return the layers, what the system table says of them, and the relations."""
+    _check_complete(path)
     uri = gdal_path(path)
     try:
         tables = [str(name) for name, _ in pyogrio.list_layers(uri)]
         items = file_geodatabase_items(uri)
         return tables, items, list(find_relations(tables, items, lambda name: _columns(uri, name)))
     except (DataSourceError, DataLayerError) as error:
-        raise SourceError(f"{path}: not a readable file geodatabase: {error}") from error
+        why = in_plain_words(error)
+        raise SourceError(f"{path}: not a readable file geodatabase: {why}") from error
 
 
 @contextmanager
@@ -81,7 +84,17 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
 
             yield fetch
     except FionaError as error:
-        raise SourceError(f"{dataset.uri}: cannot be read any more: {error}") from error
+        why = in_plain_words(error)
+        raise SourceError(f"{dataset.uri}: cannot be read any more: {why}") from error
+
+
+def _check_complete(path: Path) -> None:
+    """Refuse a folder without the index of a table: GDAL would guess, and miss rows and layers."""
+    names = {file.name for file in path.iterdir()} if path.is_dir() else set()
+    for name in sorted(names):
+        if name.endswith(".gdbtable") and name.removesuffix("e") + "x" not in names:
+            missing = name.removesuffix("e") + "x"
+            raise SourceError(f"{path}: not complete, {missing} is missing; copy it again")
 
 
 class _InOrder:
@@ -130,11 +143,30 @@ def _scan_relation(
     return Scan(
         dataset=dataset,
         features=read_features(uri, relation.layer, info, global_id=key) if exists else (),
-        items=attachments(
-            _rows(path, relation.attachment_table), relation.foreign_key, by_row_key=key is None
-        ),
+        items=_items(path, relation, by_row_key=key is None),
         links_by="source_fid" if key is None else "global_id",
     )
+
+
+def _items(path: Path, relation: Relation, *, by_row_key: bool) -> Iterator[Item]:
+    """Yield every attachment, and an item for each row that there is and that cannot be read."""
+    name, seen = relation.attachment_table, 0
+    for item in attachments(_rows(path, name), relation.foreign_key, by_row_key=by_row_key):
+        seen += 1
+        yield item
+    for number in range(1, _count(path, name) - seen + 1):
+        yield Item(
+            kind="attachment",
+            source_key=f"damaged row {number}",
+            name=f"{name}, damaged row {number}",
+            status="unreadable",
+            reason="its row in the table of attachments is damaged; copy the geodatabase again",
+        )
+
+
+def _count(path: Path, name: str) -> int:
+    with fiona.open(gdal_path(path), layer=name) as table:
+        return len(table)
 
 
 def _rows(path: Path, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -144,4 +176,4 @@ def _rows(path: Path, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
             for row in table:
                 yield str(row.id), {key: row.properties[name] for key, name in names.items()}
     except FionaError as error:
-        raise SourceError(f"{path}: {name}: {error}") from error
+        raise SourceError(f"{path}: {name}: {in_plain_words(error)}") from error

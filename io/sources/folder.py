@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ...catalog.errors import ItemError, SourceError
 from ...catalog.lock import belongs_to_live
-from ...catalog.records import Dataset, Item, Scan
-from ..probe import probe
-from ..zipped_geodatabase import holds_geodatabase
+from ...catalog.records import Dataset, Item, ItemStatus, Scan
+from ..photo_lists import note_of_lists
+from ..probe import probe_all
+from ..zipped_geodatabase import MASTER_TABLE, archive_kind
 from .filegdb import is_file_geodatabase
 from .options import ScanOptions
 
@@ -34,10 +35,17 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """
     if options.layer is not None:
         raise SourceError(f"{path} is a folder and has no layers; leave out --layer")
+    if path.suffix.lower() == ".gdb":
+        raise SourceError(
+            f"{path}: named like a file geodatabase and is none ({MASTER_TABLE} is missing);"
+            " copy it again, or give a folder of photos another name"
+        )
     if not any(path.iterdir()):
         raise SourceError(f"{path} is empty")
-    items = (item_of(path, name) for name in walk(path))
-    yield Scan(dataset=Dataset(kind=KIND, uri=str(path)), items=items, points=True)
+    note = note_of_lists(path)
+    dataset = Dataset(kind=KIND, uri=str(path), options={"note": note} if note else {})
+    items = probe_all(image_of(path, name) for name in walk(path))
+    yield Scan(dataset=dataset, items=items, points=True)
 
 
 @contextmanager
@@ -81,47 +89,49 @@ def _catalog_of(rasters: Path) -> Path:
     return rasters.with_name(f"{rasters.name.removesuffix('_rasters')}.gpkg")
 
 
-def item_of(root: Path, name: str) -> Item:
-    """Return what became of one relative path that :func:`walk` yielded, probed."""
+def image_of(root: Path, name: str) -> tuple[Item, Path | None]:
+    """Return what one relative path is that :func:`walk` yielded, and where an image would be."""
     path = root / name
     if not _is_utf8(name):
         return _unreadable(name, "its name is not UTF-8; rename it")
-    base = Item(kind="file", source_key=name, name=path.name)
     if path.is_dir():
         what = _skip_folder(path)
         if what is None:
             return _unreadable(name, "this folder cannot be read")
-        return _skipped(base, f"{what}; give it as an input of its own")
+        return _skipped(name, f"{what}; give it as an input of its own")
     if name.lower().endswith(_SIDECARS):
-        return _skipped(base, "belongs to another raster")
+        return _skipped(name, "belongs to another raster")
     container = _container(path)
     if container:
-        return _skipped(base, f"{container}; give it as an input of its own")
+        return _skipped(name, f"{container}; give it as an input of its own")
     if not path.is_file():
         return _unreadable(
             name, "link points nowhere" if path.is_symlink() else "not a regular file"
         )
-    return probe(base, path)
+    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+        return _unreadable(name, "a link that leads out of the folder; give what it leads to")
+    return Item(kind="file", source_key=name, name=path.name), path
 
 
 def _container(path: Path) -> str | None:
     """Return what a file is that holds feature classes, None for any other."""
     suffix = path.suffix.lower()
     if suffix == ".zip" and path.is_file():
-        return "a zipped file geodatabase" if holds_geodatabase(path) else "a ZIP archive"
+        return archive_kind(path)
     return {".gpkg": "a GeoPackage", ".geodatabase": "a mobile geodatabase"}.get(suffix)
 
 
-def _skipped(item: Item, reason: str) -> Item:
-    return Item(
-        kind="file", source_key=item.source_key, name=item.name, status="skipped", reason=reason
-    )
+def _skipped(name: str, reason: str) -> tuple[Item, None]:
+    return _useless(name, "skipped", reason)
 
 
-def _unreadable(name: str, reason: str) -> Item:
-    key = os.fsencode(name).decode("utf-8", "backslashreplace")
-    label = key.rpartition("/")[2]
-    return Item(kind="file", source_key=key, name=label, status="unreadable", reason=reason)
+def _unreadable(name: str, reason: str) -> tuple[Item, None]:
+    return _useless(os.fsencode(name).decode("utf-8", "backslashreplace"), "unreadable", reason)
+
+
+def _useless(key: str, status: ItemStatus, reason: str) -> tuple[Item, None]:
+    name = key.rpartition("/")[2]
+    return Item(kind="file", source_key=key, name=name, status=status, reason=reason), None
 
 
 def _is_utf8(name: str) -> bool:

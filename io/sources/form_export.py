@@ -17,6 +17,8 @@ from ...catalog.errors import ItemError, SourceError
 from ...catalog.lock import belongs_to_live
 from ...catalog.records import Dataset, Feature, Item, Scan
 from .. import srs
+from ..fingerprint import fingerprint
+from ..probe import probe_all
 from .forms.archive import is_archive
 from .forms.export import Export, open_export
 from .forms.instances import find_instances, instance_ids, is_metadata
@@ -58,6 +60,8 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     Files that no submission of any table names are items of the first.
     """
     with open_export(path) as export:
+        elsewhere = () if options.media is None else (options.media.resolve(),)
+        known = fingerprint((export.root, *elsewhere), KIND, options)
         surveys, media = _read(path, export, options)
     named = {key for survey in surveys for key in survey.links}
     unnamed = [key for key in media.keys if key not in named]
@@ -65,7 +69,8 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
         raise SourceError(f"{path}: no submission names a photo, and there are none")
     for survey in _chosen(path, options.layer, surveys):
         rest = _Rest(unnamed if survey is surveys[0] else [], frozenset(media.keys))
-        yield _scan_survey(path, survey, rest, options.media)
+        found = _scan_survey(path, survey, rest, options.media)
+        yield replace(found, dataset=replace(found.dataset, fingerprint=known))
 
 
 @contextmanager
@@ -155,7 +160,7 @@ def _scan_survey(path: Path, survey: Survey, rest: _Rest, media: Path | None) ->
     return Scan(
         dataset=dataset,
         features=_features(path, survey),
-        items=_items(root or path, survey, rest),
+        items=probe_all(_images(root or path, survey, rest)),
     )
 
 
@@ -164,14 +169,15 @@ def _features(path: Path, survey: Survey) -> Iterator[Feature]:
         yield from survey.features(export)
 
 
-def _items(root: Path, survey: Survey, rest: _Rest) -> Iterator[Item]:
+def _images(root: Path, survey: Survey, rest: _Rest) -> Iterator[tuple[Item, Path | bytes | None]]:
     """Yield the files that submissions name, the names without a file, and all other files."""
     folder = _usual_folder(survey)
     with open_export(root) as export:
         for key, owners in survey.links.items():
-            yield replace(export.item(key), feature_keys=tuple(owners))
+            item, where = export.image(key)
+            yield replace(item, feature_keys=tuple(owners)), where
         for absent, owners in survey.absent.items():
-            yield Item(
+            missing = Item(
                 kind="file" if root.is_dir() else "attachment",
                 source_key=_expected(absent, folder, rest.taken),
                 name=absent.name,
@@ -179,10 +185,11 @@ def _items(root: Path, survey: Survey, rest: _Rest) -> Iterator[Item]:
                 reason=absent.reason,
                 feature_keys=tuple(owners),
             )
+            yield missing, None
         for key in rest.unnamed:
             path = export.path(key)
             if path is None or not belongs_to_live(path):  # a catalog of an earlier run
-                yield export.item(key)
+                yield export.image(key)
 
 
 def _usual_folder(survey: Survey) -> str:

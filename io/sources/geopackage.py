@@ -38,7 +38,7 @@ def attached(path: Path) -> Attached:
     with opened(path) as connection:
         layer_names(path, connection)  # refuses what is no source
         layers = frozenset(relation.layer.lower() for relation in media_relations(connection))
-        tables = frozenset(name.lower() for name in media_tables(connection))
+        tables = media_tables(connection)
     return Attached(layers, tables)
 
 
@@ -87,30 +87,60 @@ def _scan_layer(path: Path, name: str, every: list[Relation]) -> Scan:
         domains=layer.domains,
     )
     return Scan(
-        dataset=dataset, features=read_features(path, layer), items=_items(path, layer, every)
+        dataset=dataset,
+        features=read_features(path, layer),
+        items=_items(path, layer, every),
+        elsewhere=_elsewhere(path, layer, every),
     )
 
 
 def _items(path: Path, layer: Layer, every: list[Relation]) -> Iterator[Item]:
-    """Yield the media rows that belong to a layer, and those that belong to no layer at all."""
+    """Yield the media rows that belong to a layer.
+
+    Those that belong to no layer at all go with the first that has relations to their table.
+    """
     with opened(path) as connection:
         yield from _read_items(connection, layer, every)
+
+
+def _elsewhere(path: Path, layer: Layer, every: list[Relation]) -> Iterator[tuple[str, str]]:
+    """Yield the keys of media rows that other layers have, each with its layer."""
+    with opened(path) as connection:
+        for media, related in _related(layer, every).items():
+            for key, owner in _others(connection, layer, related).items():
+                yield f"{media}/{key}", owner
+
+
+def _related(layer: Layer, every: list[Relation]) -> dict[str, list[Relation]]:
+    """Return the relations of all layers to each media table of a layer."""
+    tables = dict.fromkeys(relation.media for relation in every if relation.layer == layer.name)
+    return {media: [each for each in every if each.media == media] for media in tables}
+
+
+def _others(
+    connection: sqlite3.Connection, layer: Layer, related: list[Relation]
+) -> dict[int, str]:
+    """Return the media rows that other layers have, and the layer; this one may have them too."""
+    first = related[0]
+    others: dict[int, str] = {}
+    if first.layer != layer.name:
+        query = f"SELECT {quote(first.media_key)} FROM {quote(first.media)}"
+        others = {key: first.layer for (key,) in connection.execute(query)}
+    for relation in related:
+        if relation.layer != layer.name:
+            rows = connection.execute(f"SELECT related_id FROM {quote(relation.mapping)}")
+            others.update({key: relation.layer for (key,) in rows})
+    return others
 
 
 def _read_items(
     connection: sqlite3.Connection, layer: Layer, every: list[Relation]
 ) -> Iterator[Item]:
-    for media in dict.fromkeys(r.media for r in every if r.layer == layer.name):
-        related = [relation for relation in every if relation.media == media]
+    for related in _related(layer, every).values():
         own = [relation for relation in related if relation.layer == layer.name]
         links = read_links(connection, layer, own)
-        elsewhere = {
-            row[0]
-            for relation in related
-            if relation.layer != layer.name
-            for row in connection.execute(f"SELECT related_id FROM {quote(relation.mapping)}")
-        }
-        yield from probe_all(_media(connection, own[0], links, elsewhere - links.keys()))
+        elsewhere = _others(connection, layer, related).keys() - links.keys()
+        yield from probe_all(_media(connection, own[0], links, elsewhere))
 
 
 def _media(

@@ -1,7 +1,7 @@
 """What a user says about an input, where it does not say it itself."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -56,5 +56,5 @@ class Attached(NamedTuple):
 
     layers: frozenset[str]
     """Layers that have attachments."""
-    tables: frozenset[str]
-    """Tables that hold or link them."""
+    tables: Mapping[str, str]
+    """Tables that hold or link them, each with its layer."""

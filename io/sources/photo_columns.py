@@ -11,9 +11,10 @@ from pathlib import Path
 from ...catalog.errors import SourceError
 from ...catalog.records import Column, Dataset, Feature, Item, Scan
 from .. import srs
-from ..parent_tables import column_of, find_parent
+from ..fingerprint import fingerprint
+from ..parent_tables import Match, column_of, find_parent
 from ..photo_columns import photo_columns, searched_columns
-from ..photo_items import PhotoTable, fetcher, read_items
+from ..photo_items import PhotoTable, fetcher, find_photos
 from ..photo_paths import PhotoFolders
 from ..points import with_points
 from ..qgis_project import Project, projects_of
@@ -66,9 +67,12 @@ class _Source:
     """Those that are not read in another way."""
     projects: Sequence[Project]
     folders: PhotoFolders
+    fingerprint: str | None
+    """Of the data and of what the user says."""
 
 
 def _open(path: Path, options: ScanOptions, without: Collection[str]) -> _Source:
+    known = fingerprint([path], KIND, options)
     tables = open_tables(path)
     projects = projects_of(path)
     _check_names(path, tables, options)
@@ -80,6 +84,7 @@ def _open(path: Path, options: ScanOptions, without: Collection[str]) -> _Source
         tables=[table for table in tables if table.name.lower() not in without],
         projects=projects,
         folders=PhotoFolders(home, media=options.media, projects=folders),
+        fingerprint=known,
     )
 
 
@@ -106,13 +111,48 @@ def _layers_with_photos(
         columns = tuple(photo_columns(table, options.photo_columns, widgets))
         if not columns:
             continue
-        named = options.layer is not None and options.layer.lower() == table.name.lower()
         names = {column.name for column in columns}
-        parent = None if named else find_parent(table, names, source.tables, relations)
-        owner = table if parent is None else parent.table
-        found.setdefault(owner.name, []).append(PhotoTable(table, columns, parent))
+        match = None
+        if not _is_named(table, options):
+            match = find_parent(table, names, source.every, relations)
+        photos = PhotoTable(table, columns)
+        if match is not None and match.parent.table not in source.tables:
+            photos = photos._replace(note=_told_otherwise(table, names, match))
+        else:
+            photos = _with_parent(photos, match, options)
+        owner = table if photos.parent is None else photos.parent.table
+        found.setdefault(owner.name, []).append(photos)
     chosen = source.tables if options.layer is None else _chosen(source.tables, options.layer)
     return [(table, found[table.name]) for table in chosen if table.name in found]
+
+
+def _is_named(table: Table, options: ScanOptions) -> bool:
+    return options.layer is not None and options.layer.lower() == table.name.lower()
+
+
+def _with_parent(photos: PhotoTable, match: Match | None, options: ScanOptions) -> PhotoTable:
+    """Give a table its parent, where that is sure or the user asks for that layer."""
+    if match is None or match.is_sure:
+        return photos._replace(parent=match and match.parent)
+    child, layer = photos.table.name, match.parent.table.name
+    if _is_named(match.parent.table, options):
+        note = f"{child}: only {match}; its other photos are without a feature"
+        return photos._replace(parent=match.parent, note=note)
+    note = (
+        f"{child}: {match}, too few to be sure, so its photos are not tied to {layer};"
+        f" --layer {layer} ties them"
+    )
+    return photos._replace(note=note)
+
+
+def _told_otherwise(child: Table, columns: Collection[str], match: Match) -> str:
+    """Say how photos are tied to a layer that is read by its attachments or related media."""
+    layer = match.parent.table.name
+    asked = " ".join(f"--photo-column {column}" for column in sorted(columns))
+    return (
+        f"{child.name}: {match}, which has attachments of its own, so these photos are not tied"
+        f" to {layer}; --layer {layer} {asked} ties them"
+    )
 
 
 def _chosen(tables: Sequence[Table], layer: str) -> list[Table]:
@@ -126,6 +166,8 @@ def _scan_layer(
     images = {column.name for each in own for column in each.columns if column.has_images}
     children = [each for each in tables if each.parent is not None]
     points = _point_columns(layer, options)
+    photos = find_photos(tables, source.folders)
+    note = "; ".join(each.note for each in tables if each.note)
     dataset = Dataset(
         kind=KIND,
         uri=str(source.path),
@@ -138,12 +180,21 @@ def _scan_layer(
         has_z=layer.has_z,
         columns=_without(layer.columns, images),
         domains=layer.domains,
-        options={"root": str(source.folders.root)},
+        options={"root": str(source.folders.root), **({"note": note} if note else {})},
+        fingerprint=source.fingerprint
+        and photos.fingerprint(source.fingerprint, source.folders.root, *map(_described, tables)),
     )
     features: Iterator[Feature] = layer.features(leave_out=images)
     if points:
         features = with_points(features, *points)
-    return Scan(dataset=dataset, features=features, items=read_items(tables, source.folders))
+    return Scan(dataset=dataset, features=features, items=photos.items())
+
+
+def _described(photos: PhotoTable) -> tuple[object, ...]:
+    """Return what was found out of a table, which projects have a say in."""
+    parent = photos.parent
+    keys = () if parent is None else (parent.table.name, parent.column, parent.child_column)
+    return (photos.table.name, photos.columns, keys)
 
 
 def _point_columns(layer: Table, options: ScanOptions) -> tuple[str, str] | None:
@@ -162,11 +213,19 @@ def _nothing_found(source: _Source, options: ScanOptions) -> str:
     if options.photo_columns:
         names = ", ".join(options.photo_columns)
         return f"{source.path}: no column {names}; there are {_listing(tables)}"
+    if not tables:
+        return f"{source.path}: there are no layers in it; it may be damaged"
+    if any(map(searched_columns, tables)) and not any(map(_has_rows, tables)):
+        return f"{source.path}: there are columns and no rows ({_listing(tables)})"
     what = "no layer has" if options.layer is None else f"layer {options.layer} has no"
     return (
         f"{source.path}: {what} related media, attachments or photo column"
         f" (looked at {_listing(tables, searched=True)}); --photo-column NAME names one"
     )
+
+
+def _has_rows(table: Table) -> bool:
+    return next(table.rows([]), None) is not None
 
 
 def _listing(tables: Sequence[Table], *, searched: bool = False) -> str:

@@ -84,6 +84,10 @@ class FunctionClassifier:
             self._image, self._failure = image, str(error)
             raise ItemError(self._failure) from error
 
+    def remarks(self) -> tuple[str, ...]:
+        """Return nothing: what a function says is shown at once."""
+        return ()
+
     def close(self) -> None:
         """End the process; another thread that waits for ``classify`` gets an error."""
         self._function.close()

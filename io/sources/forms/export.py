@@ -9,10 +9,9 @@ from typing import IO, Self
 
 from ....catalog.errors import ItemError
 from ....catalog.lock import assert_not_live
-from ....catalog.records import Item
-from ...probe import probe
+from ....catalog.records import Item, ItemStatus
 from ...sniff import HEAD_BYTES, content_type, describe
-from ..folder import item_of, walk
+from ..folder import image_of, walk
 from .archive import DAMAGED, Archive, is_archive
 from .names import is_image_name
 
@@ -85,10 +84,10 @@ class Export:
         archive, name = self._member(key)
         return archive.read(name)
 
-    def item(self, key: str) -> Item:
-        """Return a file as an item, whatever its state."""
+    def image(self, key: str) -> tuple[Item, Path | bytes | None]:
+        """Return a file as an item, whatever its state, and where its image would be."""
         if self._whole is None and not self._archive_of(key):
-            return item_of(self.root, key)
+            return image_of(self.root, key)
         name = PurePosixPath(key).name
         item = Item(kind="attachment", source_key=key, name=name)
         claimed = is_image_name(name)
@@ -98,10 +97,11 @@ class Export:
             start = head(self, key, HEAD_BYTES)
             if size > _LARGE and not claimed and content_type(start) is None:
                 reason = f"not an image but {describe(start)}"
-                return replace(item, status="skipped", reason=reason, byte_size=size)
-            return probe(item, archive.read(member))
+                return replace(item, status="skipped", reason=reason, byte_size=size), None
+            return item, archive.read(member)
         except ItemError as error:
-            return replace(item, status="unreadable" if claimed else "skipped", reason=str(error))
+            status: ItemStatus = "unreadable" if claimed else "skipped"
+            return replace(item, status=status, reason=str(error)), None
 
     def close(self) -> None:
         """Close every archive."""

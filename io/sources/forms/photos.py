@@ -106,7 +106,7 @@ class References:
                 self._resolved.add(column)
                 self.links[found.key][row.owner] = None
                 continue
-            name = file_name(part)
+            name = _name(part)
             looks = looks and is_image_name(name) and (column in self._hinted or " " not in name)
             if column in self._links_of_names:
                 continue  # the column beside it says what is missing
@@ -124,9 +124,17 @@ class References:
         )
 
 
+def _name(token: str) -> str:
+    """Return the name of a missing file; a link that ends with none stands for itself."""
+    name = file_name(token)
+    return token if "://" in token and not (is_image_name(name) or is_id(name)) else name
+
+
 def _describe(name: str, found: Found, row: _Asked) -> Absent:
     if found.candidates > 1:
         reason = f"{found.candidates} files have this name; no telling which is meant"
+    elif "://" in name:
+        reason = "a link, which is not downloaded, to no file of the export"
     else:
         reason = "named by a submission, but not in the export"
     return Absent(name, row.own[0] if row.own else "", row.scope, reason)

@@ -8,13 +8,13 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ...probe import IMAGE_SUFFIXES
+from ...text_tables import MORE_CELLS
 from . import geojson, spreadsheet, text
 from .export import Export, head
 from .instances import Answers, Instance, find_instances, read_instance
 from .tools import INSTANCES, ODK_CENTRAL, Tool, may_be_tools, tool_of
 
 _HEAD = 1 << 18
-_MORE = "more_cells"
 _AUDIO_VIDEO = frozenset([".mp4", ".m4a", ".mp3", ".3gp", ".wav", ".ogg", ".mov", ".amr", ".pdf"])
 
 Rows = Callable[[Export], Iterator[Sequence[str]]]
@@ -135,7 +135,7 @@ def _table(export: Export, draft: _Draft, tool: Tool) -> Table:
         key=draft.key,
         name=draft.name,
         tool=tool,
-        header=_unique([*draft.columns, *([_MORE] if more else [])]),
+        header=_unique([*draft.columns, *([MORE_CELLS] if more else [])]),
         rows=lambda export: (_even(row, width, more=more) for row in draft.rows(export)),
         has_shapes=draft.has_shapes,
     )
