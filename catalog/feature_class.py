@@ -13,7 +13,8 @@ from typing import Any
 
 from . import geopackage, result_layers
 from .errors import UsageError
-from .feature_rows import Model, Source, image_rows, summary_rows
+from .feature_rows import Model, Source, geometry_kinds, image_rows, summary_rows
+from .geometry import CURVES
 from .geopackage import FeatureTable, quote, safe_type
 from .output_columns import (
     INTEGERS,
@@ -169,7 +170,9 @@ def _create_table(
         for column in columns
     ]
     types = {source.geometry_type for source in sources} - {None}
-    heights = {bool(source.has_z) for source in sources if source.geometry_type}
+    kinds = {kind for source in sources for kind in geometry_kinds(connection, source.id)}
+    heights = {kind.has_z for kind in kinds} or {bool(s.has_z) for s in sources if s.geometry_type}
+    curves = {CURVES.get(kind.number) for kind in kinds} | types
     geopackage.drop_table(connection, name)
     geopackage.create_feature_table(
         connection,
@@ -179,6 +182,8 @@ def _create_table(
             geometry_type=None if not types else types.pop() if len(types) == 1 else "GEOMETRY",
             srs_id=sources[0].srs_id,
             has_z=heights.pop() if len(heights) == 1 else None,
+            has_m=any(kind.has_m and kind.number in CURVES for kind in kinds),
+            curves=[name for name in CURVES.values() if name in curves],
             description="made by pixelcat",
             domains=domains,
         ),

@@ -12,6 +12,22 @@ _ENVELOPE_DOUBLES = {0: 0, 1: 4, 2: 6, 3: 6, 4: 8}
 _EMPTY_FLAG = 0x10
 
 
+CURVES = {
+    8: "CIRCULARSTRING", 9: "COMPOUNDCURVE", 10: "CURVEPOLYGON", 11: "MULTICURVE",
+    12: "MULTISURFACE",
+}  # fmt: skip
+"""Types of geometries that a GeoPackage has by an extension each."""
+
+
+class Kind(NamedTuple):
+    """Of which type a geometry is."""
+
+    number: int
+    """Of the type in two dimensions, as WKB has it."""
+    has_z: bool
+    has_m: bool
+
+
 class Bounds(NamedTuple):
     """Extent of a geometry in the units of its reference system."""
 
@@ -55,6 +71,17 @@ def decode(blob: bytes) -> bytes:
         ValueError: The blob is not a GeoPackage geometry.
     """
     return blob[_header_size(blob) :]
+
+
+def kind(wkb: bytes) -> Kind:
+    """Return the type of a geometry from the first five bytes of its WKB, ISO or older."""
+    number = int.from_bytes(wkb[1:5], "little" if wkb[0] else "big")
+    dimensions, flat = divmod(number & 0xFFFFFF, 1000)
+    return Kind(
+        flat,
+        has_z=dimensions in (1, 3) or bool(number & 0x80000000),
+        has_m=dimensions in (2, 3) or bool(number & 0x40000000),
+    )
 
 
 def bounds(blob: bytes | None) -> Bounds | None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..catalog.feature_rows import GEOMETRY_HEADS
+from ..catalog.geometry import CURVES, kind
 from ..catalog.records import Dataset
 from ..catalog.store import Catalog
 from ..io.srs import reprojection
@@ -31,6 +33,8 @@ def write_layers(
             dataset.id or 0, run_id, name=name, embed=embed, reprojection=reprojection
         )
         layers |= dict.fromkeys((table, summary))
+        if _has_measures(catalog, dataset.id or 0):
+            notes.append(f"{table}: measures (M) of {dataset.layer} are left out")
     for table in list(layers)[::2]:
         if lost := catalog.without_media(table):
             notes.append(
@@ -42,6 +46,11 @@ def write_layers(
     if embed and not layers:
         notes.append("class maps are embedded in output feature classes, and there is none")
     return list(layers), notes
+
+
+def _has_measures(catalog: Catalog, dataset_id: int) -> bool:
+    kinds = [kind(row["head"]) for row in catalog.query(GEOMETRY_HEADS, (dataset_id,))]
+    return any(each.has_m and each.number not in CURVES for each in kinds)
 
 
 def report(

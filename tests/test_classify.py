@@ -4,10 +4,13 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from pyproj import Geod
 
 from pixelcat import Catalog, Run, classify, open_catalog
 from pixelcat.catalog.errors import CatalogBusyError, ModelError, SourceError, UsageError
+from pixelcat.catalog.geometry import register_functions
 
 Function = Callable[..., Any]
 
@@ -332,6 +336,18 @@ run = classify(sys.argv[1], model=sys.argv[2], output=sys.argv[3])
 heavy = [name for name in ("tensorflow", "keras") if name in sys.modules]
 print(run.id, run.status, run.done, run.failed, run.classified_now, heavy)
 """
+
+
+def test_measures_that_are_left_out_are_told(
+    tmp_path: Path, land: Path, make_gpkg: Function, photo_bytes: Function
+) -> None:
+    survey = make_gpkg([("image/jpeg", photo_bytes(1))], [(1, 1)])
+    point = struct.pack("<2sBBi", b"GP", 0, 1, 4326) + struct.pack("<BI3d", 1, 2001, 4, 45, 9)
+    with closing(sqlite3.connect(survey)) as database, database:
+        register_functions(database)
+        database.execute("update plots set geom = ? where fid = 1", (point,))
+    run = classify(survey, model=land, output=tmp_path / "r.gpkg")
+    assert run.notes == ("plots_classified: measures (M) of plots are left out",)
 
 
 def test_the_same_call_again_does_nothing_and_needs_no_tensorflow(

@@ -195,6 +195,22 @@ def test_shapes_of_two_kinds_share_a_table(add: Function, gpkg_errors: Function)
     assert gpkg_errors(path) == []
 
 
+def test_heights_stay_where_geometries_are_moved(add: Function, gpkg_errors: Function) -> None:
+    point = shapely.to_wkb(shapely.from_wkt("POINT ZM (578815 4983436 7 9)"), flavor="iso")
+    moved = scanned(2024, {}, srs=UTM, has_z=True)
+    path = add(
+        scanned(2023, {}, has_z=True),
+        Scan(dataset=moved.dataset, features=[Feature(source_fid=1, geometry=point)]),
+    )
+    first, second = geopandas.read_file(path, layer="plots").geometry
+    assert not first.has_z
+    assert second.z == 7
+    assert second.distance(first) < 1e-4
+    assert rows(path, "select z, m from gpkg_geometry_columns where table_name = 'plots'"
+                ) == [(2, 0)]  # fmt: skip
+    assert gpkg_errors(path) == []
+
+
 def test_bytes_beside_text_become_text(add: Function, gpkg_errors: Function) -> None:
     path = add(
         scanned(2023, {"photo": "TEXT"}, values={"photo": "a.jpg"}),
