@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from sqlite_utils import Database
 
-from . import feature_class, ingest, media, runs, schema
+from . import feature_class, ingest, media, runs, schema, shared_outputs
 from .connection import BUSY_TIMEOUT_S, translated_errors
 from .errors import CatalogError
 from .geometry import register_functions
@@ -170,7 +170,12 @@ class Catalog:
     def share_outputs(self, run_id: int, dataset_ids: Sequence[int]) -> None:
         """Give every photo without an output that of a photo with the same bytes."""
         with self._transaction() as connection:
-            runs.share_outputs(connection, run_id, dataset_ids)
+            shared_outputs.share_outputs(connection, run_id, dataset_ids)
+
+    def adopt_outputs(self, run_id: int, dataset_ids: Sequence[int]) -> None:
+        """Give a run what earlier ones like it have of datasets of which it has nothing."""
+        with self._transaction() as connection:
+            shared_outputs.adopt_outputs(connection, run_id, dataset_ids)
 
     def forget_lost_outputs(self, run_id: int) -> int:
         """Return items to pending whose class raster is gone; the number of them."""

@@ -195,6 +195,7 @@ class _Driver:
     def _known_run(self) -> int | None:
         run_id = self._catalog.find_run(*self._request.hashes, self._request.options.as_json())
         if run_id is not None:
+            self._catalog.adopt_outputs(run_id, list(self._datasets))
             self._catalog.forget_lost_outputs(run_id)
             self._catalog.share_outputs(run_id, list(self._datasets))
         return run_id

@@ -592,6 +592,34 @@ def test_force_makes_a_new_run_beside_the_old(tmp_path: Path, land: Path, photos
     assert (again.id, again.classified_now) == (2, 0)
 
 
+def test_force_on_one_input_leaves_the_others_alone(
+    tmp_path: Path, land: Path, photos: Path
+) -> None:
+    def call(*names: str, **options: Any) -> Run:
+        inputs = [photos / f"{name}.jpg" for name in names]
+        return classify(inputs, model=land, output=tmp_path / "r.gpkg", **options)
+
+    call("0", "1", "2")
+    before = state(tmp_path / "r_rasters")
+    assert call("0", force=True).id == 2
+    for names in (("1",), ("0", "1", "2"), ("2", "0")):
+        again = call(*names)
+        assert (again.id, again.done, again.classified_now) == (2, len(names), 0)
+    assert before.items() <= state(tmp_path / "r_rasters").items()
+    assert call("1", "3").classified_now == 1
+    assert [row["done"] for row in open_catalog(again.catalog).status()] == [3, 4]
+    current = again.sql("select raster_path as path from current_outputs order by item_id")
+    assert [Path(row["path"]).parent.name for row in current] == [
+        "run_2",
+        "run_1",
+        "run_1",
+        "run_2",
+    ]
+    assert all((tmp_path / row["path"]).is_file() for row in current)
+    (tmp_path / current[1]["path"]).unlink()
+    assert call("1").classified_now == 1
+
+
 def test_other_arguments_make_another_run(tmp_path: Path, land: Path, photos: Path) -> None:
     def call(**arguments: Any) -> Run:
         return classify(photos, model=land, output=tmp_path / "r.gpkg", arguments=arguments)
