@@ -408,6 +408,18 @@ def test_a_changed_photo_is_classified_again_and_no_other(
     check(run, {path.name: pixels_of(path) for path in photos.iterdir()}, area=None)
 
 
+def test_a_changed_photo_does_not_change_the_class_map_of_its_copy(
+    tmp_path: Path, land: Path, photos: Path, photo_bytes: Function, check: Function
+) -> None:
+    (photos / "copy.jpg").write_bytes((photos / "1.jpg").read_bytes())
+    classify(photos, model=land, output=tmp_path / "r.gpkg")
+    for seed in (99, 98):
+        (photos / "1.jpg").write_bytes(photo_bytes(seed, (20, 30)))
+        run = classify(photos, model=land, output=tmp_path / "r.gpkg")
+        assert (run.done, run.classified_now) == (6, 1)
+        check(run, {path.name: pixels_of(path) for path in photos.iterdir()}, area=None)
+
+
 def test_a_broken_photo_that_the_user_took_away_counts_no_more(
     tmp_path: Path, land: Path, photos: Path
 ) -> None:
