@@ -5,14 +5,12 @@ feature. Both keep all columns of the source, or of all the sources that they sh
 """
 
 import base64
-import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from . import geopackage, result_layers
-from .errors import UsageError
 from .feature_rows import Model, Source, geometry_kinds, image_rows, summary_rows
 from .geometry import CURVES
 from .geopackage import FeatureTable, quote, safe_type
@@ -26,6 +24,7 @@ from .output_columns import (
     union,
 )
 from .records import Column, Reprojection
+from .table_sources import read_source, together
 
 _BEYOND_DOUBLE = f"""
 SELECT 1 FROM features f, json_each(f.attributes) a WHERE f.dataset_id = ? AND a.key = ?
@@ -57,24 +56,12 @@ def write(
     return (table,)
 
 
-def check_name(
-    connection: sqlite3.Connection,
-    dataset_ids: Sequence[int],
-    hashes: tuple[str, str],
-    name: str,
-    reprojection: Reprojection,
-) -> None:
-    """Refuse the name of a table in whose reference system the datasets cannot be shown."""
-    others = result_layers.would_join(connection, dataset_ids, hashes, name)
-    _together([_source(connection, each) for each in (*others, *dataset_ids)], reprojection)
-
-
 def _rebuild(
     connection: sqlite3.Connection, table: str, model: Model, reprojection: Reprojection
 ) -> None:
     """Write a table and its summary from all datasets that it shows."""
-    found = [_source(connection, each) for each in result_layers.members(connection, table)]
-    sources = _together(found, reprojection)
+    found = [read_source(connection, each) for each in result_layers.members(connection, table)]
+    sources = together(found, reprojection)
     label = (SOURCE,) if len(sources) > 1 else ()
     shares = [Column(name=share, sql_type="DOUBLE") for share in share_names(model.classes)]
     summary = f"{table}_summary"
@@ -97,60 +84,6 @@ def _model(connection: sqlite3.Connection, run_id: int) -> Model:
         "SELECT value, name FROM classes WHERE model_id = ? ORDER BY value", (model_id,)
     )
     return Model(model_id, tuple(classes.fetchall()))
-
-
-def _source(connection: sqlite3.Connection, dataset_id: int) -> Source:
-    uri, layer, columns, options, *shape = connection.execute(
-        "SELECT uri, layer, columns, options, geometry_type, has_z, srs_id, definition"
-        " FROM datasets JOIN gpkg_spatial_ref_sys USING (srs_id) WHERE id = ?",
-        (dataset_id,),
-    ).fetchone()
-    parsed = [Column(**column) for column in json.loads(columns)]
-    return Source(dataset_id, uri, layer, parsed, json.loads(options).get("domains", {}), *shape)
-
-
-def _together(sources: Sequence[Source], reprojection: Reprojection) -> list[Source]:
-    """Return sources as one table shows them: with names, in the system of the first."""
-    if len(sources) < 2:
-        return list(sources)
-    system = next((s for s in sources if s.geometry_type), sources[0])
-    names = result_layers.source_names([(source.uri, source.layer) for source in sources])
-    return [
-        source._replace(
-            label=(name,),
-            srs_id=system.srs_id,
-            move=_move(source, system, reprojection),
-        )
-        for source, name in zip(sources, names, strict=True)
-    ]
-
-
-def _move(
-    source: Source, system: Source, reprojection: Reprojection
-) -> Callable[[bytes], bytes] | None:
-    if source.geometry_type is None or source.srs_id == system.srs_id:
-        return None
-    refusal = UsageError(
-        f"{source.uri} cannot be brought to the reference system of {system.uri},"
-        " which is in the same table; choose another --out-features"
-    )
-    try:
-        move = reprojection(source.definition, system.definition)
-    except ValueError as error:
-        raise refusal from error
-
-    def checked(wkb: bytes) -> bytes:
-        try:
-            return move(wkb)
-        except ValueError as error:
-            raise refusal from error
-
-    return checked
-
-
-def no_reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
-    """Stand where no way from one reference system to another is given."""
-    raise ValueError("geometries stay as they are")
 
 
 def _create_table(

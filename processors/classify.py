@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ..catalog.records import Dataset, Item
+from ..catalog.geopackage import WGS84
+from ..catalog.records import Dataset, Item, Scan
 from ..catalog.store import Catalog
 from ..io import sources
 from ..io.image import decoder
@@ -121,8 +122,24 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         if not Path(output).exists():
             loaded.prepared()  # a model that cannot be used leaves no catalog behind
         with Catalog(output, create=True) as catalog:
+            _check_table(catalog, request, scans)
             datasets = [catalog.add(scan) for scan in scans]
             return _Driver(catalog, request, datasets, progress).run(loaded)
+
+
+def _check_table(catalog: Catalog, request: _Request, scans: Sequence[Scan]) -> None:
+    """Refuse an output feature class that cannot show the inputs before they leave a trace."""
+    if request.out_features:
+        datasets = [
+            replace(scan.dataset, geometry_type="POINT", srs=WGS84) if scan.points else scan.dataset
+            for scan in scans
+        ]
+        catalog.check_name(
+            [dataset for dataset in datasets if dataset.is_feature_class],
+            request.hashes,
+            request.out_features,
+            reprojection=reprojection,
+        )
 
 
 class _Model:
@@ -164,7 +181,6 @@ class _Driver:
     def run(self, model: _Model) -> Run:
         """Classify what is pending; the model is prepared only where something is."""
         ids = list(self._datasets)
-        self._check_name()
         run_id = None if self._request.force else self._known_run()
         notes: tuple[str, ...] = ()
         classified = 0
@@ -181,16 +197,6 @@ class _Driver:
             self._catalog.settle_unusable(run_id, ids)
         self._catalog.finish_run(run_id, status)
         return self._report(run_id, status, classified, notes)
-
-    def _check_name(self) -> None:
-        """Refuse a name before anything is classified."""
-        if self._request.out_features:
-            self._catalog.check_name(
-                [number for number, each in self._datasets.items() if each.is_feature_class],
-                self._request.hashes,
-                self._request.out_features,
-                reprojection=reprojection,
-            )
 
     def _known_run(self) -> int | None:
         run_id = self._catalog.find_run(*self._request.hashes, self._request.options.as_json())

@@ -169,7 +169,7 @@ def test_a_source_without_reference_system_is_refused_and_changes_nothing(
     assert rows(path, "select * from plots") == before
     with Catalog(path) as catalog, pytest.raises(UsageError, match="choose another --out-feat"):
         hashes = ("definition of land", "weights of land")
-        catalog.check_name([2], hashes, "plots", reprojection=reprojection)
+        catalog.check_name([second.dataset], hashes, "plots", reprojection=reprojection)
 
 
 def test_a_table_and_a_feature_class_share_a_table(add: Function, gpkg_errors: Function) -> None:
@@ -400,7 +400,8 @@ def test_inputs_that_cannot_share_a_layer_are_refused_before_anything_is_classif
     with pytest.raises(UsageError, match="choose another --out-features"):
         classify([first, second], model=model_emd, output=tmp_path / "r.gpkg",
                  out_features="plots")  # fmt: skip
-    assert rows(tmp_path / "r.gpkg", "select count(*) from outputs") == [(0,)]
+    for table in ("outputs", "datasets", "items", "features"):
+        assert rows(tmp_path / "r.gpkg", f"select count(*) from {table}") == [(0,)]
 
 
 def test_an_input_of_several_feature_classes_has_to_say_which(
