@@ -11,6 +11,7 @@ from .records import Column, Dataset, Reprojection
 
 
 def read_source(connection: sqlite3.Connection, dataset_id: int) -> Source:
+    """Return a dataset as an output table has it, where it shows no other."""
     uri, layer, columns, options, *shape = connection.execute(
         "SELECT uri, layer, columns, options, geometry_type, has_z, srs_id, definition"
         " FROM datasets JOIN gpkg_spatial_ref_sys USING (srs_id) WHERE id = ?",

@@ -202,6 +202,16 @@ def test_newer_columns_of_attachments_are_tolerated(catalog, tmp_path, photo):
     ]
 
 
+def test_texts_keep_their_width(make_gdb, tmp_path):
+    write(tmp_path / "survey.gdb", "plots", {"wide": "str"}, [("a",)], "Point", crs="EPSG:3857")
+    (without,) = scan(tmp_path / "survey.gdb", options=ScanOptions(photo_columns=("wide",)))
+    assert [column.sql_type for column in without.dataset.columns] == ["INTEGER", "TEXT"]
+    (scanned,) = scan(make_gdb([], name="other.gdb"))
+    assert [column.sql_type for column in scanned.dataset.columns] == [
+        *("INTEGER", "TEXT(10)", "DOUBLE", "MEDIUMINT"),
+    ]
+
+
 @pytest.mark.parametrize("photo_columns", [(), ("plot_id",)])
 def test_aliases_and_coded_domains_are_read(make_gdb, photo_columns):
     path = make_gdb([])
