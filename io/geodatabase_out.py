@@ -179,7 +179,7 @@ def _geometry_type(layer: Layer) -> str:
     if flat not in _SHAPES:
         raise OutputError(
             f"{layer.name} has geometries that one layer of a geodatabase cannot hold:"
-            " of several kinds, collections, or curves; leave it out with --layer"
+            " of several kinds, collections, or curves; name the others with --layer, once for each"
         )
     heights = any(kind // 1000 in (1, 3) for kind in layer.wkb_types)
     return ("3D " if heights else "") + _SHAPES[flat]

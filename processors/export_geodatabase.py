@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -52,7 +52,7 @@ def export_geodatabase(
     catalog: str | os.PathLike[str],
     geodatabase: str | os.PathLike[str],
     *,
-    layer: str | None = None,
+    layer: str | Sequence[str] = (),
     overwrite_attachments: bool = False,
 ) -> GeodatabaseExport:
     """Write features with class maps as attachments into a new file geodatabase.
@@ -62,7 +62,7 @@ def export_geodatabase(
     Args:
         catalog: A catalog with an output feature class.
         geodatabase: A ``.gdb`` that does not exist.
-        layer: The output feature class; default all of them.
+        layer: The output feature class, or several; default all of them.
         overwrite_attachments: Write the features and attachments of the source, each
             classified photo replaced by its class map, in place of the output feature class.
 

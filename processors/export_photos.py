@@ -62,7 +62,7 @@ def export_photos(
     catalog: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     *,
-    layer: str | None = None,
+    layer: str | Sequence[str] = (),
     name: str = "{image_name}",
     folder_name: str | None = None,
 ) -> PhotoExport:
@@ -73,7 +73,7 @@ def export_photos(
     Args:
         catalog: A catalog with an output feature class.
         folder: It must not exist, or be empty.
-        layer: The output feature class; default all of them.
+        layer: The output feature class, or several; default all of them.
         name: Of the files, with columns of the layer in braces, and ``taken_at``.
         folder_name: Likewise of the folder of a feature; default ``{source_fid}``, and
             ``{source}_{source_fid}`` in a layer of several inputs.
@@ -99,7 +99,9 @@ def export_photos(
     return done
 
 
-def _layers(path: Path, layer: str | None, name: Template, folder_name: str | None) -> list[_Layer]:
+def _layers(
+    path: Path, layer: str | Sequence[str], name: Template, folder_name: str | None
+) -> list[_Layer]:
     """Return what is to be exported, dataset by dataset.
 
     Raises:
