@@ -52,6 +52,7 @@ def _move(
         raise refusal from error
 
     def checked(wkb: bytes) -> bytes:
+        """Move a geometry, or refuse the whole source for it."""
         try:
             return move(wkb)
         except ValueError as error:
