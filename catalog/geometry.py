@@ -54,7 +54,11 @@ def encode(wkb: bytes, srs_id: int) -> bytes | None:
         if geometry is None:
             return None
         dimension = 3 if geometry.has_z else 2
-        body: bytes = shapely.to_wkb(geometry, flavor="iso", output_dimension=dimension)
+        body: bytes = shapely.to_wkb(
+            geometry, flavor="iso", output_dimension=dimension, byte_order=1
+        )
+        if geometry.is_empty and kind(wkb).has_z:  # shapely takes it for a flat one
+            body = body[:1] + struct.pack("<I", 1000 + kind(wkb).number) + body[5:]
         minx, miny, maxx, maxy = geometry.bounds
     except NotImplementedError:
         return struct.pack("<2sBBi", b"GP", 0, 0x01, srs_id) + wkb

@@ -124,17 +124,24 @@ def test_every_geometry_gives_a_valid_geopackage(tmp_path, start_run, gpkg_error
         (["POINT Z (1 2 3)", "POINT (1 2)"], True, 2),
         (["POINT (1 2)", None], True, 0),
         (["POINT M (1 2 3)"], False, 0),
+        (["POINT Z EMPTY"], True, 1),
+        ([struct.pack("<BII", 1, 1005, 0)], True, 1),
         ([None], True, 1),
     ],
 )
 def test_heights_are_said_as_they_are(tmp_path, start_run, gpkg_errors, shapes, declared, z):
     path = tmp_path / "results.gpkg"
     features = [
-        Feature(source_fid=n, geometry=shapely.to_wkb(shapely.from_wkt(shape), flavor="iso"))
-        for n, shape in enumerate(shapes)
+        Feature(
+            source_fid=number,
+            geometry=shape
+            if isinstance(shape, bytes)
+            else shapely.to_wkb(shapely.from_wkt(shape), flavor="iso"),
+        )
+        for number, shape in enumerate(shapes)
     ]
     with Catalog(path, create=True) as catalog:
-        scanned = one_feature(None, geometry_type="POINT", has_z=declared)
+        scanned = one_feature(None, geometry_type="GEOMETRY", has_z=declared)
         dataset = catalog.add(Scan(dataset=scanned.dataset, features=features))
         catalog.write_feature_class(dataset.id, start_run(catalog))
         assert catalog.query("SELECT z, m FROM gpkg_geometry_columns WHERE table_name LIKE 'plots%'"
