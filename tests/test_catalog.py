@@ -720,7 +720,12 @@ def test_all_columns_of_the_source_are_kept_with_their_types(catalog, classified
             row["name"]: row["type"]
             for row in catalog.query("SELECT name, type FROM pragma_table_info(?)", (table,))
         }
-        source = {"OBJECTID": "INTEGER", "plot_id": "TEXT", "slope": "DOUBLE", "trees": "MEDIUMINT"}
+        source = {
+            "OBJECTID": "INTEGER",
+            "plot_id": "TEXT(10)",
+            "slope": "DOUBLE",
+            "trees": "MEDIUMINT",
+        }
         assert {name: types[name] for name in source} == source
         assert types["geom"] == "POINT"
 
