@@ -90,8 +90,14 @@ def scan(
     "--name", help="Of the files: columns of the layer in braces, and {taken_at}."
     "  [default: {image_name}]",
 )  # fmt: skip
-@click.option("--folder-name", help="Of a feature's folder.  [default: {source_fid}]")
-@click.option("--layer", "-l", help="Only this output feature class.")
+@click.option(
+    "--folder-name", help="Of a feature's folder.  [default: {source_fid}, in a layer of several"
+    " inputs {source}_{source_fid}]",
+)  # fmt: skip
+@click.option(
+    "--layer", "-l", "layers", multiple=True, metavar="NAME",
+    help="Only this output feature class; repeatable.",
+)  # fmt: skip
 def export(
     catalog: str,
     photos: str | None,
@@ -99,7 +105,7 @@ def export(
     overwrite_attachments: bool,
     name: str | None,
     folder_name: str | None,
-    layer: str | None,
+    layers: Sequence[str],
 ) -> None:
     """Carry results on: as files with names that people can read, or as a geodatabase.
 
@@ -113,34 +119,34 @@ def export(
     if photos is not None:
         if overwrite_attachments:
             raise UsageError("--overwrite-attachments goes with --file-geodatabase")
-        missing = _export_photos(catalog, photos, layer, name, folder_name)
+        missing = _export_photos(catalog, photos, layers, name, folder_name)
     else:
         if name or folder_name:
             raise UsageError("--name and --folder-name go with --photos")
-        missing = _export_geodatabase(catalog, geodatabase or "", layer, overwrite_attachments)
+        missing = _export_geodatabase(catalog, geodatabase or "", layers, overwrite_attachments)
     for line in missing:
         click.echo(f"missing: {line}", err=True)
     sys.exit(3 if missing else 0)
 
 
 def _export_photos(
-    catalog: str, folder: str, layer: str | None, name: str | None, folder_name: str | None
+    catalog: str, folder: str, layers: Sequence[str], name: str | None, folder_name: str | None
 ) -> list[str]:
     from .processors.export_photos import export_photos
 
     names = {"name": name, "folder_name": folder_name}
     given = {key: text for key, text in names.items() if text is not None}
-    done = export_photos(catalog, folder, layer=layer, **given)
+    done = export_photos(catalog, folder, layer=layers, **given)
     click.echo(f"wrote {done.photos} photos and {done.class_maps} class maps to {folder}", err=True)
     return done.missing
 
 
 def _export_geodatabase(
-    catalog: str, geodatabase: str, layer: str | None, overwrite: bool
+    catalog: str, geodatabase: str, layers: Sequence[str], overwrite: bool
 ) -> list[str]:
     from .processors.export_geodatabase import export_geodatabase
 
-    done = export_geodatabase(catalog, geodatabase, layer=layer, overwrite_attachments=overwrite)
+    done = export_geodatabase(catalog, geodatabase, layer=layers, overwrite_attachments=overwrite)
     click.echo(
         f"wrote {', '.join(done.layers)} with {done.class_maps} class maps and {done.photos}"
         f" other attachments to {geodatabase}",

@@ -5,16 +5,17 @@ feature. Both keep all columns of the source, or of all the sources that they sh
 """
 
 import base64
-import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import geopackage, result_layers
-from .errors import UsageError
-from .feature_rows import Model, Source, image_rows, summary_rows
+from .feature_rows import Model, Source, geometry_kinds, image_rows, summary_rows
+from .geometry import CURVES
 from .geopackage import FeatureTable, quote, safe_type
 from .output_columns import (
+    INTEGERS,
     LINK_COLUMNS,
     SOURCE,
     SUMMARY_COLUMNS,
@@ -23,6 +24,12 @@ from .output_columns import (
     union,
 )
 from .records import Column, Reprojection
+from .table_sources import read_source, together
+
+_BEYOND_DOUBLE = f"""
+SELECT 1 FROM features f, json_each(f.attributes) a WHERE f.dataset_id = ? AND a.key = ?
+  AND a.type = 'integer' AND a.value NOT BETWEEN {-(2**53)} AND {2**53} LIMIT 1
+"""
 
 
 def write(
@@ -49,24 +56,12 @@ def write(
     return (table,)
 
 
-def check_name(
-    connection: sqlite3.Connection,
-    dataset_ids: Sequence[int],
-    hashes: tuple[str, str],
-    name: str,
-    reprojection: Reprojection,
-) -> None:
-    """Refuse the name of a table in whose reference system the datasets cannot be shown."""
-    others = result_layers.would_join(connection, dataset_ids, hashes, name)
-    _together([_source(connection, each) for each in (*others, *dataset_ids)], reprojection)
-
-
 def _rebuild(
     connection: sqlite3.Connection, table: str, model: Model, reprojection: Reprojection
 ) -> None:
     """Write a table and its summary from all datasets that it shows."""
-    found = [_source(connection, each) for each in result_layers.members(connection, table)]
-    sources = _together(found, reprojection)
+    found = [read_source(connection, each) for each in result_layers.members(connection, table)]
+    sources = together(found, reprojection)
     label = (SOURCE,) if len(sources) > 1 else ()
     shares = [Column(name=share, sql_type="DOUBLE") for share in share_names(model.classes)]
     summary = f"{table}_summary"
@@ -76,7 +71,8 @@ def _rebuild(
     ):
         _create_table(connection, sources, name, columns)
         for source in sources:
-            names = [column.name for column in output_columns(source.columns, columns)]
+            listed = output_columns(source.columns, columns, _all_columns(sources))
+            names = [column.name for column in listed]
             _insert(connection, source, name, names, rows(connection, source, model))
     if any(source.geometry_type for source in sources):
         geopackage.refresh_contents(connection, (table, summary))
@@ -90,69 +86,26 @@ def _model(connection: sqlite3.Connection, run_id: int) -> Model:
     return Model(model_id, tuple(classes.fetchall()))
 
 
-def _source(connection: sqlite3.Connection, dataset_id: int) -> Source:
-    uri, layer, columns, options, *shape = connection.execute(
-        "SELECT uri, layer, columns, options, geometry_type, has_z, srs_id, definition"
-        " FROM datasets JOIN gpkg_spatial_ref_sys USING (srs_id) WHERE id = ?",
-        (dataset_id,),
-    ).fetchone()
-    parsed = [Column(**column) for column in json.loads(columns)]
-    return Source(dataset_id, uri, layer, parsed, json.loads(options).get("domains", {}), *shape)
-
-
-def _together(sources: Sequence[Source], reprojection: Reprojection) -> list[Source]:
-    """Return sources as one table shows them: with names, in the system of the first."""
-    if len(sources) < 2:
-        return list(sources)
-    system = next((s for s in sources if s.geometry_type), sources[0])
-    names = result_layers.source_names([(source.uri, source.layer) for source in sources])
-    return [
-        source._replace(
-            label=(name,),
-            srs_id=system.srs_id,
-            move=_move(source, system, reprojection),
-        )
-        for source, name in zip(sources, names, strict=True)
-    ]
-
-
-def _move(
-    source: Source, system: Source, reprojection: Reprojection
-) -> Callable[[bytes], bytes] | None:
-    if source.geometry_type is None or source.srs_id == system.srs_id:
-        return None
-    refusal = UsageError(
-        f"{source.uri} cannot be brought to the reference system of {system.uri},"
-        " which is in the same table; choose another --out-features"
-    )
-    try:
-        move = reprojection(source.definition, system.definition)
-    except ValueError as error:
-        raise refusal from error
-
-    def checked(wkb: bytes) -> bytes:
-        try:
-            return move(wkb)
-        except ValueError as error:
-            raise refusal from error
-
-    return checked
-
-
-def no_reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
-    """Stand where no way from one reference system to another is given."""
-    raise ValueError("geometries stay as they are")
-
-
 def _create_table(
     connection: sqlite3.Connection, sources: Sequence[Source], name: str, ours: Sequence[Column]
 ) -> None:
-    columns, domains = union(
-        (output_columns(source.columns, ours)[: len(source.columns)], source.domains)
+    shown = [
+        output_columns(source.columns, ours, _all_columns(sources))[: len(source.columns)]
         for source in sources
+    ]
+    columns, domains = union(
+        (each, source.domains) for each, source in zip(shown, sources, strict=True)
     )
+    columns = [
+        replace(column, sql_type="TEXT")
+        if column.sql_type == "DOUBLE" and _loses_digits(connection, column, sources, shown)
+        else column
+        for column in columns
+    ]
     types = {source.geometry_type for source in sources} - {None}
-    heights = {bool(source.has_z) for source in sources if source.geometry_type}
+    kinds = {kind for source in sources for kind in geometry_kinds(connection, source.id)}
+    heights = {kind.has_z for kind in kinds} or {bool(s.has_z) for s in sources if s.geometry_type}
+    curves = {CURVES.get(kind.number) for kind in kinds} | types
     geopackage.drop_table(connection, name)
     geopackage.create_feature_table(
         connection,
@@ -162,9 +115,30 @@ def _create_table(
             geometry_type=None if not types else types.pop() if len(types) == 1 else "GEOMETRY",
             srs_id=sources[0].srs_id,
             has_z=heights.pop() if len(heights) == 1 else None,
+            has_m=any(kind.has_m and kind.number in CURVES for kind in kinds),
+            curves=[name for name in CURVES.values() if name in curves],
             description="made by pixelcat",
             domains=domains,
         ),
+    )
+
+
+def _all_columns(sources: Sequence[Source]) -> list[Column]:
+    return [column for source in sources for column in source.columns]
+
+
+def _loses_digits(
+    connection: sqlite3.Connection,
+    column: Column,
+    sources: Sequence[Source],
+    shown: Sequence[Sequence[Column]],
+) -> bool:
+    """Return whether a source has whole numbers here that floating point does not hold."""
+    return any(
+        connection.execute(_BEYOND_DOUBLE, (source.id, own.name)).fetchone()
+        for source, listed in zip(sources, shown, strict=True)
+        for own, other in zip(source.columns, listed, strict=True)
+        if other.name.lower() == column.name.lower() and safe_type(own.sql_type) in INTEGERS
     )
 
 
@@ -184,18 +158,23 @@ def _insert(
     texts = [
         listed.index(name)
         for column, name in zip(source.columns, names, strict=False)
-        if safe_type(column.sql_type).startswith("BLOB") and types[name.lower()] == "TEXT"
+        if types[name.lower()] == "TEXT" and not safe_type(column.sql_type).startswith("TEXT")
     ]
     marks = ", ".join("?" for _ in listed)
     connection.executemany(
         f"INSERT INTO {quote(table)} ({', '.join(map(quote, listed))}) VALUES ({marks})",
-        (_without_bytes(row, texts) for row in rows),
+        (_with_texts(row, texts) for row in rows),
     )
 
 
-def _without_bytes(row: list[Any], texts: Sequence[int]) -> list[Any]:
-    """Write bytes as base64 where another source has made a column of them one of text."""
+def _with_texts(row: list[Any], texts: Sequence[int]) -> list[Any]:
+    """Write values as text where another source has made a column one of text.
+
+    Bytes become base64, and SQLite would round floating point numbers.
+    """
     for index in texts:
         if isinstance(row[index], bytes):
             row[index] = base64.b64encode(row[index]).decode()
+        elif isinstance(row[index], float):
+            row[index] = str(row[index])
     return row

@@ -11,6 +11,11 @@ from .records import CodedDomains, Column, SqlValue
 
 NO_IMAGE = "no image attached to this feature"
 
+GEOMETRY_HEADS = """
+SELECT DISTINCT substr(source_geometry, 1, 5) AS head FROM features
+WHERE dataset_id = ? AND length(source_geometry) >= 5
+"""
+"""What tells of which types the geometries of a source are."""
 _FEATURES = (
     "SELECT fid, source_fid, attributes, source_geometry FROM features"
     " WHERE dataset_id = ? ORDER BY source_fid"
@@ -58,6 +63,11 @@ class Model(NamedTuple):
 
     id: int
     classes: tuple[tuple[int, str], ...]
+
+
+def geometry_kinds(connection: sqlite3.Connection, dataset_id: int) -> set[geometry.Kind]:
+    """Return of which types the geometries of a source are."""
+    return {geometry.kind(head) for (head,) in connection.execute(GEOMETRY_HEADS, (dataset_id,))}
 
 
 def _feature_rows(

@@ -12,6 +12,22 @@ _ENVELOPE_DOUBLES = {0: 0, 1: 4, 2: 6, 3: 6, 4: 8}
 _EMPTY_FLAG = 0x10
 
 
+CURVES = {
+    8: "CIRCULARSTRING", 9: "COMPOUNDCURVE", 10: "CURVEPOLYGON", 11: "MULTICURVE",
+    12: "MULTISURFACE",
+}  # fmt: skip
+"""Types of geometries that a GeoPackage has by an extension each."""
+
+
+class Kind(NamedTuple):
+    """Of which type a geometry is."""
+
+    number: int
+    """Of the type in two dimensions, as WKB has it."""
+    has_z: bool
+    has_m: bool
+
+
 class Bounds(NamedTuple):
     """Extent of a geometry in the units of its reference system."""
 
@@ -38,7 +54,11 @@ def encode(wkb: bytes, srs_id: int) -> bytes | None:
         if geometry is None:
             return None
         dimension = 3 if geometry.has_z else 2
-        body: bytes = shapely.to_wkb(geometry, flavor="iso", output_dimension=dimension)
+        body: bytes = shapely.to_wkb(
+            geometry, flavor="iso", output_dimension=dimension, byte_order=1
+        )
+        if geometry.is_empty and kind(wkb).has_z:  # shapely takes it for a flat one
+            body = body[:1] + struct.pack("<I", 1000 + kind(wkb).number) + body[5:]
         minx, miny, maxx, maxy = geometry.bounds
     except NotImplementedError:
         return struct.pack("<2sBBi", b"GP", 0, 0x01, srs_id) + wkb
@@ -55,6 +75,17 @@ def decode(blob: bytes) -> bytes:
         ValueError: The blob is not a GeoPackage geometry.
     """
     return blob[_header_size(blob) :]
+
+
+def kind(wkb: bytes) -> Kind:
+    """Return the type of a geometry from the first five bytes of its WKB, ISO or older."""
+    number = int.from_bytes(wkb[1:5], "little" if wkb[0] else "big")
+    dimensions, flat = divmod(number & 0xFFFFFF, 1000)
+    return Kind(
+        flat,
+        has_z=dimensions in (1, 3) or bool(number & 0x80000000),
+        has_m=dimensions in (2, 3) or bool(number & 0x40000000),
+    )
 
 
 def bounds(blob: bytes | None) -> Bounds | None:

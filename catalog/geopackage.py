@@ -6,7 +6,7 @@ SQLite in the same process would drop our POSIX locks (see ARCHITECTURE.md).
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -38,8 +38,12 @@ _RTREE_NEW_ROW = (
     'NEW."fid", ST_MinX(NEW."geom"), ST_MaxX(NEW."geom"), ST_MinY(NEW."geom"), ST_MaxY(NEW."geom")'
 )
 _Z = {False: 0, True: 1, None: 2}
-_RTREE_DEFINITION = "http://www.geopackage.org/spec120/#extension_rtree"
-_RELATIONS_DEFINITION = "http://www.geopackage.org/18-000.html"
+_DEFINITIONS = {
+    "gpkg_rtree_index": "http://www.geopackage.org/spec120/#extension_rtree",
+    "gpkg_related_tables": "http://www.geopackage.org/18-000.html",
+    "gpkg_geom_": "http://www.geopackage.org/spec120/#extension_geometry_types",
+}
+"""Where extensions are defined, by the beginning of their name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +57,10 @@ class FeatureTable:
     srs_id: int = UNDEFINED_CARTESIAN
     has_z: bool | None = False
     """None where only some geometries have heights."""
+    has_m: bool = False
+    """Whether some geometries have measures."""
+    curves: Collection[str] = ()
+    """Types of its geometries that are curves."""
     description: str = ""
     domains: CodedDomains = field(default_factory=dict)
     """What the codes in its columns mean."""
@@ -164,9 +172,14 @@ def register_geometry(
         (table.name, table.name, table.description, table.srs_id),
     )
     connection.execute(
-        "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', ?, ?, ?, 0)",
-        (table.name, table.geometry_type, table.srs_id, _Z[table.has_z]),
+        "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', ?, ?, ?, ?)",
+        (
+            *(table.name, table.geometry_type, table.srs_id),
+            *(_Z[table.has_z], 2 if table.has_m else 0),
+        ),
     )
+    for curve in table.curves:
+        _add_extension(connection, table.name, "geom", f"gpkg_geom_{curve}")
     if with_rtree:
         escaped = table.name.replace('"', '""')
         run_script(connection, RTREE.format(t=escaped, new=_RTREE_NEW_ROW))
@@ -234,14 +247,9 @@ def safe_type(sql_type: str) -> str:
 def _add_extension(
     connection: sqlite3.Connection, table: str, column: str | None, extension: str
 ) -> None:
-    rtree = extension == "gpkg_rtree_index"
+    definition = next(text for name, text in _DEFINITIONS.items() if extension.startswith(name))
+    scope = "write-only" if extension == "gpkg_rtree_index" else "read-write"
     connection.execute(
         "INSERT INTO gpkg_extensions VALUES (?,?,?,?,?)",
-        (
-            table,
-            column,
-            extension,
-            _RTREE_DEFINITION if rtree else _RELATIONS_DEFINITION,
-            "write-only" if rtree else "read-write",
-        ),
+        (table, column, extension, definition, scope),
     )

@@ -12,6 +12,7 @@ from .records import Dataset, Item, Scan
 
 _GONE = "no longer in "
 """How the reason of an item begins that an earlier scan found and the last one did not."""
+LEFT = f"{_GONE}the source"
 _READ_COLUMNS = (
     *("kind", "name", "status", "reason", "declared_type", "content_type", "byte_size", "sha256"),
     *("width", "height", "bands", "dtype", "orientation", "taken_at", "lon", "lat"),
@@ -24,7 +25,7 @@ _CHANGE = f"UPDATE items SET ({_NAMES}) = ({_MARKS}) WHERE id = ? AND ({_NAMES})
 
 
 def is_gone(column: str) -> str:
-    """Return SQL that tells by an item's reason whether it is only remembered and counts nowhere.
+    """Return SQL that tells by an item's reason whether it is only remembered.
 
     Args:
         column: The reason, as the statement calls it.
@@ -67,8 +68,7 @@ def _remember(
     """Keep items that the layer no longer has, without links and with a reason."""
     for item_id, key in gone.items():
         layer = elsewhere.get(key)
-        where = "the source" if layer is None else f"this layer: it belongs to {layer} now"
-        reason = f"{_GONE}{where}"
+        reason = LEFT if layer is None else f"{_GONE}this layer: it belongs to {layer} now"
         connection.execute("DELETE FROM features_items WHERE related_id = ?", (item_id,))
         connection.execute(
             "UPDATE items SET status = 'missing', reason = ? WHERE id = ? AND reason IS NOT ?",

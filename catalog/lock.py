@@ -82,19 +82,19 @@ class RunLock:
             CatalogError: The folder is not writable.
         """
         self._path = Path(f"{catalog}.lock")
-        self._file = self._open()
+        self._file = self._open(catalog)
         while not self._is_locked(catalog):
             self._file.close()
-            self._file = self._open()
+            self._file = self._open(catalog)
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()}")
         self._file.flush()
 
-    def _open(self) -> IO[str]:
+    def _open(self, catalog: Path) -> IO[str]:
         try:
             return open(self._path, "a+", encoding="utf-8")
         except OSError as error:
-            raise CatalogError(f"cannot write beside {self._path}: {error.strerror}") from error
+            raise CatalogError(f"cannot write beside {catalog}: {error.strerror}") from error
 
     def _is_locked(self, catalog: Path) -> bool:
         """Lock the file; False where its last holder removed it between opening and locking."""

@@ -32,9 +32,9 @@ SUMMARY_COLUMNS = (
     Column(name="dominant_share", sql_type="DOUBLE"),
     Column(name="mean_confidence", sql_type="DOUBLE"),
 )
-_INTEGERS = ("BOOLEAN", "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "INTEGER")
+INTEGERS = ("BOOLEAN", "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "INTEGER")
 """From narrow to wide."""
-_NUMBERS = (*_INTEGERS, "FLOAT", "DOUBLE", "REAL")
+_NUMBERS = (*INTEGERS, "FLOAT", "DOUBLE", "REAL")
 
 
 def share_names(classes: Sequence[tuple[int, str]]) -> list[str]:
@@ -52,17 +52,29 @@ def share_names(classes: Sequence[tuple[int, str]]) -> list[str]:
     return names
 
 
-def output_columns(source: Sequence[Column], ours: Sequence[Column]) -> list[Column]:
+def output_columns(
+    source: Sequence[Column], ours: Sequence[Column], beside: Iterable[Column] = ()
+) -> list[Column]:
     """Return the columns of an output table: the source's, then ours.
 
-    A source column whose name we need (or that repeats) gets the suffix ``_source``.
+    A source column whose name we need (or that repeats) gets the suffix ``_source``, so often
+    that no column has the name.
+
+    Args:
+        source: Those of the source.
+        ours: Those that we add.
+        beside: Those of all sources that the table shows.
     """
-    taken = {"fid", "geom", *(column.name for column in (*LINK_COLUMNS, *SUMMARY_COLUMNS, *ours))}
+    needed = {"fid", "geom", *(column.name for column in (*LINK_COLUMNS, *SUMMARY_COLUMNS, *ours))}
+    theirs = {column.name.lower() for column in (*source, *beside)}
+    taken: set[str] = set()
     result = []
     for column in source:
         name = column.name
-        while name.lower() in taken:
+        if name.lower() in needed | taken:
             name += "_source"
+            while name.lower() in needed | theirs | taken:
+                name += "_source"
         taken.add(name.lower())
         result.append(replace(column, name=name))
     return [*result, *ours]
@@ -98,7 +110,10 @@ def union(
 
 
 def wider_type(one: str, other: str) -> str:
-    """Return a column type that holds the values of both: the wider number, else text."""
+    """Return a column type for the values of both: the wider number, else text.
+
+    Of whole numbers and others it is ``DOUBLE``, which holds whole numbers up to 2**53 only.
+    """
     types = safe_type(one), safe_type(other)
     if types[0] == types[1]:
         return types[0]
@@ -106,8 +121,8 @@ def wider_type(one: str, other: str) -> str:
     if kinds in ({"TEXT"}, {"BLOB"}):
         sizes = [int(size[0]) for name in types if (size := re.findall(r"\d+", name))]
         return f"{kinds.pop()}({max(sizes)})" if len(sizes) == 2 else kinds.pop()
-    if kinds <= set(_INTEGERS):
-        return max(kinds, key=_INTEGERS.index)
+    if kinds <= set(INTEGERS):
+        return max(kinds, key=INTEGERS.index)
     return "DOUBLE" if kinds <= set(_NUMBERS) else "TEXT"
 
 

@@ -55,17 +55,12 @@ def members(connection: sqlite3.Connection, table: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def would_join(
-    connection: sqlite3.Connection, dataset_ids: Sequence[int], hashes: tuple[str, str], name: str
-) -> list[int]:
-    """Return the other datasets of the table that a name would mean for a model."""
+def named(connection: sqlite3.Connection, hashes: tuple[str, str], name: str) -> list[int]:
+    """Return the datasets of the table that a name would mean for a model."""
     model = connection.execute(
         "SELECT id FROM models WHERE definition_sha256 = ? AND weights_sha256 = ?", hashes
     ).fetchone()
-    if model is None:
-        return []
-    table = _table_of_name(connection, name, model[0])
-    return [each for each in members(connection, table) if each not in dataset_ids]
+    return [] if model is None else members(connection, _table_of_name(connection, name, model[0]))
 
 
 def drop(connection: sqlite3.Connection, table: str) -> None:

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,27 @@ from sqlite_utils import Database
 
 from . import extra_rasters
 from .ingest import now
-from .ingest_items import is_gone
-from .records import ClassDefinition, ClassStat, Item, Output
+from .ingest_items import LEFT, is_gone
+from .records import ClassDefinition, Item, Output
 
 ITEM_COLUMNS = (
     "i.id, i.dataset_id, i.kind, i.source_key, i.name, i.content_type, i.byte_size,"
     " i.sha256, i.width, i.height, i.bands, i.dtype, i.orientation"
 )
 """What the loop needs to know of an item."""
-_OF_DATASETS = "i.dataset_id IN (SELECT value FROM json_each(:datasets))"
-_WITHOUT_OUTPUT = (
+OF_DATASETS = "i.dataset_id IN (SELECT value FROM json_each(:datasets))"
+WITHOUT_OUTPUT = (
     "NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
     " AND o.item_sha256 IS i.sha256)"
 )
-_OTHER_OF_SAME_CONTENT = (
+_GONE = is_gone("i.reason")
+_OF_MODEL = "(SELECT b.id FROM runs a JOIN runs b ON b.model_id = a.model_id WHERE a.id = :run)"
+"""The run and the others of its model."""
+_CLASSIFIED = (
+    "EXISTS (SELECT 1 FROM outputs o WHERE o.item_id = i.id AND o.is_current"
+    f" AND o.status = 'done' AND o.run_id IN {_OF_MODEL})"
+)
+OTHER_OF_SAME_CONTENT = (
     "j.sha256 = i.sha256 AND j.id != i.id AND j.transform IS NULL AND i.transform IS NULL"
 )
 """Copies of a photo; the same bytes at two places on the ground are two images."""
@@ -106,12 +112,12 @@ def pending(connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[i
     """Return the ready items whose present content has no output in this run.
 
     Of photos with the same bytes it is the first; the others get its output, see
-    :func:`share_outputs`.
+    :mod:`.shared_outputs`.
     """
     cursor = connection.execute(
         f"SELECT {ITEM_COLUMNS} FROM items i"
-        f" WHERE i.status = 'ready' AND {_OF_DATASETS} AND {_WITHOUT_OUTPUT} AND NOT EXISTS"
-        f" (SELECT 1 FROM items j WHERE {_OTHER_OF_SAME_CONTENT} AND j.id < i.id"
+        f" WHERE i.status = 'ready' AND {OF_DATASETS} AND {WITHOUT_OUTPUT} AND NOT EXISTS"
+        f" (SELECT 1 FROM items j WHERE {OTHER_OF_SAME_CONTENT} AND j.id < i.id"
         "  AND j.status = 'ready' AND j.dataset_id IN (SELECT value FROM json_each(:datasets)))"
         " ORDER BY i.id",
         {"run": run_id, "datasets": json.dumps(list(dataset_ids))},
@@ -120,54 +126,29 @@ def pending(connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[i
     return [Item(**dict(zip(names, row, strict=True))) for row in cursor]
 
 
-def share_outputs(connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[int]) -> None:
-    """Give every photo without an output that of a photo with the same bytes."""
-    copies = connection.execute(
-        "SELECT i.id, min(o.id) FROM items i"
-        f" JOIN items j ON {_OTHER_OF_SAME_CONTENT}"
-        " JOIN outputs o ON o.run_id = :run AND o.item_id = j.id AND o.item_sha256 = i.sha256"
-        f" WHERE i.status = 'ready' AND {_OF_DATASETS} AND {_WITHOUT_OUTPUT} GROUP BY i.id",
-        {"run": run_id, "datasets": json.dumps(list(dataset_ids))},
-    ).fetchall()
-    for item_id, output_id in copies:
-        record(connection, run_id, replace(_read_output(connection, output_id), item_id=item_id))
-
-
-def _read_output(connection: sqlite3.Connection, output_id: int) -> Output:
-    names = (
-        *("item_id", "item_sha256", "status", "reason", "raster_path", "sha256", "width"),
-        *("height", "valid_pixels", "seconds"),
-    )
-    row = connection.execute(
-        f"SELECT {', '.join(names)} FROM outputs WHERE id = ?", (output_id,)
-    ).fetchone()
-    stats = connection.execute(
-        "SELECT value, name, pixels, fraction, area_m2, mean_confidence FROM class_stats"
-        " WHERE output_id = ? ORDER BY id",
-        (output_id,),
-    )
-    fields = ClassStat.__dataclass_fields__
-    return Output(
-        **dict(zip(names, row, strict=True)),
-        stats=tuple(ClassStat(**dict(zip(fields, stat, strict=True))) for stat in stats),
-        extras=extra_rasters.read(connection, output_id),
-    )
-
-
 def settle_unusable(
     connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[int]
 ) -> None:
     """Record ``skipped`` or ``failed`` for every item that is not ready.
 
-    Such an output has no ``item_sha256``: the item is pending as soon as it is ready.
+    Such an output has no ``item_sha256``: the item is pending as soon as it is ready. An item
+    that has left its source fails where the model has a class map of it, and else is forgotten,
+    as is one that another layer has now.
     """
+    named = {"run": run_id, "datasets": json.dumps(list(dataset_ids)), "left": LEFT}
+    connection.execute(
+        f"DELETE FROM outputs AS o WHERE o.run_id IN {_OF_MODEL} AND EXISTS"
+        f" (SELECT 1 FROM items i WHERE i.id = o.item_id AND {_GONE} AND {OF_DATASETS}"
+        "  AND (i.reason != :left OR o.status != 'done' AND o.reason != :left))",
+        named,
+    )
     items = connection.execute(
         "SELECT i.id, CASE i.status WHEN 'skipped' THEN 'skipped' ELSE 'failed' END, i.reason"
-        f" FROM items i WHERE i.status != 'ready' AND NOT {is_gone('i.reason')} AND {_OF_DATASETS}"
-        f" AND {_WITHOUT_OUTPUT}"
+        f" FROM items i WHERE i.status != 'ready' AND {OF_DATASETS} AND"
+        f" (NOT {_GONE} OR i.reason = :left AND {_CLASSIFIED})"
         " AND NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run_id = :run AND o.item_id = i.id"
         " AND o.item_sha256 IS NULL AND o.reason = i.reason)",
-        {"run": run_id, "datasets": json.dumps(list(dataset_ids))},
+        named,
     ).fetchall()
     for item_id, status, reason in items:
         record(connection, run_id, Output(item_id=item_id, status=status, reason=reason))
@@ -192,9 +173,9 @@ def record(connection: sqlite3.Connection, run_id: int, output: Output) -> None:
         "DELETE FROM outputs WHERE run_id = ? AND item_id = ?", (run_id, output.item_id)
     )
     connection.execute(
-        "UPDATE outputs SET is_current = 0 WHERE item_id = ? AND is_current AND run_id IN"
-        " (SELECT b.id FROM runs a JOIN runs b ON b.model_id = a.model_id WHERE a.id = ?)",
-        (output.item_id, run_id),
+        "UPDATE outputs SET is_current = 0 WHERE item_id = :item AND is_current"
+        f" AND run_id IN {_OF_MODEL}",
+        {"item": output.item_id, "run": run_id},
     )
     dominant = output.dominant
     values = {

@@ -216,6 +216,31 @@ CREATE TABLE verifications (
     geopackage.register_attributes(db.conn, "verifications")
 
 
+@MIGRATIONS(name="0006_stats_by_item")
+def _stats_by_item(db: Database) -> None:
+    """Names of images repeat: statistics say which image and which input they are of."""
+    geopackage.run_script(
+        db.conn,
+        """
+DROP VIEW item_class_stats;
+CREATE VIEW item_class_stats AS
+  SELECT s.id AS OGC_FID, o.run_id, o.is_current, d.uri AS source, d.layer, i.id AS item_id,
+    i.name AS image_name, s.value, s.name AS class_name, s.pixels, s.fraction, s.area_m2,
+    s.mean_confidence
+  FROM class_stats s JOIN outputs o ON o.id = s.output_id JOIN items i ON i.id = o.item_id
+    JOIN datasets d ON d.id = i.dataset_id;
+DROP VIEW feature_class_stats;
+CREATE VIEW feature_class_stats AS
+  SELECT s.id AS OGC_FID, d.uri AS source, d.layer, f.source_fid, i.id AS item_id,
+    i.name AS image_name, o.run_id, s.value, s.name AS class_name, s.pixels, s.fraction,
+    s.area_m2, s.mean_confidence
+  FROM class_stats s JOIN outputs o ON o.id = s.output_id AND o.is_current
+    JOIN items i ON i.id = o.item_id JOIN features_items l ON l.related_id = i.id
+    JOIN features f ON f.fid = l.base_id JOIN datasets d ON d.id = f.dataset_id;
+""",
+    )
+
+
 def upgrade(db: Database, path: str) -> None:
     """Bring a catalog to the present schema.
 

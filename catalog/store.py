@@ -10,7 +10,16 @@ from typing import Any, Self
 
 from sqlite_utils import Database
 
-from . import feature_class, ingest, media, runs, schema, verifications
+from . import (
+    feature_class,
+    ingest,
+    media,
+    runs,
+    schema,
+    shared_outputs,
+    table_sources,
+    verifications,
+)
 from .connection import BUSY_TIMEOUT_S, translated_errors
 from .errors import CatalogError
 from .geometry import register_functions
@@ -178,7 +187,12 @@ class Catalog:
     def share_outputs(self, run_id: int, dataset_ids: Sequence[int]) -> None:
         """Give every photo without an output that of a photo with the same bytes."""
         with self._transaction() as connection:
-            runs.share_outputs(connection, run_id, dataset_ids)
+            shared_outputs.share_outputs(connection, run_id, dataset_ids)
+
+    def adopt_outputs(self, run_id: int, dataset_ids: Sequence[int]) -> None:
+        """Give a run what earlier ones like it have of datasets of which it has nothing."""
+        with self._transaction() as connection:
+            shared_outputs.adopt_outputs(connection, run_id, dataset_ids)
 
     def forget_lost_outputs(self, run_id: int) -> int:
         """Return items to pending whose class raster is gone; the number of them."""
@@ -212,19 +226,19 @@ class Catalog:
 
     def check_name(
         self,
-        dataset_ids: Sequence[int],
+        datasets: Sequence[Dataset],
         hashes: tuple[str, str],
         name: str,
         *,
         reprojection: Reprojection,
     ) -> None:
-        """Refuse a name of an output feature class that cannot show some datasets together.
+        """Refuse a name of an output feature class that cannot show datasets, before they are added.
 
         Raises:
             UsageError: Geometries cannot be brought to the reference system of that table.
         """
         with translated_errors(self.path):
-            feature_class.check_name(self._connection, dataset_ids, hashes, name, reprojection)
+            table_sources.check_name(self._connection, datasets, hashes, name, reprojection)
 
     def write_feature_class(
         self,
@@ -233,7 +247,7 @@ class Catalog:
         *,
         name: str | None = None,
         embed: bool = False,
-        reprojection: Reprojection = feature_class.no_reprojection,
+        reprojection: Reprojection = table_sources.no_reprojection,
     ) -> tuple[str, str]:
         """Write the output feature class of a dataset and its summary.
 

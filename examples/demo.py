@@ -40,8 +40,8 @@ from item_class_stats where image_name = 'scene.tif' and is_current order by hec
 """
 CLASS_MAP = """
 select classified_image, value, class_name, fraction from item_class_stats
-join item_results using (image_name, run_id) where image_name = 'scene.tif'
-and item_class_stats.is_current order by value
+join item_results i using (item_id, run_id) where i.image_name = 'scene.tif'
+and i.is_current order by value
 """
 NEXT = f"""
 What to look at next

@@ -10,7 +10,12 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError
+
 from ..catalog.records import CodedDomains, Column
+
+_TEXT, _UNLIMITED = "esriFieldTypeString", 65_536
 
 
 class Relation(NamedTuple):
@@ -36,14 +41,23 @@ class SpatialReference(NamedTuple):
     z_scale: float
 
 
+class FieldInfo(NamedTuple):
+    """A column."""
+
+    alias: str | None = None
+    domain: str | None = None
+    width: int = 0
+    """Characters that a text may have; 0 where that is not limited, or it is no text."""
+
+
 class TableInfo(NamedTuple):
     """A feature class or table."""
 
     row_key: str | None
     global_id: str | None
     """Its column of type GlobalID, whatever that is called."""
-    fields: dict[str, tuple[str | None, str | None]]
-    """Field in lower case → its alias and domain."""
+    fields: dict[str, FieldInfo]
+    """By their names in lower case."""
     spatial_reference: SpatialReference | None
 
 
@@ -58,13 +72,20 @@ class GeodatabaseItems:
     """Domain → code → what it means, for domains of coded values."""
 
     def describe(self, table: str, columns: Iterable[Column]) -> tuple[Column, ...]:
-        """Return columns with their aliases and the names of their domains."""
+        """Return columns with their aliases, the names of their domains, and widths of texts."""
         info = self.tables.get(table.lower())
         fields = info.fields if info else {}
         return tuple(
-            replace(column, alias=alias if alias != column.name else None, domain=domain)
+            replace(
+                column,
+                alias=known.alias if known.alias != column.name else None,
+                domain=known.domain,
+                sql_type=f"TEXT({known.width})"
+                if known.width and column.sql_type == "TEXT"
+                else column.sql_type,
+            )
             for column in columns
-            for alias, domain in [fields.get(column.name.lower(), (None, None))]
+            for known in [fields.get(column.name.lower(), FieldInfo())]
         )
 
     def domains_of(self, columns: Sequence[Column]) -> CodedDomains:
@@ -88,6 +109,21 @@ def read_items(definitions: Iterable[object]) -> GeodatabaseItems:
         elif kind.startswith("GPCodedValueDomain"):
             items.domains[root.findtext("DomainName") or ""] = _codes(root)
     return items
+
+
+def file_geodatabase_items(uri: str) -> GeodatabaseItems:
+    """Read the documents of a file geodatabase; none where it has no such table.
+
+    Args:
+        uri: The geodatabase, as GDAL calls it.
+    """
+    try:
+        _, _, _, columns = pyogrio.raw.read(
+            uri, layer="GDB_Items", columns=["Definition"], read_geometry=False
+        )
+    except (DataSourceError, DataLayerError):
+        return GeodatabaseItems()
+    return read_items(columns[0] if len(columns) else ())
 
 
 def _parse(definition: object) -> Element | None:
@@ -116,10 +152,7 @@ def _relation(root: Element) -> list[Relation]:
 
 def _table(root: Element) -> TableInfo:
     fields = {
-        _simple_name(each.findtext("Name")).lower(): (
-            each.findtext("AliasName") or None,
-            each.findtext("DomainName") or each.findtext("Domain/DomainName") or None,
-        )
+        _simple_name(each.findtext("Name")).lower(): _field(each)
         for each in root.iterfind("GPFieldInfoExs/GPFieldInfoEx")
     }
     return TableInfo(
@@ -127,6 +160,16 @@ def _table(root: Element) -> TableInfo:
         global_id=_simple_name(root.findtext("GlobalIDFieldName")) or None,
         fields=fields,
         spatial_reference=_spatial_reference(root.find("SpatialReference")),
+    )
+
+
+def _field(root: Element) -> FieldInfo:
+    width = root.findtext("Length") or ""
+    is_limited = width.isdecimal() and int(width) < _UNLIMITED
+    return FieldInfo(
+        alias=root.findtext("AliasName") or None,
+        domain=root.findtext("DomainName") or root.findtext("Domain/DomainName") or None,
+        width=int(width) if is_limited and root.findtext("FieldType") == _TEXT else 0,
     )
 
 

@@ -8,50 +8,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import fiona
+from fiona._err import CPLE_BaseError
 from fiona.errors import FionaError
 
 from ..catalog.errors import OutputError, PixelcatError, UsageError, first_line
 from ..catalog.records import SqlValue
 from .geodatabase_values import converted, shape
+from .places import check_place
 from .publish import draft_folder, publish_folder
-from .sources.filegdb import is_file_geodatabase
 
-_RESERVED = frozenset(
-    [
-        "add",
-        "alter",
-        "and",
-        "between",
-        "by",
-        "column",
-        "create",
-        "delete",
-        "drop",
-        "exists",
-        "for",
-        "from",
-        "group",
-        "in",
-        "insert",
-        "into",
-        "is",
-        "like",
-        "not",
-        "null",
-        "or",
-        "order",
-        "select",
-        "set",
-        "table",
-        "update",
-        "values",
-        "where",
-        "objectid",
-        "shape",
-        "shape_length",
-        "shape_area",
-    ]
-)
+_RESERVED = frozenset([
+    "add", "alter", "and", "between", "by", "column", "create", "delete", "drop", "exists", "for",
+    "from", "group", "in", "insert", "into", "is", "like", "not", "null", "or", "order", "select",
+    "set", "table", "update", "values", "where",
+    "objectid", "shape", "shape_length", "shape_area",
+])  # fmt: skip
 _MAX_NAME = 60
 _ATTACHMENTS = {
     "geometry": "None",
@@ -117,17 +88,14 @@ def new_geodatabase(path: Path) -> Iterator["Geodatabase"]:
         raise UsageError(f"{path}: a file geodatabase has a name that ends in .gdb")
     if path.exists():
         raise UsageError(f"{path} exists and is left alone; name a new one")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"folder {path.absolute().parent} does not exist; create it first")
-    if any(is_file_geodatabase(folder) for folder in path.absolute().parents):
-        raise UsageError(f"{path} lies inside a geodatabase; choose another place")
+    check_place(path)
     try:
         with draft_folder(path) as draft:
             yield Geodatabase(draft)
             publish_folder(draft, path)
     except PixelcatError:
         raise
-    except (FionaError, OSError) as error:
+    except (FionaError, CPLE_BaseError, OSError) as error:
         raise OutputError(f"cannot write {path}: {first_line(error)}") from error
 
 
@@ -180,9 +148,12 @@ class Geodatabase:
         self, name: str, schema: Any, records: Iterable[Any], definition: str | None
     ) -> None:
         system = {"crs_wkt": definition} if definition else {}
-        with fiona.open(
-            self._path, "w", driver="OpenFileGDB", layer=name, schema=schema, **system
-        ) as file:
+        with (
+            fiona.Env(),  # outside one, what GDAL merely reports at the last rows becomes an error
+            fiona.open(
+                self._path, "w", driver="OpenFileGDB", layer=name, schema=schema, **system
+            ) as file,
+        ):
             file.writerecords(records)
 
 
@@ -208,7 +179,7 @@ def _geometry_type(layer: Layer) -> str:
     if flat not in _SHAPES:
         raise OutputError(
             f"{layer.name} has geometries that one layer of a geodatabase cannot hold:"
-            " of several kinds, collections, or curves; leave it out with --layer"
+            " of several kinds, collections, or curves; name the others with --layer, once for each"
         )
     heights = any(kind // 1000 in (1, 3) for kind in layer.wkb_types)
     return ("3D " if heights else "") + _SHAPES[flat]

@@ -106,6 +106,7 @@ def open_image(where: Path | bytes) -> Image:
     from .heif import pillow_formats
     from .photo import Photo
     from .raster import Raster
+    from .upright import tiff_orientation, upright
 
     head = read_head(where)
     media_type = content_type(head)
@@ -114,7 +115,10 @@ def open_image(where: Path | bytes) -> Image:
     if media_type in ("image/heic", "image/avif"):
         return Photo(where, pillow_formats(media_type))
     driver = "PNG" if media_type == "image/png" else GDAL_DRIVERS.get(media_type or "")
-    return Raster(where, driver or _driver_of_other(where, head))
+    raster = Raster(where, driver or _driver_of_other(where, head))
+    if media_type == "image/tiff" and not raster.is_placed:
+        raster.orientation = tiff_orientation(where)
+    return upright(raster)
 
 
 def _driver_of_other(where: Path | bytes, head: bytes) -> str | None:

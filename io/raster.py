@@ -81,6 +81,7 @@ class Raster:
             except GDAL_ERRORS as error:
                 raise ItemError(f"not an image that can be read: {first_line(error)}") from error
         self.transform, self.crs = _georeference_of(dataset, noted)
+        self.is_placed = not _lacks_place(noted)
         return dataset
 
     def _describe(self) -> None:
@@ -229,11 +230,16 @@ def _georeference_of(
     dataset: DatasetReader, noted: list[warnings.WarningMessage]
 ) -> tuple[Affine | None, str | None]:
     """Trust rasterio's warning, not the transform: without one that is sometimes no number."""
-    if any(issubclass(each.category, NotGeoreferencedWarning) for each in noted):
+    if _lacks_place(noted):
         return None, None
     if dataset.transform.is_identity:
         return None, None
     return dataset.transform, dataset.crs.to_wkt() if dataset.crs else None
+
+
+def _lacks_place(noted: list[warnings.WarningMessage]) -> bool:
+    """Return whether an image has nothing, control points included, that says where it lies."""
+    return any(issubclass(each.category, NotGeoreferencedWarning) for each in noted)
 
 
 def differs(band: NDArray[Any], nodata: float) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import shapely
@@ -61,7 +62,7 @@ def short_name(definition: str) -> str:
 
 
 def reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
-    """Return what brings WKB from one reference system to another; heights stay.
+    """Return what brings WKB from one reference system to another; heights stay, measures go.
 
     Args:
         source: The system of the geometries, as WKT.
@@ -75,12 +76,17 @@ def reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
     except (CRSError, ProjError) as error:
         raise ValueError(str(error)) from error
 
+    def place(x: Any, y: Any, *heights: Any) -> tuple[Any, ...]:
+        return (*transformer.transform(x, y), *heights)
+
     def move(wkb: bytes) -> bytes:
         try:
             shape = shapely.from_wkb(wkb)
         except (shapely.errors.GEOSException, NotImplementedError) as error:
             raise ValueError("no geometry, or a curve") from error
-        moved = shapely.transform(shape, transformer.transform, interleaved=False)
+        if shape.has_m:
+            shape = shapely.from_wkb(shapely.to_wkb(shape, output_dimension=2 + shape.has_z))
+        moved = shapely.transform(shape, place, include_z=shape.has_z, interleaved=False)
         if not np.isfinite(shapely.get_coordinates(moved)).all():
             raise ValueError("a geometry has no place in the other reference system")
         placed: bytes = shapely.to_wkb(moved, flavor="iso")

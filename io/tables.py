@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
@@ -15,9 +16,10 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from ..catalog.errors import SourceError
 from ..catalog.geopackage import quote
 from ..catalog.lock import assert_not_live
-from ..catalog.records import Column, Feature, SqlValue, Srs
+from ..catalog.records import CodedDomains, Column, Feature, SqlValue, Srs
 from . import srs
 from .csv_table import CsvFormat, csv_format, csv_rows
+from .esri_items import GeodatabaseItems, file_geodatabase_items
 from .gdal_words import in_plain_words
 from .geopackage_layer import Layer, read_features, read_layer
 from .ogr import LayerInfo, layer_info, read_chunks
@@ -37,6 +39,7 @@ class Table(ABC):
     name: str
     driver: str
     columns: tuple[Column, ...]
+    domains: CodedDomains = MappingProxyType({})
     geometry_type: str | None = None
     has_z: bool = False
     srs: Srs | None = None
@@ -60,6 +63,7 @@ class _GeoPackageTable(Table):
     def __init__(self, path: Path, layer: Layer) -> None:
         self.name = layer.name
         self.columns = layer.columns
+        self.domains = layer.domains
         self.geometry_type = layer.geometry_type
         self.has_z = layer.has_z
         self.srs = layer.srs
@@ -128,14 +132,22 @@ class _CsvTable(_Streamed):
 
 
 class _OgrTable(_Streamed):
-    def __init__(self, path: str, name: str, driver: str, options: dict[str, str]) -> None:
+    def __init__(
+        self,
+        path: str,
+        name: str,
+        driver: str,
+        options: dict[str, str],
+        items: GeodatabaseItems,
+    ) -> None:
         super().__init__()
         self.name = name
         self.driver = driver
         self._path = path
         self._options = options
         self._info = layer_info(path, name, **options)
-        self.columns = self._info.columns
+        self.columns = items.describe(name, self._info.columns)
+        self.domains = items.domains_of(self.columns)
         self.geometry_type = self._info.geometry_type
         self.has_z = self._info.has_z
         self.srs = srs.describe(self._info.crs) if self._info.crs else None
@@ -200,6 +212,7 @@ def _ogr_tables(path: Path) -> list[Table]:
     try:
         names = [str(name) for name, _ in pyogrio.list_layers(where)]
         driver = form.driver if form else "OpenFileGDB"
-        return [_OgrTable(where, name, driver, options) for name in names]
+        items = GeodatabaseItems() if form else file_geodatabase_items(where)
+        return [_OgrTable(where, name, driver, options, items) for name in names]
     except (DataSourceError, DataLayerError) as error:
         raise SourceError(f"{path}: cannot be read: {in_plain_words(error)}") from error

@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..catalog.geopackage import WGS84
+from ..catalog.records import Scan
 from ..catalog.store import Catalog
 from ..io import sources
 from ..io.sources.options import ScanOptions
+from ..io.srs import reprojection
 from .argument_texts import as_text
 from .device import choose_device
 from .driver import Driver, Request
@@ -130,5 +133,21 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         if not Path(output).exists():
             loaded.prepared()  # a model that cannot be used leaves no catalog behind
         with Catalog(output, create=True) as catalog:
+            _check_table(catalog, request, scans)
             datasets = [catalog.add(scan) for scan in scans]
             return Driver(catalog, request, datasets, progress).run(loaded)
+
+
+def _check_table(catalog: Catalog, request: Request, scans: Sequence[Scan]) -> None:
+    """Refuse an output feature class that cannot show the inputs before they leave a trace."""
+    if request.out_features:
+        datasets = [
+            replace(scan.dataset, geometry_type="POINT", srs=WGS84) if scan.points else scan.dataset
+            for scan in scans
+        ]
+        catalog.check_name(
+            [dataset for dataset in datasets if dataset.is_feature_class],
+            request.hashes,
+            request.out_features,
+            reprojection=reprojection,
+        )

@@ -11,7 +11,6 @@ from ..catalog.store import Catalog
 from ..io.image import decoder
 from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
-from ..io.srs import reprojection
 from .cell_size import cell_size_notes
 from .classifier import Classifier, Prepared
 from .definition import ModelDefinition
@@ -59,7 +58,6 @@ class Driver:
     def run(self, model: LateModel) -> Run:
         """Classify what is pending; the model is prepared only where something is."""
         ids = list(self._datasets)
-        self._check_name()
         run_id = None if self._request.force else self._known_run()
         notes: tuple[str, ...] = ()
         verification = None
@@ -88,19 +86,10 @@ class Driver:
         }
         return self._report(run, notes)
 
-    def _check_name(self) -> None:
-        """Refuse a name before anything is classified."""
-        if self._request.out_features:
-            self._catalog.check_name(
-                [number for number, each in self._datasets.items() if each.is_feature_class],
-                self._request.hashes,
-                self._request.out_features,
-                reprojection=reprojection,
-            )
-
     def _known_run(self) -> int | None:
         run_id = self._catalog.find_run(*self._request.hashes, self._request.options.as_json())
         if run_id is not None:
+            self._catalog.adopt_outputs(run_id, list(self._datasets))
             self._catalog.forget_lost_outputs(run_id)
             self._catalog.share_outputs(run_id, list(self._datasets))
         return run_id
@@ -135,9 +124,10 @@ class Driver:
         pending = self._pending(run_id)
         meter = Meter(pending, self._show)
         worker = self._worker(prepared, prepared.classifier, tags=self._tags(run_id))
+        tasks = self._tasks(pending, folder, self._lent())
         done = 0
         try:
-            with closing(worker.run(self._tasks(pending, folder), meter.window)) as outputs:
+            with closing(worker.run(tasks, meter.window)) as outputs:
                 for output in outputs:
                     self._catalog.record(run_id, output)
                     done += output.status == "done"
@@ -154,9 +144,18 @@ class Driver:
     def _rasters(self, run_id: int) -> Path:
         return self._catalog.rasters / f"run_{run_id}"
 
-    def _tasks(self, items: Sequence[Item], folder: Path) -> Iterator[Task]:
+    def _lent(self) -> set[str]:
+        """Return the class maps that copies of a photo have: who changes leaves them alone."""
+        rows = self._catalog.query(
+            "SELECT raster_path AS path, item_id FROM outputs WHERE raster_path NOT NULL"
+        )
+        return {row["path"] for row in rows if f"/{row['item_id']:06d}_" not in row["path"]}
+
+    def _tasks(self, items: Sequence[Item], folder: Path, lent: set[str]) -> Iterator[Task]:
         for item in items:
             raster = folder / f"{item.id:06d}_{safe_stem(item.name)}.tif"
+            if raster.relative_to(self._catalog.path.parent).as_posix() in lent:
+                raster = raster.with_stem(f"{raster.stem}_{(item.sha256 or '')[:8]}")
             yield Task(
                 item=item,
                 dataset=self._datasets[item.dataset_id or 0],

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -24,7 +24,7 @@ WHERE classified_image NOT NULL ORDER BY number
 """
 _ATTACHMENTS = """
 SELECT f.number, i.name, i.kind, i.source_key, coalesce(i.content_type, i.declared_type),
-  i.sha256, o.raster_path
+  i.sha256, i.reason, o.raster_path
 FROM (SELECT row_number() OVER (ORDER BY source_fid) AS number, fid FROM features
     WHERE dataset_id = :dataset) f
   JOIN features_items l ON l.base_id = f.fid JOIN items i ON i.id = l.related_id
@@ -52,7 +52,7 @@ def export_geodatabase(
     catalog: str | os.PathLike[str],
     geodatabase: str | os.PathLike[str],
     *,
-    layer: str | None = None,
+    layer: str | Sequence[str] = (),
     overwrite_attachments: bool = False,
 ) -> GeodatabaseExport:
     """Write features with class maps as attachments into a new file geodatabase.
@@ -62,7 +62,7 @@ def export_geodatabase(
     Args:
         catalog: A catalog with an output feature class.
         geodatabase: A ``.gdb`` that does not exist.
-        layer: The output feature class; default all of them.
+        layer: The output feature class, or several; default all of them.
         overwrite_attachments: Write the features and attachments of the source, each
             classified photo replaced by its class map, in place of the output feature class.
 
@@ -126,12 +126,12 @@ class _Export:
 
     def _attachments(self, table: str, dataset: Dataset, fetch: Fetch) -> Iterator[Attachment]:
         rows = self._connection.execute(_ATTACHMENTS, {"dataset": dataset.id, "table": table})
-        for number, name, kind, key, content_type, sha256, raster in rows:
+        for number, name, kind, key, content_type, sha256, reason, raster in rows:
             with self._missing(name, number):
                 if raster is not None:
                     yield self._class_map(number, name, raster)
                     continue
-                item = Item(kind=kind, source_key=key, name=name, sha256=sha256)
+                item = Item(kind=kind, source_key=key, name=name, sha256=sha256, reason=reason)
                 content = fetched(fetch, item)
                 data = content if isinstance(content, bytes) else content.read_bytes()
                 self._done.photos += 1

@@ -1,31 +1,26 @@
 """Photos and class maps with names that people can read, a folder per feature."""
 
 import os
+import re
 import shutil
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path, PurePath
-from string import Formatter
 from typing import Any
 
-from ..catalog import query as catalog_query
 from ..catalog.errors import ItemError, OutputError, UsageError
 from ..catalog.geopackage import quote
+from ..catalog.query import read_only
 from ..catalog.records import Item
-from ..io.names import safe_name
+from ..io.places import check_place
 from ..io.publish import make_folder, publish, temporary_name
 from ..io.sources import Fetch, reader
+from .photo_names import CLASS_MAP, IMAGE_SUFFIXES, PhotoPaths, Template
 from .stored import datasets, fetched, output_layers
 
-_SUFFIXES = {
-    "image/jpeg": ".jpg", "image/png": ".png", "image/tiff": ".tif", "image/webp": ".webp",
-    "image/gif": ".gif", "image/bmp": ".bmp", "image/jp2": ".jp2", "image/heic": ".heic",
-    "image/avif": ".avif",
-}  # fmt: skip
-
-Row = dict[str, Any]
+_ITEM = ("kind", "source_key", "name", "content_type", "sha256", "taken_at", "reason")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -35,16 +30,41 @@ class PhotoExport:
     photos: int = 0
     class_maps: int = 0
     missing: list[str] = field(default_factory=list)
-    """A line for each photo that could not be had."""
+    """A line for each photo or class map that could not be had."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Layer:
+    """What an output feature class shows of one dataset."""
+
+    table: str
+    dataset_id: int
+    name: Template
+    folder: Template
+    columns: Sequence[str]
+    """Those that the names are made of."""
+    place: tuple[str, ...]
+    """The folder of the layer, where there are several."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Photo:
+    """A photo of a feature, as the output feature class has it."""
+
+    item: Item
+    feature: int
+    class_map: str | None
+    values: dict[str, Any]
+    """What names are made of, by column."""
 
 
 def export_photos(
     catalog: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     *,
-    layer: str | None = None,
+    layer: str | Sequence[str] = (),
     name: str = "{image_name}",
-    folder_name: str = "{source_fid}",
+    folder_name: str | None = None,
 ) -> PhotoExport:
     """Copy the photos of features and their class maps into a new folder.
 
@@ -53,105 +73,121 @@ def export_photos(
     Args:
         catalog: A catalog with an output feature class.
         folder: It must not exist, or be empty.
-        layer: The output feature class; default all of them.
+        layer: The output feature class, or several; default all of them.
         name: Of the files, with columns of the layer in braces, and ``taken_at``.
-        folder_name: Likewise of the folder of a feature.
+        folder_name: Likewise of the folder of a feature; default ``{source_fid}``, and
+            ``{source}_{source_fid}`` in a layer of several inputs.
 
     Raises:
-        UsageError: The folder has files, no such layer, or no such column.
+        UsageError: The folder has files or cannot be, no such layer, or no such column.
         SourceError: A source cannot be opened any more.
         OutputError: The disk refused.
     """
     root, path = Path(folder), Path(catalog).resolve()
+    check_place(root)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UsageError(f"{root} is not an empty folder; name a new one")
     done = PhotoExport()
-    names = _Names(root, name, folder_name)
+    paths = PhotoPaths(root)
     known = datasets(path)
-    for dataset_id, rows in groupby(_rows(path, layer), key=lambda row: row["_dataset_id"]):
-        with reader(known[dataset_id]) as fetch:
-            for row in rows:
-                _export(row, fetch, names.of(row), path.parent, done)
+    for shown in _layers(path, layer, Template(name), folder_name):
+        with reader(known[shown.dataset_id]) as fetch:
+            for photo in _photos(path, shown):
+                place = paths.folder(*shown.place, shown.folder.fill(photo.values))
+                target = paths.photo(place, shown.name.fill(photo.values), _suffix(photo.item))
+                _export(photo, fetch, target, path.parent, done)
     return done
 
 
-def _rows(path: Path, layer: str | None) -> Iterator[Row]:
-    """Yield the rows of the output feature classes that have a photo, source by source."""
-    layers = list(output_layers(path, layer))
-    several = len({table for table, _ in layers}) > 1
-    for table, dataset_id in layers:
-        rows = catalog_query.query(
-            path,
-            "SELECT t.*, i.taken_at AS _taken_at, i.dataset_id AS _dataset_id, i.kind AS _kind,"
-            " i.source_key AS _source_key, i.name AS _name, i.content_type AS _content_type,"
-            f" i.sha256 AS _sha256 FROM {quote(table)} t JOIN items i ON i.id = t.item_id"
-            " WHERE i.dataset_id = ? ORDER BY t.source_fid, t.fid",
-            (dataset_id,),
-        ).dicts()
-        yield from ({**row, "_below": safe_name(table) if several else ""} for row in rows)
-
-
-class _Names:
-    """Names of files, each given once."""
-
-    def __init__(self, root: Path, name: str, folder_name: str) -> None:
-        self._root = root
-        self._templates = (folder_name, name)
-        self._taken: dict[Path, set[str]] = defaultdict(set)
-
-    def of(self, row: Row) -> Path:
-        """Return the path of a photo without its suffix."""
-        values = {key: value for key, value in row.items() if not key.startswith("_")}
-        values.setdefault("taken_at", row["_taken_at"])
-        values["image_name"] = PurePath(str(row["_name"]).replace("\\", "/")).stem
-        folder, stem = (safe_name(_filled(each, values)) for each in self._templates)
-        if PurePath(stem).suffix.lower() in (*_SUFFIXES.values(), ".jpeg"):
-            stem = PurePath(stem).stem
-        place = self._root / str(row["_below"]) / folder
-        taken, free, number = self._taken[place], stem, 1
-        while free.casefold() in taken:
-            number += 1
-            free = f"{stem}_{number}"
-        taken.add(free.casefold())
-        return place / free
-
-
-def _filled(template: str, values: Mapping[str, Any]) -> str:
-    """Fill columns in; nothing but plain names is allowed in braces.
+def _layers(
+    path: Path, layer: str | Sequence[str], name: Template, folder_name: str | None
+) -> list[_Layer]:
+    """Return what is to be exported, dataset by dataset.
 
     Raises:
-        UsageError: No such column, or braces that do not fit together.
+        UsageError: No such layer, or no such column.
     """
-    parts = []
-    try:
-        for text, column, form, conversion in Formatter().parse(template):
-            if form or conversion or (column is not None and column not in values):
-                raise UsageError(
-                    f"{{{column}}} is no column of the layer; there are {', '.join(values)}"
+    shown = output_layers(path, layer)
+    sources = Counter(table for table, _ in shown)
+    result = []
+    with read_only(path) as connection:
+        for table, dataset_id in shown:
+            default = "{source}_{source_fid}" if sources[table] > 1 else "{source_fid}"
+            folder = Template(default if folder_name is None else folder_name)
+            known = _column_names(connection, table)
+            named = name.columns([*known, "taken_at"]) | folder.columns([*known, "taken_at"])
+            result.append(
+                _Layer(
+                    table=table,
+                    dataset_id=dataset_id,
+                    name=name,
+                    folder=folder,
+                    columns=[column for column in known if column in named],
+                    place=(table,) if len(sources) > 1 else (),
                 )
-            value = None if column is None else values[column]
-            parts += [text, "" if value is None or isinstance(value, bytes) else str(value)]
-    except ValueError as error:
-        raise UsageError(f"{template!r}: {error}") from None
-    return "".join(parts)
+            )
+    return result
 
 
-def _export(row: Row, fetch: Fetch, stem: Path, base: Path, done: PhotoExport) -> None:
-    item = Item(
-        kind=row["_kind"], source_key=row["_source_key"], name=row["_name"], sha256=row["_sha256"]
+def _column_names(connection: sqlite3.Connection, table: str) -> list[str]:
+    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    return [row[0] for row in rows if row[0] not in ("fid", "geom")]
+
+
+def _photos(path: Path, shown: _Layer) -> Iterator[_Photo]:
+    """Yield the photos of a layer, feature by feature."""
+    ours = [*(f"i.{name}" for name in _ITEM), "t.source_fid", "t.classified_image"]
+    theirs = [f"t.{quote(name)}" for name in shown.columns]
+    with read_only(path) as connection:
+        rows = connection.execute(
+            f"SELECT {', '.join([*ours, *theirs])} FROM {quote(shown.table)} t"
+            " JOIN items i ON i.id = t.item_id WHERE i.dataset_id = ?"
+            " ORDER BY t.source_fid, t.fid",
+            (shown.dataset_id,),
+        ).fetchall()
+    for row in rows:
+        item = Item(**dict(zip(_ITEM, row, strict=False)))
+        feature, class_map, *values = row[len(_ITEM) :]
+        stem = PurePath(item.name.replace("\\", "/")).stem
+        yield _Photo(
+            item=item,
+            feature=feature,
+            class_map=class_map,
+            values={
+                "taken_at": item.taken_at,
+                **dict(zip(shown.columns, values, strict=True)),
+                "image_name": stem,
+            },
+        )
+
+
+def _suffix(item: Item) -> str:
+    own = PurePath(item.name).suffix
+    return IMAGE_SUFFIXES.get(item.content_type or "") or (
+        own if re.fullmatch(r"\.\w{1,10}", own) else ".bin"
     )
+
+
+def _export(photo: _Photo, fetch: Fetch, target: Path, base: Path, done: PhotoExport) -> None:
+    label = f"{photo.item.name} of feature {photo.feature}"
     try:
-        content = fetched(fetch, item)
+        content = fetched(fetch, photo.item)
     except ItemError as error:
-        done.missing.append(f"{row['_name']} of feature {row['source_fid']}: {error}")
+        done.missing.append(f"{label}: {error}")
         return
-    make_folder(stem.parent)
-    suffix = _SUFFIXES.get(row["_content_type"]) or PurePath(row["_name"]).suffix or ".bin"
-    _write(stem.with_name(stem.name + suffix), content)
+    make_folder(target.parent)
+    _write(target, content)
     done.photos += 1
-    if row["classified_image"] and (base / row["classified_image"]).is_file():
-        _write(stem.with_name(f"{stem.name}_classes.tif"), base / row["classified_image"])
-        done.class_maps += 1
+    if photo.class_map is None:
+        return
+    if not (base / photo.class_map).is_file():
+        done.missing.append(f"{label}: its class map {photo.class_map} is gone; classify again")
+        return
+    _write(
+        target.with_name(target.name.removesuffix(target.suffix) + CLASS_MAP),
+        base / photo.class_map,
+    )
+    done.class_maps += 1
 
 
 def _write(path: Path, content: Path | bytes) -> None:

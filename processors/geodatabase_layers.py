@@ -14,7 +14,9 @@ from ..catalog.records import Column, SqlValue
 from ..io.geodatabase_out import Field, Layer, Row
 from ..io.geodatabase_values import when
 
-_INT16, _INT32 = 2**15 - 1, 2**31 - 1
+_INT16, _INT32 = range(-(2**15), 2**15), range(-(2**31), 2**31)
+_DOUBLE = range(-(2**53), 2**53 + 1)
+"""Whole numbers that each type holds."""
 
 
 class Content(NamedTuple):
@@ -111,16 +113,18 @@ class _Values:
     def __init__(self, sql_type: str) -> None:
         self._declared = safe_type(sql_type)
         self._types: set[type] = set()
-        self._largest = 0
+        self._least = self._largest = 0
         self._longest = 0
         self._are_times = True
 
     def see(self, value: SqlValue) -> None:
+        """Take one more value into account."""
         if value is None:
             return
         self._types.add(type(value))
         if isinstance(value, int):
-            self._largest = max(self._largest, abs(value))
+            self._least = min(self._least, value)
+            self._largest = max(self._largest, value)
         elif isinstance(value, str):
             self._longest = max(self._longest, len(value))
             if self._declared in ("DATE", "DATETIME"):
@@ -142,11 +146,13 @@ class _Values:
         return "str"
 
     def _number(self, declared: str) -> str:
-        if self._types <= {int}:
-            small = declared in ("BOOLEAN", "TINYINT", "SMALLINT") and self._largest <= _INT16
-            if self._largest <= _INT32:
-                return "int16" if small else "int32"
-        return "float" if self._types <= {int, float} and self._largest <= 2**53 else "str"
+        small = declared in ("BOOLEAN", "TINYINT", "SMALLINT")
+        if self._types <= {int} and self._fit(_INT32):
+            return "int16" if small and self._fit(_INT16) else "int32"
+        return "float" if self._types <= {int, float} and self._fit(_DOUBLE) else "str"
+
+    def _fit(self, limits: range) -> bool:
+        return self._least in limits and self._largest in limits
 
 
 def _is_time(text: str) -> bool:

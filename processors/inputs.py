@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..catalog.errors import SourceError, UsageError
 from ..catalog.records import Dataset
-from ..io.sources.filegdb import is_file_geodatabase
+from ..io.places import check_place
 
 
 def check_paths(inputs: Sequence[Path], output: Path | None) -> None:
@@ -30,9 +30,7 @@ def _check_output(inputs: Sequence[Path], output: Path) -> None:
         raise UsageError(
             f"{output}: the catalog is a GeoPackage; give it a name that ends in .gpkg"
         )
-    for folder in output.absolute().parents:
-        if is_file_geodatabase(folder):
-            raise UsageError(f"{output} lies inside a geodatabase; choose another -o")
+    check_place(output)
     for path in inputs:
         if path.exists() and output.exists() and path.samefile(output):
             raise UsageError(f"{path} is both input and output; choose another -o")

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..catalog.ingest_items import is_gone
+from ..catalog.feature_rows import GEOMETRY_HEADS
+from ..catalog.geometry import CURVES, kind
 from ..catalog.records import Dataset
 from ..catalog.store import Catalog
 from ..io.srs import reprojection
@@ -33,6 +34,8 @@ def write_layers(
             dataset.id or 0, run_id, name=name, embed=embed, reprojection=reprojection
         )
         layers |= dict.fromkeys((table, summary))
+        if _has_measures(catalog, dataset.id or 0):
+            notes.append(f"{table}: measures (M) of {dataset.layer} are left out")
     for table in list(layers)[::2]:
         if lost := catalog.without_media(table):
             notes.append(
@@ -44,6 +47,11 @@ def write_layers(
     if embed and not layers:
         notes.append("class maps are embedded in output feature classes, and there is none")
     return list(layers), notes
+
+
+def _has_measures(catalog: Catalog, dataset_id: int) -> bool:
+    kinds = [kind(row["head"]) for row in catalog.query(GEOMETRY_HEADS, (dataset_id,))]
+    return any(each.has_m and each.number not in CURVES for each in kinds)
 
 
 def report(
@@ -66,7 +74,7 @@ def report(
         "SELECT o.status, o.reason, d.layer, i.name, i.source_key, i.status AS item FROM outputs o"
         " JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id"
         f" WHERE o.run_id = ? AND d.id IN ({', '.join('?' for _ in datasets)})"
-        f" AND NOT {is_gone('i.reason')} ORDER BY o.item_id",
+        " ORDER BY o.item_id",
         (run["id"], *datasets),
     )
     states = [row["status"] for row in rows]

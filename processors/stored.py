@@ -1,6 +1,7 @@
 """Datasets and output layers as a catalog has them; images fetched from their source again."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..catalog import query as catalog_query
@@ -24,26 +25,29 @@ def datasets(catalog: Path) -> dict[int, Dataset]:
     }
 
 
-def output_layers(catalog: Path, layer: str | None) -> list[tuple[str, int]]:
+def output_layers(catalog: Path, layer: str | Sequence[str]) -> list[tuple[str, int]]:
     """Return (output feature class, dataset) of a catalog, dataset by dataset.
 
     Args:
         catalog: The catalog.
-        layer: Only this output feature class.
+        layer: Only this output feature class, or these; none for all.
 
     Raises:
         UsageError: There is none.
     """
+    wanted = [layer] if isinstance(layer, str) else layer
     tables = catalog_query.query(
         catalog, "SELECT table_name, dataset_id FROM result_layers ORDER BY dataset_id, id"
     ).rows
-    chosen = [(name, number) for name, number in tables if (layer or name).lower() == name.lower()]
-    if not chosen:
+    known = {name.lower() for name, _ in tables}
+    absent = [name for name in wanted if name.lower() not in known]
+    if absent or not tables:
         listed = ", ".join(dict.fromkeys(table[0] for table in tables)) or "none"
         raise UsageError(
-            f"no output feature class {layer or ''} in {catalog.name}; there are {listed}"
+            f"no output feature class {', '.join(absent)} in {catalog.name}; there are {listed}"
         )
-    return chosen
+    chosen = {name.lower() for name in wanted} or known
+    return [(name, number) for name, number in tables if name.lower() in chosen]
 
 
 def fetched(fetch: Fetch, item: Item) -> Path | bytes:
@@ -52,6 +56,8 @@ def fetched(fetch: Fetch, item: Item) -> Path | bytes:
     Raises:
         ItemError: It is gone, or another one now.
     """
+    if item.sha256 is None:
+        raise ItemError(f"{item.reason or 'had no bytes'}, when it was scanned")
     content = fetch(item)
     if digest(content) != item.sha256:
         raise ItemError("has changed since it was scanned; scan again")

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -657,6 +658,38 @@ def test_confidence_is_weighted_by_pixels(catalog, survey, start_run, done):
     assert mean == pytest.approx((10 * 1.0 + 30 * 0.6) / 40)
 
 
+def test_photos_of_one_name_are_told_apart_in_statistics(
+    catalog, make_gdb, photo_bytes, start_run, done
+):
+    photos = [(n, "Photo 1.jpg", "image/jpeg", photo_bytes(n)) for n in (1, 2)]
+    (plots,) = add(catalog, make_gdb(photos))
+    run = start_run(catalog)
+    for item in pending(catalog, run):
+        catalog.record(run, done(item, {1: 10 * item.id}))
+    for view in ("item_class_stats", "feature_class_stats"):
+        query = (
+            f"SELECT item_id, source, sum(pixels) AS pixels FROM {view} GROUP BY item_id, source"
+        )
+        assert catalog.query(query) == [
+            {"item_id": number, "source": plots.uri, "pixels": 10 * number} for number in (1, 2)
+        ]
+
+
+def test_a_catalog_of_before_gets_the_views_of_now(tmp_path):
+    path = tmp_path / "old.gpkg"
+    Catalog(path, create=True).close()
+    with closing(sqlite3.connect(path)) as database:
+        expected = database.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+        database.executescript(
+            "DELETE FROM _sqlite_migrations WHERE name = '0004_stats_by_item';"
+            "DROP VIEW item_class_stats; CREATE VIEW item_class_stats AS SELECT 1 AS OGC_FID;"
+        )
+    Catalog(path).close()
+    with closing(sqlite3.connect(path)) as database:
+        found = database.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+    assert found == expected
+
+
 def test_an_image_not_classified_yet_says_so(catalog, survey, start_run):
     (plots,) = add(catalog, survey)
     table, summary = catalog.write_feature_class(plots.id, start_run(catalog))
@@ -687,7 +720,12 @@ def test_all_columns_of_the_source_are_kept_with_their_types(catalog, classified
             row["name"]: row["type"]
             for row in catalog.query("SELECT name, type FROM pragma_table_info(?)", (table,))
         }
-        source = {"OBJECTID": "INTEGER", "plot_id": "TEXT", "slope": "DOUBLE", "trees": "MEDIUMINT"}
+        source = {
+            "OBJECTID": "INTEGER",
+            "plot_id": "TEXT(10)",
+            "slope": "DOUBLE",
+            "trees": "MEDIUMINT",
+        }
         assert {name: types[name] for name in source} == source
         assert types["geom"] == "POINT"
 
@@ -727,16 +765,16 @@ def test_a_source_column_that_we_need_is_renamed(catalog, start_run):
     table, summary = catalog.write_feature_class(dataset.id, start_run(catalog))
     (row,) = catalog.query(f"SELECT * FROM {table}")
     assert {name: value for name, value in row.items() if str(value).startswith("their")} == {
-        "status_source": "their status",
+        "status_source": "their status_source",
+        "status_source_source": "their status",
         "REASON_source": "their REASON",
         "Fid_source": "their Fid",
         "GEOM_source": "their GEOM",
-        "status_source_source": "their status_source",
         "Images_source": "their Images",
         "habitat": "their habitat",
     }
     (row,) = catalog.query(f"SELECT * FROM {summary}")
-    assert (row["status_source"], row["Images_source"], row["images"]) == (
+    assert (row["status_source_source"], row["Images_source"], row["images"]) == (
         "their status",
         "their Images",
         1,

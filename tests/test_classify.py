@@ -2,11 +2,15 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
+import sqlite3
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from pyproj import Geod
 
 from pixelcat import Catalog, Run, classify, open_catalog
 from pixelcat.catalog.errors import CatalogBusyError, ModelError, SourceError, UsageError
+from pixelcat.catalog.geometry import register_functions
 from pixelcat.processors.progress import Progress
 
 Function = Callable[..., Any]
@@ -334,6 +339,18 @@ print(run.id, run.status, run.done, run.failed, run.classified_now, heavy)
 """
 
 
+def test_measures_that_are_left_out_are_told(
+    tmp_path: Path, land: Path, make_gpkg: Function, photo_bytes: Function
+) -> None:
+    survey = make_gpkg([("image/jpeg", photo_bytes(1))], [(1, 1)])
+    point = struct.pack("<2sBBi", b"GP", 0, 1, 4326) + struct.pack("<BI3d", 1, 2001, 4, 45, 9)
+    with closing(sqlite3.connect(survey)) as database, database:
+        register_functions(database)
+        database.execute("update plots set geom = ? where fid = 1", (point,))
+    run = classify(survey, model=land, output=tmp_path / "r.gpkg")
+    assert run.notes == ("plots_classified: measures (M) of plots are left out",)
+
+
 def test_the_same_call_again_does_nothing_and_needs_no_tensorflow(
     tmp_path: Path, land: Path, photos: Path
 ) -> None:
@@ -383,19 +400,76 @@ def test_a_changed_photo_is_classified_again_and_no_other(
     check(run, {path.name: pixels_of(path) for path in photos.iterdir()}, area=None)
 
 
-def test_a_photo_that_the_user_took_away_counts_no_more(
+def test_a_changed_photo_does_not_change_the_class_map_of_its_copy(
+    tmp_path: Path, land: Path, photos: Path, photo_bytes: Function, check: Function
+) -> None:
+    (photos / "copy.jpg").write_bytes((photos / "1.jpg").read_bytes())
+    classify(photos, model=land, output=tmp_path / "r.gpkg")
+    for seed in (99, 98):
+        (photos / "1.jpg").write_bytes(photo_bytes(seed, (20, 30)))
+        run = classify(photos, model=land, output=tmp_path / "r.gpkg")
+        assert (run.done, run.classified_now) == (6, 1)
+        check(run, {path.name: pixels_of(path) for path in photos.iterdir()}, area=None)
+
+
+def test_a_broken_photo_that_the_user_took_away_counts_no_more(
     tmp_path: Path, land: Path, photos: Path
 ) -> None:
     (photos / "cut.jpg").write_bytes((photos / "1.jpg").read_bytes()[:300])
     first = classify(photos, model=land, output=tmp_path / "r.gpkg")
     assert (first.done, first.failed) == (5, 1)
     (photos / "cut.jpg").unlink()
-    (photos / "1.jpg").unlink()
     again = classify(photos, model=land, output=tmp_path / "r.gpkg")
-    assert (again.done, again.failed, again.exit_code) == (4, 0, 0)
+    assert (again.done, again.failed, again.exit_code) == (5, 0, 0)
+    (status,) = open_catalog(again.catalog).status()
+    assert (status["done"], status["failed"]) == (5, 0)
 
 
-@pytest.mark.parametrize("name", ["results", "results.db", "survey.gdb/results.gpkg"])
+def test_a_classified_photo_that_is_gone_is_told_and_no_longer_current(
+    tmp_path: Path, land: Path, photos: Path
+) -> None:
+    classify(photos, model=land, output=tmp_path / "r.gpkg")
+    hidden = (photos / "1.jpg").rename(tmp_path / "1.jpg")
+    for _ in range(2):
+        again = classify(photos, model=land, output=tmp_path / "r.gpkg")
+        assert (again.done, again.failed, again.exit_code) == (4, 1, 3)
+        assert [(f.image, f.reason) for f in again.failures] == [
+            ("1.jpg", "no longer in the source")
+        ]
+        (status,) = open_catalog(again.catalog).status()
+        assert (status["done"], status["failed"]) == (4, 1)
+        assert statuses(again)["1.jpg"] == "failed"
+        assert again.sql("select 1 from current_outputs where status = 'done'") == [{"1": 1}] * 4
+    forced = classify(photos, model=land, output=tmp_path / "r.gpkg", force=True)
+    assert (forced.done, forced.exit_code) == (4, 0)
+    hidden.rename(photos / "1.jpg")
+    back = classify(photos, model=land, output=tmp_path / "r.gpkg")
+    assert (back.done, back.classified_now, back.exit_code) == (5, 1, 0)
+
+
+def test_a_classified_attachment_that_lost_its_feature_is_told(
+    tmp_path: Path, land: Path, make_gdb: Function, photo_bytes: Function
+) -> None:
+    attachments = [(n, f"{n}.jpg", "image/jpeg", photo_bytes(n)) for n in (1, 2)]
+    survey = make_gdb(attachments)
+    classify(survey, model=land, output=tmp_path / "r.gpkg")
+    shutil.rmtree(survey)
+    make_gdb(attachments, features=1)
+    run = classify(survey, model=land, output=tmp_path / "r.gpkg")
+    assert (run.done, run.failed, run.classified_now, run.exit_code) == (1, 1, 0, 3)
+    (failure,) = run.failures
+    assert failure.reason == "orphan attachment: no feature has REL_OBJECTID 2"
+    assert run.sql("select source_key, status from item_results where is_current") == [
+        {"source_key": "1", "status": "done"},
+        {"source_key": "2", "status": "failed"},
+    ]
+    (status,) = open_catalog(run.catalog).status()
+    assert (status["done"], status["failed"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["results", "results.db", "survey.gdb/results.gpkg", "absent/results.gpkg"]
+)
 def test_a_place_where_no_catalog_belongs_is_refused(
     tmp_path: Path, land: Path, photos: Path, make_gdb: Function, name: str
 ) -> None:
@@ -520,6 +594,34 @@ def test_force_makes_a_new_run_beside_the_old(tmp_path: Path, land: Path, photos
     assert [tuple(row.values()) for row in current] == [(1, 0, 5), (2, 1, 5)]
     again = classify(photos, model=land, output=tmp_path / "r.gpkg")
     assert (again.id, again.classified_now) == (2, 0)
+
+
+def test_force_on_one_input_leaves_the_others_alone(
+    tmp_path: Path, land: Path, photos: Path
+) -> None:
+    def call(*names: str, **options: Any) -> Run:
+        inputs = [photos / f"{name}.jpg" for name in names]
+        return classify(inputs, model=land, output=tmp_path / "r.gpkg", **options)
+
+    call("0", "1", "2")
+    before = state(tmp_path / "r_rasters")
+    assert call("0", force=True).id == 2
+    for names in (("1",), ("0", "1", "2"), ("2", "0")):
+        again = call(*names)
+        assert (again.id, again.done, again.classified_now) == (2, len(names), 0)
+    assert before.items() <= state(tmp_path / "r_rasters").items()
+    assert call("1", "3").classified_now == 1
+    assert [row["done"] for row in open_catalog(again.catalog).status()] == [3, 4]
+    current = again.sql("select raster_path as path from current_outputs order by item_id")
+    assert [Path(row["path"]).parent.name for row in current] == [
+        "run_2",
+        "run_1",
+        "run_1",
+        "run_2",
+    ]
+    assert all((tmp_path / row["path"]).is_file() for row in current)
+    (tmp_path / current[1]["path"]).unlink()
+    assert call("1").classified_now == 1
 
 
 def test_other_arguments_make_another_run(tmp_path: Path, land: Path, photos: Path) -> None:

@@ -14,6 +14,7 @@ from pixelcat.catalog import column_info
 from pixelcat.catalog.records import Column, Dataset, Feature, Scan
 from pixelcat.catalog.store import Catalog
 from pixelcat.io.sources import scan
+from pixelcat.io.sources.options import ScanOptions
 
 COLUMNS = (
     Column(name="plot", sql_type="TEXT(10)", alias="Plot number"),
@@ -171,11 +172,12 @@ INSERT INTO gpkg_data_column_constraints (constraint_name, constraint_type, valu
 """
 
 
-def test_those_of_a_geopackage_are_read(make_gpkg):
+@pytest.mark.parametrize("photo_columns", [(), ("plot_id",)])
+def test_those_of_a_geopackage_are_read(make_gpkg, photo_columns):
     path = make_gpkg([], [])
     with closing(sqlite3.connect(path)) as database:
         database.executescript(SCHEMA)
-    (scanned,) = scan(path)
+    (scanned,) = scan(path, options=ScanOptions(photo_columns=photo_columns))
     assert scanned.dataset.columns == (
         Column(name="plot_id", sql_type="TEXT", alias="Plot number", domain="Numbers"),
     )

@@ -1,6 +1,8 @@
 """Photos and class maps carried out of a catalog under readable names."""
 
 import hashlib
+import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,10 @@ from click.testing import CliRunner
 
 from pixelcat import classify
 from pixelcat.catalog.errors import UsageError
+from pixelcat.catalog.geometry import register_functions
+from pixelcat.catalog.store import Catalog
 from pixelcat.cli import cli
+from pixelcat.io.sources import scan
 from pixelcat.processors.export_photos import export_photos
 
 Function = Callable[..., Any]
@@ -72,7 +77,10 @@ def test_names_are_made_of_columns(catalog: Path, tmp_path: Path, photo_bytes: F
     [
         ({"name": "{nothing}"}, "no column of the layer; there are .*plot_id"),
         ({"name": "{image_name.__class__}"}, "no column"),
-        ({"name": "{image_name!r}"}, "no column"),
+        ({"name": "{image_name!r}"}, "hold the name of a column and nothing else"),
+        ({"name": "{slope:.2f}"}, "{slope:.2f}.*hold the name of a column and nothing else"),
+        ({"name": "{}"}, "hold the name of a column"),
+        ({"folder_name": "{nothing}"}, "no column of the layer"),
         ({"name": "{image_name"}, "expected"),
         ({"layer": "lakes"}, "no output feature class lakes in r.gpkg; there are plots_classified"),
     ],
@@ -82,6 +90,29 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         export_photos(catalog, tmp_path / "out", **asked)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [("survey.gdb/out", "inside a geodatabase"), ("absent/out", "absent does not exist")],
+)
+def test_a_place_that_cannot_be_is_refused(
+    catalog: Path, tmp_path: Path, place: str, words: str
+) -> None:
+    before = below(tmp_path)
+    with pytest.raises(UsageError, match=words):
+        export_photos(catalog, tmp_path / place)
+    assert below(tmp_path) == before
+
+
+def test_class_maps_that_are_gone_are_told(catalog: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "r_rasters")
+    answer = CliRunner().invoke(cli, ["export", str(catalog), "--photos", str(tmp_path / "out")])
+    assert answer.exit_code == 3
+    assert "wrote 4 photos and 0 class maps" in answer.output
+    told = [line for line in answer.output.splitlines() if line.startswith("missing: ")]
+    assert len(told) == 3
+    assert "Photo 1.jpg of feature 1: its class map r_rasters/run_1/0" in told[0]
 
 
 def test_a_folder_with_files_is_left_alone(catalog: Path, tmp_path: Path) -> None:
@@ -126,3 +157,88 @@ def test_layers_do_not_share_folders(
     assert [name for name in below(tmp_path / "out") if name.endswith(".jpg")] == [
         "plots_classified/1/x.jpg", "plots_classified_2/1/x.jpg",
     ]  # fmt: skip
+
+
+# --- names, without a model ---------------------------------------------------------------
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path, start_run: Function, done: Function) -> Function:
+    """Return a function that makes a catalog of a survey whose photos all have class maps."""
+
+    def make(survey: Path) -> Path:
+        with Catalog(tmp_path / "r.gpkg", create=True) as catalog:
+            (dataset,) = [catalog.add(each) for each in scan(survey)]
+            run = start_run(catalog)
+            (tmp_path / "results_rasters").mkdir()
+            for item in catalog.pending(run, [dataset.id or 0]):
+                output = done(item, {1: 10})
+                (tmp_path / output.raster_path).write_bytes(b"class map")
+                catalog.record(run, output)
+            catalog.share_outputs(run, [dataset.id or 0])
+            catalog.settle_unusable(run, [dataset.id or 0])
+            catalog.write_feature_class(dataset.id or 0, run)
+        return tmp_path / "r.gpkg"
+
+    return make
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_no_class_map_takes_the_name_of_a_photo(
+    by_hand: Function, make_gdb: Function, photo_bytes: Function, tmp_path: Path, order: int
+) -> None:
+    photos = [
+        (1, "x.png", "image/png", photo_bytes(1, kind="PNG")),
+        (1, "x_classes.tif", "image/tiff", photo_bytes(2, kind="TIFF")),
+    ]
+    done = export_photos(by_hand(make_gdb(photos[::order])), tmp_path / "out")
+    assert (done.photos, done.class_maps) == (2, 2)
+    files = [path.read_bytes() for path in (tmp_path / "out/1").iterdir()]
+    assert len(files) == 4
+    assert {data for *_, data in photos} <= set(files)
+
+
+def test_columns_of_any_name_may_be_in_names(
+    by_hand: Function, make_gpkg: Function, photo_bytes: Function, tmp_path: Path
+) -> None:
+    survey = make_gpkg([("image/jpeg", photo_bytes(1))], [(1, 1)])
+    theirs = ("_kind", "_name", "_sha256", "_source_key", "_dataset_id", "_uuid", "_taken_at",
+              "_below", "kind", "name", "sha256", "class map")  # fmt: skip
+    with sqlite3.connect(survey) as database:
+        register_functions(database)
+        for name in theirs:
+            database.execute(f'alter table plots add column "{name}" text')
+            database.execute(f'update plots set "{name}" = ?', (f"own{name}",))
+    database.close()
+    catalog = by_hand(survey)
+    for name in theirs:
+        done = export_photos(catalog, tmp_path / name, name=f"{{{name}}}")
+        assert (done.photos, done.class_maps, done.missing) == (1, 1, [])
+        named = f"own{name}".replace(" ", "_")
+        assert below(tmp_path / name) == [f"1/{named}.jpg", f"1/{named}_classes.tif"]
+
+
+def test_folders_differ_in_more_than_case(
+    by_hand: Function, make_gpkg: Function, photo_bytes: Function, tmp_path: Path
+) -> None:
+    survey = make_gpkg([("image/jpeg", photo_bytes(1))], [(1, 1), (2, 1), (3, 1)])
+    with sqlite3.connect(survey) as database:
+        register_functions(database)
+        for number, name in enumerate(("a", "A", "a/"), 1):
+            database.execute("update plots set plot_id = ? where fid = ?", (name, number))
+    database.close()
+    export_photos(by_hand(survey), tmp_path / "out", folder_name="{plot_id}")
+    assert sorted(folder.name for folder in (tmp_path / "out").iterdir()) == ["A_2", "a", "a_3"]
+
+
+@pytest.mark.parametrize("export", ["--photos", "--file-geodatabase"])
+def test_an_attachment_without_bytes_is_told_as_such(
+    by_hand: Function, make_gdb: Function, tmp_path: Path, export: str
+) -> None:
+    catalog = by_hand(make_gdb([(1, "x.jpg", "image/jpeg", None)]))
+    more = ["--overwrite-attachments"] if export != "--photos" else []
+    answer = CliRunner().invoke(
+        cli, ["export", str(catalog), export, str(tmp_path / "out.gdb"), *more]
+    )
+    assert answer.exit_code == 3
+    assert "1: has no data (NULL), when it was scanned" in answer.output

@@ -16,6 +16,7 @@ import pyogrio
 import pytest
 import shapely
 from click.testing import CliRunner
+from fiona._err import CPLE_BaseError
 
 from pixelcat import Run, classify
 from pixelcat.catalog.errors import OutputError, UsageError
@@ -25,6 +26,7 @@ from pixelcat.catalog.store import Catalog
 from pixelcat.cli import cli
 from pixelcat.io.content import digest
 from pixelcat.io.sources import scan
+from pixelcat.io.srs import describe
 from pixelcat.processors.export_geodatabase import export_geodatabase
 from pixelcat.processors.export_photos import export_photos
 
@@ -246,6 +248,22 @@ def test_two_sources_of_one_layer_are_a_feature_class_each(
     ]
 
 
+def test_some_layers_of_several_are_chosen(
+    run: Run, make_gdb: Function, photo_bytes: Function, model_emd: Path, tmp_path: Path
+) -> None:
+    for name in ("b", "c"):
+        survey = make_gdb([(3, "c.jpg", None, photo_bytes(3))], name=f"{name}.gdb")
+        classify(survey, model=model_emd, output=run.catalog, out_features=name)
+    command = ["export", str(run.catalog), "--layer", "B", "--layer", "plots_classified"]
+    for option, folder in (("--photos", "out"), ("--file-geodatabase", "out.gdb")):
+        answer = CliRunner().invoke(cli, [*command, option, str(tmp_path / folder)])
+        assert answer.exit_code == 0, answer.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"b", "plots_classified"}
+    assert "wrote plots_classified, plots_classified_summary, b, b_summary" in answer.output
+    with pytest.raises(UsageError, match=r"no output feature class d, e in .*; there are plots"):
+        export_photos(run.catalog, tmp_path / "other", layer=["b", "d", "e"])
+
+
 def test_the_source_may_be_of_any_kind(
     make_gpkg: Function, photo_bytes: Function, model_emd: Path, tmp_path: Path
 ) -> None:
@@ -307,12 +325,14 @@ def test_values_keep_their_types(exported: Function) -> None:
         "small": "SMALLINT", "whole": "MEDIUMINT", "large": "INTEGER", "huge": "INTEGER",
         "yes": "BOOLEAN", "real": "DOUBLE", "short": "TEXT(5)", "long": "TEXT", "day": "DATE",
         "time": "DATETIME", "bytes": "BLOB", "odd_day": "DATE", "odd_number": "MEDIUMINT",
+        "least": "SMALLINT", "lowest": "INTEGER", "lower": "INTEGER",
         "grown": "SMALLINT", "beyond": "INTEGER", "lies": "TEXT(2)",
     }  # fmt: skip
     row = {
         "small": -7, "whole": 70_000, "large": 5, "huge": 2**40, "yes": 1, "real": 0.1,
         "short": "Füße", "long": "x" * 70_000, "day": "2024-02-29",
         "time": "2024-02-29T12:30:15+02:00", "bytes": b"\x00\xff", "odd_day": "yesterday",
+        "least": -(2**15), "lowest": -(2**31), "lower": -(2**31) - 1,
         "odd_number": "many", "grown": 70_000, "beyond": 2**60 + 1, "lies": "three",
     }  # fmt: skip
     schema, (first, second) = exported(columns, row, dict.fromkeys(columns))
@@ -321,6 +341,7 @@ def test_values_keep_their_types(exported: Function) -> None:
         "small": "int16", "whole": "int32", "large": "int32", "huge": "float", "yes": "int16",
         "real": "float", "short": "str:5", "long": "str", "day": "datetime", "time": "datetime",
         "bytes": "bytes", "odd_day": "str", "odd_number": "str", "grown": "int32",
+        "least": "int16", "lowest": "int32", "lower": "float",
         "beyond": "str", "lies": "str:5",
     }  # fmt: skip
     found = {name: first.properties[name] for name in columns}
@@ -366,10 +387,27 @@ def test_shapes_survive(
             assert found.has_z == shapely.from_wkt(shape).has_z
 
 
+@pytest.mark.parametrize("code", [25832, 32632, 27700, 3857])
+def test_points_in_any_projection_are_written(exported: Function, code: int) -> None:
+    shapes = ["POINT (400000 500000)", "POINT (400100 500200)"]
+    _, rows = exported({}, {}, {}, shapes=shapes, geometry_type="POINT",
+                       srs=describe(f"EPSG:{code}"))  # fmt: skip
+    assert [shapely.geometry.shape(row.geometry).wkt for row in rows] == shapes
+
+
+def test_what_gdal_refuses_is_one_line(exported: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise CPLE_BaseError(1, 1, "no such luck")
+
+    monkeypatch.setattr("pixelcat.io.geodatabase_out.converted", refused)
+    with pytest.raises(OutputError, match=r"cannot write .*out\.gdb: no such luck"):
+        exported({"a": "TEXT"}, {"a": "x"})
+
+
 def test_shapes_of_several_kinds_are_refused_in_one_line(
     exported: Function, tmp_path: Path
 ) -> None:
-    with pytest.raises(OutputError, match="plots_classified has geometries that one layer"):
+    with pytest.raises(OutputError, match=r"plots_classified has geometries that .* with --layer"):
         exported({}, {}, {}, shapes=["POINT (1 2)", "LINESTRING (1 2, 3 4)"],
                  geometry_type="GEOMETRY")  # fmt: skip
     assert not (tmp_path / "out.gdb").exists()

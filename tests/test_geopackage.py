@@ -118,6 +118,55 @@ def test_every_geometry_gives_a_valid_geopackage(tmp_path, start_run, gpkg_error
 
 
 @pytest.mark.parametrize(
+    ("shapes", "declared", "z"),
+    [
+        (["POINT Z (1 2 3)", "POINT Z (1 2 3)"], True, 1),
+        (["POINT Z (1 2 3)", "POINT (1 2)"], True, 2),
+        (["POINT (1 2)", None], True, 0),
+        (["POINT M (1 2 3)"], False, 0),
+        (["POINT Z EMPTY"], True, 1),
+        ([struct.pack("<BII", 1, 1005, 0)], True, 1),
+        ([None], True, 1),
+    ],
+)
+def test_heights_are_said_as_they_are(tmp_path, start_run, gpkg_errors, shapes, declared, z):
+    path = tmp_path / "results.gpkg"
+    features = [
+        Feature(
+            source_fid=number,
+            geometry=shape
+            if isinstance(shape, bytes)
+            else shapely.to_wkb(shapely.from_wkt(shape), flavor="iso"),
+        )
+        for number, shape in enumerate(shapes)
+    ]
+    with Catalog(path, create=True) as catalog:
+        scanned = one_feature(None, geometry_type="GEOMETRY", has_z=declared)
+        dataset = catalog.add(Scan(dataset=scanned.dataset, features=features))
+        catalog.write_feature_class(dataset.id, start_run(catalog))
+        assert catalog.query("SELECT z, m FROM gpkg_geometry_columns WHERE table_name LIKE 'plots%'"
+                             ) == [{"z": z, "m": 0}] * 2  # fmt: skip
+    assert gpkg_errors(path) == []
+
+
+@pytest.mark.parametrize("kind", ["GEOMETRY", "CIRCULARSTRING"])
+def test_curves_are_declared(tmp_path, start_run, gpkg_errors, kind):
+    path = tmp_path / "results.gpkg"
+    arc = struct.pack("<BII6d", 1, 8, 3, 0, 0, 1, 1, 2, 0)
+    with Catalog(path, create=True) as catalog:
+        scanned = one_feature(None, geometry_type=kind)
+        features = [Feature(source_fid=1, geometry=arc)]
+        dataset = catalog.add(Scan(dataset=scanned.dataset, features=features))
+        for _ in range(2):
+            table, _ = catalog.write_feature_class(dataset.id, start_run(catalog))
+        query = "SELECT extension_name AS name FROM gpkg_extensions WHERE table_name = ? ORDER BY 1"
+        assert [row["name"] for row in catalog.query(query, (table,))] == [
+            *("gpkg_geom_CIRCULARSTRING", "gpkg_rtree_index"),
+        ]
+    assert gpkg_errors(path) == []
+
+
+@pytest.mark.parametrize(
     "layer", ["Land cover", 'a "quoted" one', "x; DROP TABLE items", "Füße 🌻", "{t}", "1"]
 )
 def test_any_layer_name_gives_a_valid_geopackage(tmp_path, start_run, gpkg_errors, layer):

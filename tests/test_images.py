@@ -16,6 +16,7 @@ from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 
@@ -222,19 +223,76 @@ def with_orientation(value):
 
 
 @pytest.mark.parametrize("orientation", STORED)
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG", "TIFF"])
 def test_a_photo_is_turned_upright(kind, orientation):
     upright = np.moveaxis(SCENE, 0, -1)
     if kind == "JPEG":  # blocks of one colour survive it
         upright = np.kron(upright[:5, :8], np.ones((16, 16, 1), np.uint8))
     stored = np.ascontiguousarray(STORED[orientation](upright))
-    options = {"PNG": {}, "WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
+    options = {
+        "PNG": {},
+        "TIFF": {},
+        "WEBP": {"lossless": True},
+        "JPEG": {"quality": 95, "subsampling": 0},
+    }
     data = encoded(stored, kind, exif=with_orientation(orientation), **options[kind])
     with open_image(data) as image:
         assert image.orientation == orientation
         assert (image.height, image.width) == upright.shape[:2]
     pixels = np.moveaxis(read(data)[0], 0, -1).astype(int)
     assert np.abs(pixels - upright).max() <= (8 if kind == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("profile", [{"BIGTIFF": "YES"}, {"ENDIANNESS": "BIG"},
+                                     {"BIGTIFF": "YES", "ENDIANNESS": "BIG"}])  # fmt: skip
+def test_a_tiff_of_any_kind_is_turned(tmp_path, profile):
+    data = RNG.normal(size=(5, 20, 30)).astype(np.float32)
+    path = write_raster(tmp_path / "a.tif", data, transform=None, **profile)
+    set_orientation(path, 6)
+    assert (read(path)[0] == np.rot90(data, -1, (1, 2))).all()
+    found = probe(Item(kind="file", source_key="a", name="a.tif"), path)
+    assert (found.orientation, found.width, found.height) == (6, 20, 30)
+
+
+PLACES = {
+    "transform": {"transform": UTM},
+    "world file": {"transform": None},
+    "control points": {
+        "transform": None,
+        "crs": "EPSG:32631",
+        "gcps": [GroundControlPoint(row, column, column * 9.0, row * -9.0)
+                 for row, column in ((0, 0), (0, 9), (9, 0), (9, 9))],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_map_is_not_turned(tmp_path, place):
+    path = write_raster(tmp_path / "a.tif", SCENE, **PLACES[place])
+    set_orientation(path, 6)
+    if place == "world file":
+        path.with_suffix(".tfw").write_text("10\n0\n0\n-10\n500005\n3999995\n")
+    assert (read(path)[0] == SCENE).all()
+    with open_image(path) as image:
+        assert image.orientation is None
+
+
+def set_orientation(path, value):
+    """Append the first directory of a TIFF to the file again, with this tag in it."""
+    data = path.read_bytes()
+    order, is_big = "<" if data[:2] == b"II" else ">", 43 in data[2:4]
+    header, offset, count, size = (8, "Q", "Q", 20) if is_big else (4, "I", "H", 12)
+    (start,) = struct.unpack_from(order + offset, data, header)
+    (length,) = struct.unpack_from(order + count, data, start)
+    start += struct.calcsize(count)
+    entries = [data[start + n * size : start + (n + 1) * size] for n in range(length)]
+    tag = struct.pack(f"{order}HH{offset}H", 274, 3, 1, value).ljust(size, b"\0")
+    entries = sorted([*entries, tag], key=lambda each: struct.unpack_from(order + "H", each))
+    data += bytes(-len(data) % 8)
+    last = struct.pack(order + offset, 0)
+    directory = struct.pack(order + count, length + 1) + b"".join(entries) + last
+    place = struct.pack(order + offset, len(data))
+    path.write_bytes(data[:header] + place + data[header + len(place) :] + directory)
 
 
 @pytest.mark.parametrize("value", [0, 9, 65_535])
@@ -435,11 +493,23 @@ def whole(tmp_path_factory):
     return {
         "Pillow": encoded(turned, "PNG", exif=with_orientation(6)),
         "GDAL": write_raster(folder / "a.tif", np.where(HOLE, 0, SCENE), nodata=0, **blocks),
+        **{
+            f"GDAL {value}": turned_tiff(folder / f"{value}.tif", value, nodata=0, **blocks)
+            for value in STORED
+        },
     }
 
 
+def turned_tiff(path, value, **profile):
+    upright = np.moveaxis(np.where(HOLE, 0, SCENE), 0, -1)
+    stored = np.moveaxis(STORED[value](upright), -1, 0)
+    write_raster(path, np.ascontiguousarray(stored), transform=None, **profile)
+    set_orientation(path, value)
+    return path
+
+
 @given(st.data())
-@pytest.mark.parametrize("decoder", ["Pillow", "GDAL"])
+@pytest.mark.parametrize("decoder", ["Pillow", "GDAL", *(f"GDAL {value}" for value in STORED)])
 def test_a_window_is_that_part_of_the_whole(whole, decoder, data):
     row, column = data.draw(st.integers(0, 44)), data.draw(st.integers(0, 69))
     height, width = data.draw(st.integers(1, 45 - row)), data.draw(st.integers(1, 70 - column))

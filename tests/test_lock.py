@@ -291,5 +291,5 @@ def test_another_process_reads_a_catalog_that_is_open(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "results.gpkg.lock").mkdir()
-    with pytest.raises(CatalogError, match=r"cannot write beside .*results\.gpkg\.lock: Is a dir"):
+    with pytest.raises(CatalogError, match=r"cannot write beside .*results\.gpkg: Is a dir"):
         Catalog(tmp_path / "results.gpkg", create=True)

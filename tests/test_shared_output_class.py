@@ -169,7 +169,7 @@ def test_a_source_without_reference_system_is_refused_and_changes_nothing(
     assert rows(path, "select * from plots") == before
     with Catalog(path) as catalog, pytest.raises(UsageError, match="choose another --out-feat"):
         hashes = ("definition of land", "weights of land")
-        catalog.check_name([2], hashes, "plots", reprojection=reprojection)
+        catalog.check_name([second.dataset], hashes, "plots", reprojection=reprojection)
 
 
 def test_a_table_and_a_feature_class_share_a_table(add: Function, gpkg_errors: Function) -> None:
@@ -195,6 +195,22 @@ def test_shapes_of_two_kinds_share_a_table(add: Function, gpkg_errors: Function)
     assert gpkg_errors(path) == []
 
 
+def test_heights_stay_where_geometries_are_moved(add: Function, gpkg_errors: Function) -> None:
+    point = shapely.to_wkb(shapely.from_wkt("POINT ZM (578815 4983436 7 9)"), flavor="iso")
+    moved = scanned(2024, {}, srs=UTM, has_z=True)
+    path = add(
+        scanned(2023, {}, has_z=True),
+        Scan(dataset=moved.dataset, features=[Feature(source_fid=1, geometry=point)]),
+    )
+    first, second = geopandas.read_file(path, layer="plots").geometry
+    assert not first.has_z
+    assert second.z == 7
+    assert second.distance(first) < 1e-4
+    assert rows(path, "select z, m from gpkg_geometry_columns where table_name = 'plots'"
+                ) == [(2, 0)]  # fmt: skip
+    assert gpkg_errors(path) == []
+
+
 def test_bytes_beside_text_become_text(add: Function, gpkg_errors: Function) -> None:
     path = add(
         scanned(2023, {"photo": "TEXT"}, values={"photo": "a.jpg"}),
@@ -202,6 +218,41 @@ def test_bytes_beside_text_become_text(add: Function, gpkg_errors: Function) -> 
     )
     assert rows(path, "select photo from plots") == [("a.jpg",), ("/wA=",)]
     assert gpkg_errors(path) == []
+
+
+@pytest.mark.parametrize(
+    ("whole", "kind", "expected"),
+    [
+        (2**53, "DOUBLE", [2.0**53, 0.1 + 0.2]),
+        (-(2**53), "DOUBLE", [-(2.0**53), 0.1 + 0.2]),
+        (2**60 + 1, "TEXT", [str(2**60 + 1), str(0.1 + 0.2)]),
+        (-(2**63), "TEXT", [str(-(2**63)), str(0.1 + 0.2)]),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_no_digit_of_a_number_is_lost(
+    add: Function, order: int, whole: int, kind: str, expected: list[Any]
+) -> None:
+    scans = [
+        scanned(2023, {"n": "INTEGER"}, values={"n": whole}),
+        scanned(2024, {"N": "DOUBLE"}, values={"N": 0.1 + 0.2}),
+    ]
+    path = add(*scans[::order])
+    for table in ("plots", "plots_summary"):
+        assert rows(path, f"select n from {table}") == [(each,) for each in expected[::order]]
+        assert rows(path, f"select type from pragma_table_info('{table}') where lower(name) = 'n'"
+                    ) == [(kind,)]  # fmt: skip
+
+
+def test_a_renamed_column_is_no_column_of_another_source(add: Function) -> None:
+    path = add(
+        scanned(2023, {"reason": "TEXT"}),
+        scanned(2024, {"reason": "TEXT", "reason_source": "TEXT"}),
+    )
+    assert rows(path, "select reason_source, reason_source_source from plots") == [
+        (None, "reason of 2023"),
+        ("reason_source of 2024", "reason of 2024"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -310,9 +361,10 @@ def test_photos_of_a_shared_layer_are_exported_once(years: Function, tmp_path: P
     run = years(2024, 1)
     done = export_photos(run.catalog, tmp_path / "out", folder_name="{source}/{source_fid}")
     assert (done.photos, done.class_maps, done.missing) == (3, 3, [])
-    assert {folder.name for folder in (tmp_path / "out").iterdir()} == {
-        *("survey_2023.gdb_1", "survey_2023.gdb_2", "survey_2024.gdb_1"),
-    }
+    folders = {"survey_2023.gdb_1", "survey_2023.gdb_2", "survey_2024.gdb_1"}
+    assert {folder.name for folder in (tmp_path / "out").iterdir()} == folders
+    export_photos(run.catalog, tmp_path / "plain")
+    assert {folder.name for folder in (tmp_path / "plain").iterdir()} == folders
 
 
 def test_inputs_of_one_command_share_a_layer(
@@ -348,7 +400,8 @@ def test_inputs_that_cannot_share_a_layer_are_refused_before_anything_is_classif
     with pytest.raises(UsageError, match="choose another --out-features"):
         classify([first, second], model=model_emd, output=tmp_path / "r.gpkg",
                  out_features="plots")  # fmt: skip
-    assert rows(tmp_path / "r.gpkg", "select count(*) from outputs") == [(0,)]
+    for table in ("outputs", "datasets", "items", "features"):
+        assert rows(tmp_path / "r.gpkg", f"select count(*) from {table}") == [(0,)]
 
 
 def test_an_input_of_several_feature_classes_has_to_say_which(

@@ -18,6 +18,7 @@ import shapely
 from pixelcat.catalog.errors import ItemError, SourceError
 from pixelcat.catalog.store import Catalog
 from pixelcat.io.sources import filegdb, reader, scan
+from pixelcat.io.sources.options import ScanOptions
 
 GUIDS = [f"{{0A1B2C3D-0000-4000-8000-00000000000{n}}}" for n in range(3)]
 
@@ -201,7 +202,18 @@ def test_newer_columns_of_attachments_are_tolerated(catalog, tmp_path, photo):
     ]
 
 
-def test_aliases_and_coded_domains_are_read(make_gdb):
+def test_texts_keep_their_width(make_gdb, tmp_path):
+    write(tmp_path / "survey.gdb", "plots", {"wide": "str"}, [("a",)], "Point", crs="EPSG:3857")
+    (without,) = scan(tmp_path / "survey.gdb", options=ScanOptions(photo_columns=("wide",)))
+    assert [column.sql_type for column in without.dataset.columns] == ["INTEGER", "TEXT"]
+    (scanned,) = scan(make_gdb([], name="other.gdb"))
+    assert [column.sql_type for column in scanned.dataset.columns] == [
+        *("INTEGER", "TEXT(10)", "DOUBLE", "MEDIUMINT"),
+    ]
+
+
+@pytest.mark.parametrize("photo_columns", [(), ("plot_id",)])
+def test_aliases_and_coded_domains_are_read(make_gdb, photo_columns):
     path = make_gdb([])
     declare(
         path,
@@ -215,7 +227,7 @@ def test_aliases_and_coded_domains_are_read(make_gdb):
         "<GPCodedValueDomain2><DomainName>Unused</DomainName>"
         "<FieldType>esriFieldTypeString</FieldType></GPCodedValueDomain2>",
     )
-    (scanned,) = scan(path)
+    (scanned,) = scan(path, options=ScanOptions(photo_columns=photo_columns))
     assert [(c.name, c.alias, c.domain) for c in scanned.dataset.columns] == [
         ("OBJECTID", None, None),
         ("plot_id", None, "Plots"),

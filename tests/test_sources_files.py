@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import sys
 import unicodedata
@@ -450,6 +451,8 @@ def test_a_stem_is_a_harmless_name(name):
     assert PurePath(stem).name == stem
     assert not set(stem) & set('/\\:*?"<>| \x00\n')
     assert not stem.startswith(".")
+    assert not stem.endswith((".", " "))
+    assert not re.fullmatch(r"(?i)(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", stem)
 
 
 @pytest.mark.parametrize(
@@ -463,6 +466,13 @@ def test_a_stem_is_a_harmless_name(name):
         ("フィールド.jpg", "フィールド"),
         ("...", "image"),
         ("", "image"),
+        ("con.jpg", "_con"),
+        ("NUL.txt__same.png", "_NUL.txt__same"),
+        ("COM1", "_COM1"),
+        ("lpt9.tar.gz", "_lpt9.tar"),
+        ("COM².png", "_COM²"),
+        ("CON" + "_" * 90 + "x.png", "_CON"),
+        ("console.png", "console"),
     ],
 )
 def test_a_stem_is_recognisable(name, stem):

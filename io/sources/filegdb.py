@@ -17,7 +17,7 @@ from ...catalog.errors import ItemError, SourceError
 from ...catalog.records import Dataset, Item, Scan
 from .. import srs
 from ..attachment_tables import attachments, choose, find_relations
-from ..esri_items import GeodatabaseItems, Relation, read_items
+from ..esri_items import GeodatabaseItems, Relation, file_geodatabase_items
 from ..gdal_words import in_plain_words
 from ..ogr import LayerInfo, layer_info, read_features
 from ..zipped_geodatabase import MASTER_TABLE, gdal_path, holds_geodatabase
@@ -59,7 +59,7 @@ def _contents(path: Path) -> tuple[list[str], GeodatabaseItems, list[Relation]]:
     uri = gdal_path(path)
     try:
         tables = [str(name) for name, _ in pyogrio.list_layers(uri)]
-        items = read_items(_definitions(uri))
+        items = file_geodatabase_items(uri)
         return tables, items, list(find_relations(tables, items, lambda name: _columns(uri, name)))
     except (DataSourceError, DataLayerError) as error:
         why = in_plain_words(error)
@@ -114,16 +114,6 @@ class _InOrder:
         if self._row is not None and int(self._row.id) == key:
             return self._row
         return self._table[key]
-
-
-def _definitions(uri: str) -> Iterator[object]:
-    try:
-        _, _, _, columns = pyogrio.raw.read(
-            uri, layer="GDB_Items", columns=["Definition"], read_geometry=False
-        )
-    except (DataSourceError, DataLayerError):
-        return
-    yield from columns[0] if len(columns) else ()
 
 
 def _columns(uri: str, table: str) -> list[str]:
