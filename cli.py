@@ -5,32 +5,30 @@ import signal
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import __version__
 from .catalog.errors import PixelcatError
 from .catalog.query import query
-from .cli_environment import bands_option, environment_options
 from .cli_model import model
-from .cli_output import (
-    ProgressBar,
-    also_options,
+from .cli_options import (
     argument_options,
-    as_rows,
     classes_option,
     code_options,
-    format_option,
-    model_code,
+    environment_options,
+    machine_options,
     pairs,
-    print_rows,
-    table_options,
+    result_options,
+    source_options,
 )
+from .cli_output import ProgressBar, as_rows, format_option, print_rows
 from .cli_survey import export, scan
 
 if TYPE_CHECKING:
     from .processors.results import Run
+    from .processors.trust import ModelCode
 
 EXIT_CODES = """\b
 Exit codes:
@@ -70,63 +68,25 @@ cli.add_command(export)
     "--output", "-o", required=True, type=click.Path(dir_okay=False),
     help="The catalog, a GeoPackage; made where it does not exist.",
 )  # fmt: skip
-@click.option("--layer", "-l", help="Only this feature class of the inputs.")
-@table_options
+@source_options
 @argument_options
-@bands_option
 @environment_options
 @classes_option
-@also_options
-@click.option(
-    "--out-features", metavar="NAME",
-    help="Name of the output feature class of all inputs; one that shows others by the same model"
-    " gets these rows as well.  [default: <layer>_classified for each]",
-)  # fmt: skip
-@click.option(
-    "--embed", is_flag=True,
-    help="Put the class maps into the catalog too, as media of the output feature class.",
-)  # fmt: skip
-@click.option("--force", is_flag=True, help="Classify again what is done already.")
-@click.option(
-    "--verify", type=click.IntRange(min=0), default=0, metavar="N",
-    help="Classify N windows anew, with twice the halo, and compare with the class rasters.",
-)  # fmt: skip
-@click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|gpu|gpu:N",
-    help="What the model computes on; auto is the first GPU if there is one.",
-)  # fmt: skip
-@click.option(
-    "--max-memory", metavar="SIZE",
-    help="What the process should stay below, 4G for example; same result, smaller windows.",
-)  # fmt: skip
+@result_options
+@machine_options
 @code_options
 @format_option
 def classify(
     inputs: Sequence[str],
     model: str,
     output: str,
-    layer: str | None,
-    photo_columns: Sequence[str],
-    media: str | None,
-    xy: Sequence[str] | None,
+    source: Mapping[str, Any],
     arguments: Mapping[str, str],
-    text: str,
-    image_scale: str | None,
-    image_size: str | None,
-    class_map: str | None,
-    bands: str | None,
     environment: Mapping[str, str | None],
     classes: str | None,
-    also: str,
-    also_type: str,
-    out_features: str | None,
-    embed: bool,
-    force: bool,
-    verify: int,
-    device: str,
-    max_memory: str | None,
-    trust_model_code: bool,
-    ignore_model_code: bool,
+    results: Mapping[str, Any],
+    machine: Mapping[str, Any],
+    code: "ModelCode",
     format_: str,
 ) -> None:
     """Classify images, or the photos attached to features.
@@ -142,32 +102,21 @@ def classify(
       pixelcat classify scene.tif --model landcover.keras -o results.gpkg
       pixelcat classify trees.csv --xy lon,lat --media photos/ -m canopy.emd -o results.gpkg
     """
-    from .processors.argument_texts import together
     from .processors.classify import classify as classify_
 
-    sizes = {"image_scale": image_scale, "image_size": image_size, "class_map": class_map}
     with ProgressBar() as progress:
         run = classify_(
             inputs,
             model=model,
             output=output,
-            layer=layer,
-            photo_columns=photo_columns,
-            media=media,
-            xy=xy,
-            arguments=together(text, arguments, {**sizes, "bands": bands}),
+            arguments=arguments,
             environment=environment,
             classes=classes,
-            also=also,
-            also_type=also_type,
-            out_features=out_features,
-            embed=embed,
-            force=force,
-            verify=verify,
-            model_code=model_code(trust_model_code, ignore_model_code),
-            device=device,
-            max_memory=max_memory,
+            model_code=code,
             progress=progress.show,
+            **source,
+            **results,
+            **machine,
         )
     _report(run, format_)
     sys.exit(_stop_code if run.status == "stopped" else run.exit_code)

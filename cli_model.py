@@ -2,19 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_output import (
-    as_rows,
-    classes_option,
-    code_options,
-    format_option,
-    model_code,
-    pairs,
-    print_rows,
-)
+from .cli_options import argument_options, classes_option, code_options
+from .cli_output import as_rows, format_option, print_rows
+
+if TYPE_CHECKING:
+    from .processors.trust import ModelCode
 
 
 @click.group()
@@ -30,8 +26,7 @@ def model() -> None:
 def info(
     definition: str,
     classes: str | None,
-    trust_model_code: bool,
-    ignore_model_code: bool,
+    code: "ModelCode",
     format_: str,
 ) -> None:
     """Say what a model definition says: classes, bands, tile, arguments; loads no network.
@@ -45,17 +40,13 @@ def info(
     from .processors.describe import info as info_
     from .processors.trust import read_model
 
-    code = model_code(trust_model_code, ignore_model_code)
     _print_report(info_(read_model(definition, code, classes), run_code=code == "run"), format_)
 
 
 @model.command()
 @click.argument("definition", metavar="MODEL")
 @click.option("--on", "image", type=click.Path(), help="Classify one window of this image.")
-@click.option(
-    "--arg", "arguments", multiple=True, callback=pairs, metavar="NAME=VALUE",
-    help="A model argument, as for classify; repeatable.",
-)  # fmt: skip
+@argument_options
 @classes_option
 @code_options
 @format_option
@@ -64,8 +55,7 @@ def check(
     image: str | None,
     arguments: Mapping[str, str],
     classes: str | None,
-    trust_model_code: bool,
-    ignore_model_code: bool,
+    code: "ModelCode",
     format_: str,
 ) -> None:
     """Load a model, measure how far it looks, and run one batch.
@@ -77,7 +67,7 @@ def check(
     from .processors.model_check import check as check_
     from .processors.trust import load_model
 
-    loaded = load_model(definition, model_code(trust_model_code, ignore_model_code), classes)
+    loaded = load_model(definition, code, classes)
     _print_report(check_(loaded, arguments, image), format_)
 
 

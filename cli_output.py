@@ -1,4 +1,4 @@
-"""What the commands share: options that take pairs, and rows printed in the format asked for."""
+"""What the commands print: rows in the format asked for, and a progress bar."""
 
 import csv
 import json
@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import click
 from tabulate import tabulate
 
-from .catalog.errors import UsageError
 from .catalog.query import Rows
 
 if TYPE_CHECKING:
     from .processors.progress import Progress
-    from .processors.trust import ModelCode
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,123 +28,6 @@ format_option = click.option(
     show_default=True,
     help="How rows are printed on standard output.",
 )
-
-
-classes_option = click.option(
-    "--classes", type=click.Path(), metavar="FILE",
-    help="CSV or JSON with value, name and color of each class.",
-)  # fmt: skip
-
-
-def code_options(command: Command) -> Command:
-    """Add the options about a Python raster function that comes with a model."""
-    for option in (
-        click.option(
-            "--ignore-model-code", is_flag=True,
-            help="Leave a model's Python raster function alone and run its network.",
-        ),
-        click.option(
-            "--trust-model-code", is_flag=True,
-            help="Run a model's Python raster function, code that may do whatever you may do.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def _columns(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",")]
-
-
-def also_options(command: Command) -> Command:
-    """Add the options about rasters beside class rasters."""
-    for option in (
-        click.option(
-            "--also-type", type=click.Choice(["uint8", "float32"]), default="uint8",
-            show_default=True, help="Type of their values: steps of 1/254, or floating point.",
-        ),
-        click.option(
-            "--also", metavar="NAMES", default="",
-            help="Rasters beside each class raster: confidence, probabilities (a band for each"
-            " class), entropy, or several with commas.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def table_options(command: Command) -> Command:
-    """Add the options about layers and tables with columns of photos."""
-    for option in (
-        click.option(
-            "--xy", metavar="X,Y", callback=_columns,
-            help="Columns of longitude and latitude of a table without geometry.",
-        ),
-        click.option(
-            "--media", type=click.Path(), metavar="FOLDER",
-            help="Folder of the photos that a table names.  [default: searched near the table]",
-        ),
-        click.option(
-            "--photo-column", "photo_columns", multiple=True, metavar="NAME",
-            help="A column that names or holds photos; repeatable.  [default: found by its values]",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def argument_options(command: Command) -> Command:
-    """Add the options about the arguments of a model."""
-    for option in (
-        click.option(
-            "--class-map", metavar="photo|model",
-            help="Size of a photo's class map: that of the photo, or the one that the model sees."
-            "  [default: photo]",
-        ),
-        click.option(
-            "--image-size", metavar="PIXELS",
-            help="The model sees every photo with so many pixels on its longer side.",
-        ),
-        click.option(
-            "--image-scale", metavar="FACTOR",
-            help="The model sees photos at this scale: 0.5 for a model that was trained on photos"
-            " of half the width and height.  [default: 1]",
-        ),
-        click.option(
-            "--arguments", "text", metavar="TEXT", default="",
-            help='The same as ArcGIS writes it, "padding 56;batch_size 16", or as a JSON object.',
-        ),
-        click.option(
-            "--arg", "arguments", multiple=True, callback=pairs, metavar="NAME=VALUE",
-            help="A model argument; repeatable. pixelcat model info lists them.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def model_code(trust: bool, ignore: bool) -> "ModelCode":
-    """Return what ``code_options`` say.
-
-    Raises:
-        UsageError: Both.
-    """
-    if trust and ignore:
-        raise UsageError("--trust-model-code and --ignore-model-code exclude each other")
-    return "run" if trust else "ignore" if ignore else "refuse"
-
-
-def pairs(context: click.Context, option: click.Parameter, values: Sequence[str]) -> Any:
-    """Turn the values of a repeatable option NAME=VALUE into a dictionary."""
-    result = {}
-    for value in values:
-        name, equals, text = value.partition("=")
-        if not equals or not name.strip():
-            raise click.BadParameter(f"{value!r} is not name=value", context, option)
-        if name.strip() in result:
-            raise click.BadParameter(f"{name.strip()} is given twice", context, option)
-        result[name.strip()] = text.strip()
-    return result
 
 
 class ProgressBar:

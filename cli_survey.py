@@ -2,12 +2,14 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
 from .catalog.errors import UsageError
-from .cli_output import as_rows, format_option, print_rows, table_options
+from .cli_options import source_options
+from .cli_output import as_rows, format_option, print_rows
 
 TITLES = {
     "layers": "Layers",
@@ -23,17 +25,13 @@ TITLES = {
     help="A catalog that records it; without one nothing is recorded.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Record nothing, whatever -o says.")
-@click.option("--layer", "-l", help="Only this feature class of the inputs.")
-@table_options
+@source_options
 @format_option
 def scan(
     inputs: Sequence[str],
     output: str | None,
     dry_run: bool,
-    layer: str | None,
-    photo_columns: Sequence[str],
-    media: str | None,
-    xy: Sequence[str] | None,
+    source: Mapping[str, Any],
     format_: str,
 ) -> None:
     """Say what is in an input: layers, photos, and which of them cannot be used and why.
@@ -52,7 +50,7 @@ def scan(
     from .io.sources.options import ScanOptions
     from .processors.survey import scan as scan_
 
-    look = ScanOptions.checked(layer=layer, photo_columns=photo_columns, media=media, xy=xy)
+    look = ScanOptions.checked(**source)
     survey = scan_(inputs, output=None if dry_run else output, options=look)
     for note in survey.notes:
         click.echo(f"note: {note}", err=True)
