@@ -287,7 +287,7 @@ def test_without_arguments_the_help_is_shown(call: Callable[..., Answer]) -> Non
     [
         (["classify", "photos", "-m", "nowhere.keras", "-o", "new.gpkg"], 4),
         (["classify", "photos", "-m", ".", "-o", "new.gpkg"], 4),
-        (["classify", "photos", "-m", "net.keras", "-o", "no/where/new.gpkg"], 74),
+        (["classify", "photos", "-m", "net.keras", "-o", "no/where/new.gpkg"], 2),
         (["classify", "photos", "-m", "net.keras", "-o", "net.keras"], 2),
         (["classify", "r.gpkg", "-m", "net.keras", "-o", "r.gpkg"], 2),
         (["classify", "photos", "--layer", "x", "-m", "net.keras", "-o", "new.gpkg"], 5),
