@@ -32,9 +32,10 @@ def _group(
             values = {name: given.pop(name) for name in options}
             return command(*args, **{argument: together(values)}, **given)
 
+        added: Callable[..., Any] = collected
         for option in reversed(list(options.values())):
-            collected = option(collected)
-        return collected
+            added = option(added)
+        return added
 
     return decorate
 

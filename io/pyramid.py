@@ -183,7 +183,8 @@ class _Level:
     def _flush(self, count: int) -> None:
         if not count:
             return
-        rows = np.concatenate(self._waiting, axis=1)
+        first, *others = self._waiting
+        rows = np.concatenate(self._waiting, axis=1) if others else first
         self._waiting = [rows[:, count:].copy()] if count < rows.shape[1] else []
         area = Window(0, self._written, rows.shape[2], count)
         self.dataset.write(rows[:, :count], window=area)

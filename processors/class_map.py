@@ -19,6 +19,10 @@ from .extra_maps import ExtraMaps
 from .tally import confidence_sums, marked, pixels_by_row
 
 
+_ROWS = 128
+"""Rows looked at together: few enough to stay in a processor's cache."""
+
+
 class ClassMap:
     """Collects cores, writes finished rows, counts classes.
 
@@ -126,9 +130,12 @@ class ClassMap:
         strip = self._strip(core)
         if index is not None and confidence is not None:
             self._check(valid, confidence)
-            marks = marked(index, valid, len(self._classes))
-            self._count(core, marks, confidence)
-            strip[:, core.column : core.column + core.width] = self._values.take(marks)
+            part = strip[:, core.column : core.column + core.width]
+            for top in range(0, core.height, _ROWS):
+                rows = slice(top, top + _ROWS)
+                marks = marked(index[rows], valid[rows], len(self._classes))
+                self._count(core.row + top, marks, confidence[rows])
+                part[rows] = self._values.take(marks)
             self._extras.add(core, valid, more)
         self._missing[core.row] -= core.height * core.width
         self._write_complete_rows()
@@ -157,13 +164,13 @@ class ClassMap:
             what = "scores that are not finite" if self._gives_confidence else "unlisted classes"
             raise ItemError(f"the model gave {what} in {bad} pixels")
 
-    def _count(self, core: Window, marks: NDArray[Any], confidence: NDArray[np.float32]) -> None:
+    def _count(self, top: int, marks: NDArray[Any], confidence: NDArray[np.float32]) -> None:
         by_row = pixels_by_row(marks, len(self._classes))
         counts = by_row.sum(axis=0)
         self._counts += counts
         self._confidence += confidence_sums(marks, confidence, counts > 0)
         if self._pixel_area is not None:
-            areas = [self._pixel_area(core.row + row) for row in range(core.height)]
+            areas = [self._pixel_area(top + row) for row in range(len(marks))]
             self._areas += np.array(areas) @ by_row
 
     def _write_complete_rows(self) -> None:
