@@ -159,7 +159,7 @@ class Raster:
         if data.dtype.kind == "f":
             valid &= np.isfinite(data).all(axis=0)
         if not valid.all():
-            data[:, ~valid] = 0
+            np.copyto(data, 0, where=~valid)
         transform = self.transform and self.transform @ Affine.translation(
             window.column, window.row
         )

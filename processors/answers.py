@@ -85,9 +85,14 @@ def batch_of(windows: Sequence[Pixels], size: int) -> WindowBatch:
     first = windows[0].pixels
     if first is None:
         raise ValueError("a batch holds windows with pixels")
+    places = tuple(window.place for window in windows)
+    if size == 1:
+        return WindowBatch(
+            pixels=first[np.newaxis], valid=windows[0].valid[np.newaxis], places=places
+        )
     pixels = np.zeros((size, *first.shape), first.dtype)
     valid = np.zeros((size, *first.shape[:2]), np.bool_)
     for slot, window in enumerate(windows):
         pixels[slot] = window.pixels
         valid[slot] = window.valid
-    return WindowBatch(pixels=pixels, valid=valid, places=tuple(window.place for window in windows))
+    return WindowBatch(pixels=pixels, valid=valid, places=places)

@@ -16,8 +16,7 @@ from ..io.raster_out import ClassRasterSpec, ClassRasterWriter
 from ..io.srs import pixel_area
 from .classifier import Classifier
 from .extra_maps import ExtraMaps
-from .tally import confidence_sums, marked, pixels_by_row
-
+from .tally import marked, pixels_and_confidence, pixels_by_row
 
 _ROWS = 128
 """Rows looked at together: few enough to stay in a processor's cache."""
@@ -129,7 +128,7 @@ class ClassMap:
             return  # a core that no pixel of the class raster falls into
         strip = self._strip(core)
         if index is not None and confidence is not None:
-            self._check(valid, confidence)
+            confidence = self._checked(valid, confidence)
             part = strip[:, core.column : core.column + core.width]
             for top in range(0, core.height, _ROWS):
                 rows = slice(top, top + _ROWS)
@@ -158,20 +157,30 @@ class ClassMap:
             self._missing[core.row] = core.height * self._spec.width
         return self._strips[core.row]
 
-    def _check(self, valid: NDArray[np.bool_], confidence: NDArray[np.float32]) -> None:
+    def _checked(
+        self, valid: NDArray[np.bool_], confidence: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return the confidence with 0 where there is no class: nothing of it is infinite."""
+        if np.isfinite(confidence.sum()):
+            return confidence
         bad = np.count_nonzero(valid & ~np.isfinite(confidence))
         if bad:
             what = "scores that are not finite" if self._gives_confidence else "unlisted classes"
             raise ItemError(f"the model gave {what} in {bad} pixels")
+        return np.where(valid, confidence, np.float32(0))
 
     def _count(self, top: int, marks: NDArray[Any], confidence: NDArray[np.float32]) -> None:
-        by_row = pixels_by_row(marks, len(self._classes))
-        counts = by_row.sum(axis=0)
+        size = len(self._classes)
+        counts, sums = pixels_and_confidence(marks, confidence, size)
         self._counts += counts
-        self._confidence += confidence_sums(marks, confidence, counts > 0)
-        if self._pixel_area is not None:
-            areas = [self._pixel_area(top + row) for row in range(len(marks))]
-            self._areas += np.array(areas) @ by_row
+        self._confidence += sums
+        if self._pixel_area is None:
+            return
+        areas = np.array([self._pixel_area(top + row) for row in range(len(marks))])
+        if (areas == areas[0]).all():
+            self._areas += areas[0] * counts
+        else:
+            self._areas += areas @ pixels_by_row(marks, size)
 
     def _write_complete_rows(self) -> None:
         while self._missing.get(self._next_row) == 0 and self._writer is not None:

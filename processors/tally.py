@@ -18,6 +18,8 @@ def marked(index: NDArray[Any], valid: NDArray[np.bool_], size: int) -> NDArray[
         size: Number of classes.
     """
     small = np.uint8 if size <= np.iinfo(np.uint8).max else np.uint16
+    if valid.all():
+        return index.astype(small, copy=False)
     return np.where(valid, index, small(size)).astype(small, copy=False)
 
 
@@ -34,23 +36,25 @@ def pixels_by_row(marks: NDArray[Any], size: int) -> NDArray[np.int64]:
     return counts.reshape(height, size + 1)[:, :size]
 
 
-def confidence_sums(
-    marks: NDArray[Any], confidence: NDArray[np.float32], present: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the sum of a confidence over the pixels of each class.
+def pixels_and_confidence(
+    marks: NDArray[Any], confidence: NDArray[np.float32], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return how often each class is there, and the sum of a confidence over its pixels.
 
     Args:
         marks: As :func:`marked` returns them, shape (height, width).
-        confidence: The same shape; finite wherever there is a class.
-        present: Which classes there are.
+        confidence: The same shape, finite.
+        size: Number of classes.
     """
-    size = len(present)
-    if np.count_nonzero(present) > _FEW:
-        weights = np.bincount(marks.ravel(), confidence.ravel(), minlength=size + 1)
-        return weights[:size].astype(np.float64)
-    sums = np.zeros(size)
-    finite = np.where(marks < size, confidence, np.float32(0))
-    for position in np.flatnonzero(present):
-        chosen = (marks == position).astype(np.float32)
-        sums[position] = np.einsum("ij,ij->i", finite, chosen).sum(dtype=np.float64)
-    return sums
+    pixels, sums = np.zeros(size, np.int64), np.zeros(size, np.float64)
+    if size > _FEW:
+        pixels[:] = np.bincount(marks.ravel(), minlength=size + 1)[:size]
+        sums[:] = np.bincount(marks.ravel(), confidence.ravel(), minlength=size + 1)[:size]
+        return pixels, sums
+    for position in range(size):
+        chosen = marks == position
+        pixels[position] = np.count_nonzero(chosen)
+        if pixels[position]:
+            by_row = np.einsum("ij,ij->i", confidence, chosen.astype(np.float32))
+            sums[position] = by_row.sum(dtype=np.float64)
+    return pixels, sums

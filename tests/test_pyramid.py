@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pixelcat.io.pyramid import halved
-from pixelcat.processors.tally import confidence_sums, marked, pixels_by_row
+from pixelcat.processors.tally import marked, pixels_and_confidence, pixels_by_row
 
 NODATA = 3
 
@@ -34,11 +34,11 @@ def test_counts_and_sums_by_class(data: st.DataObject) -> None:
     index = data.draw(arrays(dtype, shape, elements=st.integers(0, size - 1)))
     valid = data.draw(arrays(np.bool_, shape))
     confidence = data.draw(arrays(np.float32, shape, elements=st.floats(0, 1, width=32)))
-    confidence = np.where(valid, confidence, np.float32(np.nan))
     marks = marked(index, valid, size)
     assert (marks == np.where(valid, index.astype(int), size)).all()
     by_row = pixels_by_row(marks, size)
-    sums = confidence_sums(marks, confidence, by_row.sum(axis=0) > 0)
+    pixels, sums = pixels_and_confidence(marks, confidence, size)
+    assert (pixels == by_row.sum(axis=0)).all()
     for position in range(size):
         chosen = valid & (index == position)
         assert (by_row[:, position] == chosen.sum(axis=1)).all()
