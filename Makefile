@@ -12,7 +12,7 @@ demo: $(INSTALLED)  ## The main job from end to end on bundled real data; result
 	$(BIN)/python examples/demo.py
 
 test: $(INSTALLED)  ## The tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)  ## Style, format and types
 	$(BIN)/ruff check
