@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import signal
 import socket
@@ -352,12 +353,15 @@ def test_each_bad_image_has_its_reason_and_the_others_are_classified(
 
 
 def processes() -> set[str]:
-    """Return the processes of raster functions, and whatever they have started."""
+    """Return the processes of raster functions that tests of this process have started."""
     found = set()
+    ours = f"PYTEST_XDIST_WORKER={os.environ.get('PYTEST_XDIST_WORKER', '')}".encode()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if b"raster_function.child" in (folder / "cmdline").read_bytes():
-                found.add(folder.name)
+                theirs = (folder / "environ").read_bytes().split(b"\0")
+                if ours in theirs or ours == b"PYTEST_XDIST_WORKER=":
+                    found.add(folder.name)
         except OSError:
             continue
     return found
@@ -587,10 +591,13 @@ def test_no_process_is_left_when_the_command_ends(
          "-o", str(tmp_path / "r.gpkg"), "--trust-model-code"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    wait_for(marker.exists)
-    assert len(processes() - before) == 1
-    command.send_signal(number)
-    assert command.wait(10) == code
+    try:
+        wait_for(marker.exists)
+        assert len(processes() - before) == 1
+        command.send_signal(number)
+        assert command.wait(10) == code
+    finally:
+        command.kill()
     if number != signal.SIGKILL:
         (run,) = open_catalog(tmp_path / "r.gpkg").status()
         assert (run["done"], run["failed"]) == (0, 0)  # the image is still to be done
