@@ -20,6 +20,10 @@ _COARSER = 1.001
 """Times the area of a pixel from which on pixels are averaged."""
 
 
+_MOST_PIXELS, _LONGEST = 10**11, 2 * 10**6
+"""Of a grid; a row of windows of it has to fit into memory."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grid:
     """Pixels on the ground."""
@@ -135,10 +139,16 @@ def _laid_out(grid: Grid, cell: tuple[float, float], snap: Snap | None) -> Grid:
     x, y = (west, north) if snap is None else (snap.x, snap.y)
     left, right = (first_centre((side - x) / cell[0]) for side in (west, east))
     top, bottom = (first_centre((y - side) / cell[1]) for side in (north, south))
+    width, height = max(1, right - left), max(1, bottom - top)
+    if width * height > _MOST_PIXELS or max(width, height) > _LONGEST:
+        raise ItemError(
+            f"would have {width} x {height} pixels of {cell[0]:g} in its reference system;"
+            " give a larger --cell-size"
+        )
     return Grid(
         transform=Affine(cell[0], 0, x + left * cell[0], 0, -cell[1], y - top * cell[1]),
-        width=max(1, right - left),
-        height=max(1, bottom - top),
+        width=width,
+        height=height,
         crs=grid.crs,
         is_coarser=cell[0] * cell[1] > _COARSER * abs(grid.transform.determinant),
     )

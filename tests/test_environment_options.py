@@ -105,6 +105,19 @@ def test_nodata_of_photos(model: Path, tmp_path: Path, classes: Function) -> Non
     assert ((classes(run) == 255) == (pixels[..., 0] == 0)).all()
 
 
+# grids
+
+
+@pytest.mark.parametrize("size", ["1e-9", "1e-4"])
+def test_a_grid_larger_than_any_memory_fails_its_raster_at_once(
+    raster: Path, model: Path, tmp_path: Path, size: str
+) -> None:
+    run = classify(raster, model=model, output=tmp_path / "r.gpkg", environment={"cell_size": size})
+    (failure,) = run.failures
+    assert failure.reason.startswith("would have ")
+    assert failure.reason.endswith("give a larger --cell-size")
+
+
 # the command line
 
 
