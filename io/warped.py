@@ -19,6 +19,8 @@ from .view import View
 
 _MOST = 1 << 23
 """Pixels of the source that are resampled at a time."""
+_MOST_FOR_ONE = 1 << 25
+"""The same where only one pixel is made of them."""
 _POINTS = 21
 """Along each side of a window, to find what of the source lies below it."""
 _SAME_EVERYWHERE: dict[str, Any] = {"tolerance": 1e-9, "XSCALE": 1, "YSCALE": 1}
@@ -75,22 +77,34 @@ class Warped(View):
     ) -> None:
         """Resample into arrays, a half at a time where the source is too large."""
         source = self._below(window)
-        if source is None:
+        whole = Window(0, 0, self._image.height, self._image.width)
+        inside = None if source is None else overlap(source, whole)
+        if source is None or inside is None:
             return
-        if source.height * source.width > _MOST and window.height * window.width > 1:
+        pixels, is_one = source.height * source.width, window.height * window.width == 1
+        if is_one and pixels > _MOST_FOR_ONE:
+            raise ItemError(f"has {pixels} pixels below one of --cell-size; give a smaller one")
+        if pixels > _MOST and not is_one:
             for half, place in _halves(window):
                 self._fill(half, bands, data[(slice(None), *place)], valid[place])
             return
-        raster = self._image.read(source, bands)
-        share = self._resampled(raster.valid, source, window)
+        raster = self._image.read(inside, bands)
+        beyond = _beyond(source, inside)
+        share = known = self._resampled(np.pad(raster.valid, beyond), source, window)
+        if np.any(beyond):
+            there = self._resampled(np.pad(np.ones_like(raster.valid), beyond), source, window)
+            share = known / np.where(there > 0, there, 1)
         valid[:] = share >= 0.5
-        known = np.where(valid, share, 1)
+        known = np.where(valid, known, 1)
         for band, values in enumerate(raster.data):  # invalid pixels are 0 and weigh nothing
-            mean = self._resampled(values, source, window) / known
+            mean = self._resampled(np.pad(values, beyond), source, window) / known
             data[band] = np.where(valid, _as(mean, data.dtype), 0)
 
     def _below(self, window: Window) -> Window | None:
-        """Return the pixels of the source that a window is made of, some more at each side."""
+        """Return the pixels of the source that a window is made of, some more at each side.
+
+        Beyond the image too: GDAL gives nothing for a pixel that reaches far beyond what it has.
+        """
         columns, rows = np.meshgrid(
             np.linspace(window.column, window.column + window.width, _POINTS),
             np.linspace(window.row, window.row + window.height, _POINTS),
@@ -103,10 +117,7 @@ class Warped(View):
             return None
         top, bottom = _span(rows, window.height)
         left, right = _span(columns, window.width)
-        return overlap(
-            Window(top, left, bottom - top, right - left),
-            Window(0, 0, self._image.height, self._image.width),
-        )
+        return Window(top, left, bottom - top, right - left)
 
     def _resampled(
         self, values: NDArray[Any], source: Window, window: Window
@@ -154,6 +165,13 @@ def _halves(window: Window) -> list[tuple[Window, tuple[slice, slice]]]:
         (Window(row, column, height, cut), (whole, slice(cut))),
         (Window(row, column + cut, height, width - cut), (whole, slice(cut, None))),
     ]
+
+
+def _beyond(window: Window, inside: Window) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return by how many pixels a window is larger than a part of it, at each side."""
+    top, left = inside.row - window.row, inside.column - window.column
+    bottom = window.height - inside.height - top
+    return (top, bottom), (left, window.width - inside.width - left)
 
 
 def _at(place: Affine, columns: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[Any], ...]:

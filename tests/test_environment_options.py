@@ -118,6 +118,29 @@ def test_a_grid_larger_than_any_memory_fails_its_raster_at_once(
     assert failure.reason.endswith("give a larger --cell-size")
 
 
+@pytest.mark.parametrize("size", [130, 150, 370, 500, 900])
+def test_cells_that_reach_beyond_the_raster_are_the_mean_of_what_there_is(
+    tmp_path: Path, model: Path, net: Any, write_raster: Function, classes: Function, size: int
+) -> None:
+    pixels = np.random.default_rng(8).integers(0, 256, (3, 67, 71), np.uint8)
+    path = write_raster(tmp_path / "a.tif", pixels, transform=UTM, crs="EPSG:32631")
+    run = classify(path, model=model, output=tmp_path / "r.gpkg", environment={"cell_size": size})
+    step = size // 10
+    rows, columns = (max(1, round(length / step)) for length in (67, 71))
+    mean = [
+        [
+            pixels[:, r * step : (r + 1) * step, c * step : (c + 1) * step].mean(axis=(1, 2))
+            for c in range(columns)
+        ]
+        for r in range(rows)
+    ]
+    fed = np.floor(np.array(mean) + 0.5).astype(np.float32)
+    expected = net(fed[np.newaxis]).numpy()[0].argmax(-1)
+    found = classes(run)
+    assert found.shape == (rows, columns)
+    assert (found == expected).all()
+
+
 # the command line
 
 
