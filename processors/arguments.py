@@ -213,9 +213,9 @@ def parse_arguments(
         try:
             values[name] = argument.parse(text)
         except ValueError:
+            kind = "" if argument.type == "text" else f"{argument.type}, "
             raise UsageError(
-                f"argument {name}={text}: expected {argument.type}, {argument.domain}"
-                f" ({argument.meaning})"
+                f"argument {name}={text}: expected {kind}{argument.domain} ({argument.meaning})"
             ) from None
     return values
 

@@ -73,7 +73,7 @@ def _optional(said: Mapping[str, str], name: str, parse: Callable[[str], Value])
 def _extent(text: str, crs: str | None) -> Extent:
     """Return an extent given as four numbers, or that of a file."""
     numbers = _numbers(text.replace(",", " "))
-    if numbers is None:
+    if numbers is None and (text.count(",") != 3 or Path(text).exists()):
         extent = Extent.of_file(*_file("--extent", text))
         if crs is None:
             return extent
@@ -82,7 +82,7 @@ def _extent(text: str, crs: str | None) -> Extent:
                 f"--extent {text} says its own reference system; leave out --extent-crs"
             )
         return Extent(bounds=extent.bounds, crs=_crs("--extent-crs", crs))
-    if len(numbers) != 4:
+    if numbers is None or len(numbers) != 4:
         raise UsageError(f"--extent {text}: expected xmin,ymin,xmax,ymax, or a file")
     west, south, east, north = numbers
     if west >= east or south >= north:

@@ -106,7 +106,9 @@ def checked_kinds(asked: str | Sequence[str], dtype: str) -> tuple[str, ...]:
     kinds = [part.strip().lower() for part in parts if part.strip()]
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
-        raise UsageError(f"also {unknown[0]}: there is no such raster; known are {_listed(KINDS)}")
+        raise UsageError(
+            f"--also {unknown[0]}: there is no such raster; known are {_listed(KINDS)}"
+        )
     if dtype not in TYPES:
         raise UsageError(f"also_type {dtype}: expected {' or '.join(TYPES)}")
     return tuple(kind for kind in KINDS if kind in kinds)

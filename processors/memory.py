@@ -34,7 +34,10 @@ def parse_bytes(text: str) -> int:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)i?b?\s*", text.lower())
     if not found:
         raise UsageError(f"--max-memory {text}: expected a size like 4G or 1500M")
-    return int(float(found[1]) * _UNITS[found[2]])
+    size = int(float(found[1]) * _UNITS[found[2]])
+    if size < 1 << 20:
+        raise UsageError(f"--max-memory {text}: less than 1M; expected a size like 4G or 1500M")
+    return size
 
 
 class Budget:

@@ -216,7 +216,7 @@ def check_asked(windows: int, options: RunOptions) -> None:
         raise UsageError(f"verify {windows}: expected how many windows, 0 or more")
     if windows and options.blend == "hann":
         raise UsageError(
-            "verify compares with windows of twice the halo; with blend=hann that changes the"
+            "--verify compares with windows of twice the halo; with blend=hann that changes the"
             " answer itself: leave out one of them"
         )
 
@@ -228,6 +228,7 @@ def _told(found: Verification, name: str) -> str:
     if found.differ:
         text += (
             f"; the first in {name} at row {found.pixel_row}, column {found.pixel_column} (from"
-            " 0); try a larger --arg padding"
+            " 0); the halo is too small (a larger --arg padding), or the class raster was"
+            " changed since"
         )
     return text

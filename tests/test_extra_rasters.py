@@ -323,7 +323,7 @@ def test_raster_functions_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"also": ["confidence", "margin"]}, "also margin: there is no such raster; known are"),
+        ({"also": ["confidence", "margin"]}, "--also margin: there is no such raster; known are"),
         ({"also": "entropy", "also_type": "int8"}, "expected uint8 or float32"),
     ],
 )

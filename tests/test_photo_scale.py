@@ -210,7 +210,7 @@ def test_sizes_have_options_of_their_own(
         (["--class-map", "photo", "--arguments", "class_map model"], "--class-map photo and"),
         (["--image-scale", "half"], "image_scale=half: expected number"),
         (["--image-size", "0"], "image_size=0: expected integer"),
-        (["--class-map", "screen"], "expected text, photo, model"),
+        (["--class-map", "screen"], "expected photo, model"),
     ],
 )
 def test_a_size_that_cannot_be_meant_is_a_mistake_of_the_command(

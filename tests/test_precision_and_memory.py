@@ -151,13 +151,19 @@ def test_the_quota_of_a_container_counts(
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("4G", 4 << 30), ("1500M", 1500 << 20), ("2.5 GB", 5 << 29), ("512k", 1 << 19), ("77", 77)],
+    [
+        ("4G", 4 << 30),
+        ("1500M", 1500 << 20),
+        ("2.5 GB", 5 << 29),
+        ("2048k", 2 << 20),
+        ("4194304", 4 << 20),
+    ],
 )
 def test_sizes_as_people_write_them(text: str, size: int) -> None:
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "G", "-1G", "4T", "lots", "1,5G"])
+@pytest.mark.parametrize("text", ["", "G", "-1G", "4T", "lots", "1,5G", "12", "1000k"])
 def test_what_is_no_size_is_a_usage_error(tmp_path: Path, scene: Path, text: str) -> None:
     with pytest.raises(UsageError, match="--max-memory"):
         classify(scene, model="none.keras", output=tmp_path / "r.gpkg", max_memory=text)

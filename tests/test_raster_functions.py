@@ -595,9 +595,10 @@ def test_no_process_is_left_when_the_command_ends(
         wait_for(marker.exists)
         assert len(processes() - before) == 1
         command.send_signal(number)
-        assert command.wait(10) == code
+        assert command.wait(60) == code
     finally:
         command.kill()
+        command.wait()
     if number != signal.SIGKILL:
         (run,) = open_catalog(tmp_path / "r.gpkg").status()
         assert (run["done"], run["failed"]) == (0, 0)  # the image is still to be done
@@ -605,7 +606,7 @@ def test_no_process_is_left_when_the_command_ends(
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.05)
