@@ -93,7 +93,7 @@ class Warped(View):
         share = known = self._resampled(np.pad(raster.valid, beyond), source, window)
         if np.any(beyond):
             there = self._resampled(np.pad(np.ones_like(raster.valid), beyond), source, window)
-            share = known / np.where(there > 0, there, 1)
+            share = known / np.where(there > 0, there, 1) * self._are_inside(window)
         valid[:] = share >= 0.5
         known = np.where(valid, known, 1)
         for band, values in enumerate(raster.data):  # invalid pixels are 0 and weigh nothing
@@ -105,19 +105,33 @@ class Warped(View):
 
         Beyond the image too: GDAL gives nothing for a pixel that reaches far beyond what it has.
         """
-        columns, rows = np.meshgrid(
+        columns, rows = self._in_source(
             np.linspace(window.column, window.column + window.width, _POINTS),
             np.linspace(window.row, window.row + window.height, _POINTS),
         )
-        x, y = _at(self._grid, columns, rows)
-        if self._back is not None:
-            x, y = self._back.transform(x, y)
-        columns, rows = _at(~self._place, x, y)
         if not np.isfinite(columns).any():
             return None
         top, bottom = _span(rows, window.height)
         left, right = _span(columns, window.width)
         return Window(top, left, bottom - top, right - left)
+
+    def _are_inside(self, window: Window) -> NDArray[np.bool_]:
+        """Return which pixels of a window have their centre in the image."""
+        columns, rows = self._in_source(
+            window.column + np.arange(window.width) + 0.5,
+            window.row + np.arange(window.height) + 0.5,
+        )
+        across = (columns >= 0) & (columns < self._image.width)
+        return np.asarray(across & (rows >= 0) & (rows < self._image.height))
+
+    def _in_source(
+        self, columns: NDArray[Any], rows: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return where in the image, in pixels, each row and column of the grid lies."""
+        x, y = _at(self._grid, *np.meshgrid(columns, rows))
+        if self._back is not None:
+            x, y = self._back.transform(x, y)
+        return _at(~self._place, x, y)
 
     def _resampled(
         self, values: NDArray[Any], source: Window, window: Window
@@ -174,7 +188,9 @@ def _beyond(window: Window, inside: Window) -> tuple[tuple[int, int], tuple[int,
     return (top, bottom), (left, window.width - inside.width - left)
 
 
-def _at(place: Affine, columns: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+def _at(
+    place: Affine, columns: NDArray[Any], rows: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     a, b, c, d, e, f = place[:6]
     return a * columns + b * rows + c, d * columns + e * rows + f
 

@@ -314,7 +314,7 @@ def test_cells_in_degrees_are_compared_on_the_ground(
     [
         ({"extent": "1,2,3"}, UsageError, "expected xmin,ymin,xmax,ymax, or a file"),
         ({"extent": (4, 2, 3, 5)}, UsageError, "nothing lies between"),
-        ({"extent": "1,nan,3,4"}, SourceError, "no such file"),
+        ({"extent": "1,nan,3,4"}, UsageError, "expected xmin,ymin,xmax,ymax, or a file"),
         ({"extent": "gone.gpkg"}, SourceError, "no such file"),
         ({"extent": "photo.png"}, SourceError, "has no place on the ground"),
         ({"extent": "text.txt"}, SourceError, "not an image but"),
