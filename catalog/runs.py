@@ -102,9 +102,10 @@ def start(
 
 
 def finish(connection: sqlite3.Connection, run_id: int, status: str) -> None:
-    """Close a run."""
+    """Close a run; one that has ended so before stays as it is."""
     connection.execute(
-        "UPDATE runs SET status = ?, finished_at = ? WHERE id = ?", (status, now(), run_id)
+        "UPDATE runs SET status = ?, finished_at = ? WHERE id = ? AND status != ?",
+        (status, now(), run_id, status),
     )
 
 

@@ -241,6 +241,12 @@ CREATE VIEW feature_class_stats AS
     )
 
 
+@MIGRATIONS(name="0007_built_from")
+def _built_from(db: Database) -> None:
+    """Output tables that would become what they are need not be written again."""
+    db.conn.execute("ALTER TABLE result_layers ADD COLUMN built_from TEXT")
+
+
 def upgrade(db: Database, path: str) -> None:
     """Bring a catalog to the present schema.
 
