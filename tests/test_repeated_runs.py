@@ -124,3 +124,20 @@ def test_features_alone_may_change(
     again = run(source)
     assert again.classified_now == 0
     assert {"plot_id": "renamed"} in again.sql("select plot_id from plots_classified")
+
+
+def test_a_run_that_fails_leaves_what_another_made(
+    run: Function, survey: Path, make_gdb: Function, photo_bytes: Function
+) -> None:
+    before = run().sql(ROWS)
+    broken = run(arguments={"bands": "0,1,9"})
+    assert (broken.done, broken.failed) == (0, 3)
+    assert broken.notes == ("2 not classified keep the class map of another run of this model",)
+    assert broken.sql(ROWS) == before
+    shutil.rmtree(survey)
+    make_gdb([(1, "a.jpg", "image/jpeg", photo_bytes(7))])
+    changed = run(arguments={"bands": "0,1,9"})
+    assert changed.notes == ()
+    shown = "select status, classified_image from plots_classified where attachment_id = 1"
+    assert changed.sql(shown) == [{"status": "failed", "classified_image": None}]
+    assert run().sql(shown)[0]["status"] == "done"
