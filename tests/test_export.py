@@ -94,7 +94,9 @@ def test_names_are_made_of_keywords(
         ({"name": "{slope:.2f}"}, "{slope:.2f}.*hold the name of a column and nothing else"),
         ({"name": "{}"}, "hold the name of a column"),
         ({"folder_name": "{nothing}"}, "no column of the layer"),
-        ({"name": "{image_name"}, "expected"),
+        ({"name": "{image_name"}, "^'{image_name': a brace lacks its other half"),
+        ({"name": "{"}, "^'{': a brace lacks its other half"),
+        ({"folder_name": "}"}, "^'}': a brace lacks its other half"),
         ({"layer": "lakes"}, "no output feature class lakes in r.gpkg; there are plots_classified"),
     ],
 )
