@@ -23,7 +23,7 @@ from .cli_options import (
     result_options,
     source_options,
 )
-from .cli_output import ProgressBar, as_rows, format_option, print_rows
+from .cli_output import ProgressBar, as_rows, format_option, print_rows, usage_line
 from .cli_survey import export, scan
 
 if TYPE_CHECKING:
@@ -212,12 +212,14 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     warnings.filterwarnings("ignore", module="pyogrio")  # what matters is an error or a reason
     try:
-        sys.exit(cli.main(standalone_mode=False))
+        sys.exit(cli.main(prog_name="pixelcat", standalone_mode=False))
     except click.exceptions.Abort:
         code, message = _stop_code, "stopped"
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        code, message = error.exit_code, usage_line(error)
     except PixelcatError as error:
         code, message = error.exit_code, str(error)
     except Exception as error:

@@ -85,6 +85,13 @@ class ProgressBar:
         return text
 
 
+def usage_line(error: click.ClickException) -> str:
+    """Return what Click says of a wrong command in one line, with where to look."""
+    message = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    return message if context is None else f"{message} Try '{context.command_path} --help'"
+
+
 def as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:
     """Return dictionaries of the same keys as rows."""
     columns = tuple(rows[0]) if rows else ()

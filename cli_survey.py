@@ -85,7 +85,7 @@ def scan(
     " by its class map: in the new geodatabase, your own is never written.",
 )  # fmt: skip
 @click.option(
-    "--name", help="Of the files: columns of the layer in braces, and {taken_at}."
+    "--name", help="Of the files: columns of the layer in braces, {taken_at}, {keywords}."
     "  [default: {image_name}]",
 )  # fmt: skip
 @click.option(

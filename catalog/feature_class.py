@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import geopackage, result_layers
+from . import built_from, geopackage, result_layers
 from .feature_rows import Model, Source, geometry_kinds, image_rows, summary_rows
 from .geometry import CURVES
 from .geopackage import FeatureTable, quote, safe_type
@@ -38,22 +38,26 @@ def write(
     run_id: int,
     name: str | None,
     reprojection: Reprojection,
-) -> tuple[str, ...]:
-    """Write both tables anew, and those that showed the dataset until now.
+    *,
+    embed: bool,
+) -> tuple[str, tuple[str, ...]]:
+    """Write both tables anew where they are not up to date, and those that had the dataset.
 
     Returns:
-        The output feature classes written; the first is that of the dataset.
+        The output feature class of the dataset, and those that were written.
     """
     model = _model(connection, run_id)
     table, left = result_layers.claim(connection, dataset_id, run_id, name)
+    if left is None and built_from.is_up_to_date(connection, table, model.id, embed=embed):
+        return table, ()
     _rebuild(connection, table, model, reprojection)
     if left is None:
-        return (table,)
+        return table, (table,)
     if result_layers.members(connection, left):
         _rebuild(connection, left, model, reprojection)
-        return table, left
+        return table, (table, left)
     result_layers.drop(connection, left)
-    return (table,)
+    return table, (table,)
 
 
 def _rebuild(

@@ -16,7 +16,7 @@ LEFT = f"{_GONE}the source"
 _READ_COLUMNS = (
     *("kind", "name", "status", "reason", "declared_type", "content_type", "byte_size", "sha256"),
     *("width", "height", "bands", "dtype", "orientation", "taken_at", "lon", "lat"),
-    "direction",
+    *("direction", "keywords", "global_id"),
 )
 _COLUMNS = (*_READ_COLUMNS, "srs_id", "transform", "duplicate_of")
 _NAMES, _MARKS = ", ".join(_COLUMNS), ", ".join("?" for _ in _COLUMNS)

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,10 +85,14 @@ def missing(connection: sqlite3.Connection, table: str) -> int:
     return int(count)
 
 
+def names(connection: sqlite3.Connection, table: str) -> Sequence[str]:
+    """Return the tables with the media of an output feature class and their links, if any."""
+    return _tables(connection, table) or ()
+
+
 def forget(connection: sqlite3.Connection, table: str) -> None:
     """Remove the media of an output feature class."""
-    found = _tables(connection, table)
-    for name in found or ():
+    for name in names(connection, table):
         geopackage.drop_table(connection, name)
 
 

@@ -108,6 +108,10 @@ class Item:
     """The name people know the image by; may repeat within a dataset."""
     status: ItemStatus = "ready"
     reason: str | None = None
+    keywords: str | None = None
+    """Of an attachment: what its form says of it, such as the question that it answers."""
+    global_id: str | None = None
+    """Of the attachment's own row, upper case, without braces."""
     declared_type: str | None = None
     content_type: str | None = None
     """Media type told from the bytes, not from the name."""

@@ -34,8 +34,9 @@ def claim(
         )
     if table == before:
         connection.execute(
-            "UPDATE result_layers SET run_id = ? WHERE dataset_id = ? AND model_id = ?",
-            (run_id, *keys),
+            "UPDATE result_layers SET run_id = ? WHERE dataset_id = ? AND model_id = ?"
+            " AND run_id != ?",
+            (run_id, *keys, run_id),
         )
         return table, None
     connection.execute("DELETE FROM result_layers WHERE dataset_id = ? AND model_id = ?", keys)

@@ -30,6 +30,10 @@ _CLASSIFIED = (
     "EXISTS (SELECT 1 FROM outputs o WHERE o.item_id = i.id AND o.is_current"
     f" AND o.status = 'done' AND o.run_id IN {_OF_MODEL})"
 )
+_DONE_BY_OTHERS = (
+    "SELECT 1 FROM outputs WHERE item_id = :item AND is_current AND status = 'done'"
+    f" AND item_sha256 = :sha256 AND run_id IN {_OF_MODEL}"
+)
 OTHER_OF_SAME_CONTENT = (
     "j.sha256 = i.sha256 AND j.id != i.id AND j.transform IS NULL AND i.transform IS NULL"
 )
@@ -102,9 +106,10 @@ def start(
 
 
 def finish(connection: sqlite3.Connection, run_id: int, status: str) -> None:
-    """Close a run."""
+    """Close a run; one that has ended so before stays as it is."""
     connection.execute(
-        "UPDATE runs SET status = ?, finished_at = ? WHERE id = ?", (status, now(), run_id)
+        "UPDATE runs SET status = ?, finished_at = ? WHERE id = ? AND status != ?",
+        (status, now(), run_id, status),
     )
 
 
@@ -168,15 +173,22 @@ def forget_lost_outputs(connection: sqlite3.Connection, run_id: int, folder: Pat
 
 
 def record(connection: sqlite3.Connection, run_id: int, output: Output) -> None:
-    """Write an output with its class statistics and make it the current one of its model."""
+    """Write an output with its class statistics and make it the current one of its model.
+
+    Where it is none because the same bytes could not be classified this time, with other
+    arguments, what another run made of them stays current.
+    """
     connection.execute(
         "DELETE FROM outputs WHERE run_id = ? AND item_id = ?", (run_id, output.item_id)
     )
-    connection.execute(
-        "UPDATE outputs SET is_current = 0 WHERE item_id = :item AND is_current"
-        f" AND run_id IN {_OF_MODEL}",
-        {"item": output.item_id, "run": run_id},
-    )
+    named = {"item": output.item_id, "run": run_id, "sha256": output.item_sha256}
+    kept = output.status != "done" and connection.execute(_DONE_BY_OTHERS, named).fetchone()
+    if not kept:
+        connection.execute(
+            "UPDATE outputs SET is_current = 0 WHERE item_id = :item AND is_current"
+            f" AND run_id IN {_OF_MODEL}",
+            named,
+        )
     dominant = output.dominant
     values = {
         "run_id": run_id,
@@ -193,6 +205,7 @@ def record(connection: sqlite3.Connection, run_id: int, output: Output) -> None:
         "dominant_share": dominant.fraction if dominant else None,
         "mean_confidence": output.mean_confidence,
         "seconds": output.seconds,
+        "is_current": not kept,
     }
     marks = ", ".join("?" for _ in values)
     cursor = connection.execute(

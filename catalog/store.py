@@ -11,6 +11,7 @@ from typing import Any, Self
 from sqlite_utils import Database
 
 from . import (
+    built_from,
     feature_class,
     ingest,
     media,
@@ -249,7 +250,7 @@ class Catalog:
         embed: bool = False,
         reprojection: Reprojection = table_sources.no_reprojection,
     ) -> tuple[str, str]:
-        """Write the output feature class of a dataset and its summary.
+        """Write the output feature class of a dataset and its summary, where anything differs.
 
         Args:
             dataset_id: A feature class with attachments.
@@ -267,12 +268,15 @@ class Catalog:
             UsageError: Geometries cannot be brought to the reference system of the table.
         """
         with self._transaction() as connection:
-            written = feature_class.write(connection, dataset_id, run_id, name, reprojection)
-            if embed:
-                media.create(connection, written[0])
-            for table in written:
-                media.refresh(connection, table, self.path.parent)
-        return written[0], f"{written[0]}_summary"
+            table, written = feature_class.write(
+                connection, dataset_id, run_id, name, reprojection, embed=embed
+            )
+            if embed and written:
+                media.create(connection, table)
+            for each in written:
+                media.refresh(connection, each, self.path.parent)
+            built_from.remember(connection, written, run_id)
+        return table, f"{table}_summary"
 
     def without_media(self, table: str) -> int:
         """Return how many classified images of an output feature class are not embedded."""

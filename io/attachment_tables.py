@@ -9,6 +9,8 @@ from .esri_items import GeodatabaseItems, Relation
 from .ogr import normalise_guid
 from .probe import probe_all
 
+COLUMNS = ("data", "content_type", "att_name", "keywords", "globalid")
+"""What is read of an attachment, but for the keys; not all tables have all."""
 _SUFFIX = "__ATTACH"
 
 
@@ -97,11 +99,13 @@ def _images(
     for row_id, values in rows:
         key = values.get(foreign_key)
         key = "NULL" if key in (None, "") else str(key)
-        data, declared, name = (values.get(c) for c in ("data", "content_type", "att_name"))
+        data, declared, name, keywords, own = (values.get(column) for column in COLUMNS)
         item = Item(
             kind="attachment",
             source_key=row_id,
             name=str(name) if name else f"attachment {row_id}",
+            keywords=str(keywords) if keywords else None,
+            global_id=normalise_guid(str(own)) if own else None,
             declared_type=str(declared) if declared else None,
             feature_keys=(key if by_row_key else normalise_guid(key),),
         )

@@ -30,6 +30,7 @@ _ATTACHMENTS = {
         "REL_OBJECTID": "int32",
         "CONTENT_TYPE": "str:150",
         "ATT_NAME": "str:250",
+        "KEYWORDS": "str",
         "DATA_SIZE": "int32",
         "DATA": "bytes",
     },
@@ -73,6 +74,7 @@ class Attachment(NamedTuple):
     """The number of the feature's row, from 1."""
     content_type: str
     name: str
+    keywords: str | None
     data: bytes
 
 
@@ -136,6 +138,7 @@ class Geodatabase:
                     "REL_OBJECTID": each.object_id,
                     "CONTENT_TYPE": each.content_type[:150],
                     "ATT_NAME": each.name[:250],
+                    "KEYWORDS": each.keywords,
                     "DATA_SIZE": len(each.data),
                     "DATA": each.data,
                 },

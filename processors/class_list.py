@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..catalog.errors import ModelError
+from ..catalog.errors import ModelError, UsageError
 from ..catalog.records import ClassDefinition
 from .emd_json import parse_json
 
@@ -43,12 +43,17 @@ def read_classes(path: Path) -> list[dict[str, Any]]:
     ``#rrggbb`` in CSV. What is wrong in an entry shows when the definition is read.
 
     Raises:
+        UsageError: No such file.
         ModelError: Unreadable, or no such table.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"classes {path} cannot be read: {error}") from error
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise UsageError(f"classes {path}: no such file") from error
+    except OSError as error:
+        raise ModelError(f"classes {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"classes {path} cannot be read: not a text in UTF-8") from error
     if path.suffix.lower() == ".json":
         parsed = parse_json(text if text.lstrip().startswith("{") else f'{{"Classes": {text}}}',
                             str(path))  # fmt: skip

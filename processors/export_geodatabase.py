@@ -18,13 +18,14 @@ from .geodatabase_layers import output_rows, source_rows
 from .stored import datasets, fetched, output_layers
 
 _CLASS_MAPS = """
-SELECT number, image_name, classified_image FROM
-  (SELECT row_number() OVER (ORDER BY fid) AS number, * FROM {table})
-WHERE classified_image NOT NULL ORDER BY number
+SELECT t.number, t.image_name, t.classified_image, i.keywords FROM
+  (SELECT row_number() OVER (ORDER BY fid) AS number, * FROM {table}) t
+  JOIN items i ON i.id = t.item_id
+WHERE t.classified_image NOT NULL ORDER BY t.number
 """
 _ATTACHMENTS = """
 SELECT f.number, i.name, i.kind, i.source_key, coalesce(i.content_type, i.declared_type),
-  i.sha256, i.reason, o.raster_path
+  i.sha256, i.reason, i.keywords, o.raster_path
 FROM (SELECT row_number() OVER (ORDER BY source_fid) AS number, fid FROM features
     WHERE dataset_id = :dataset) f
   JOIN features_items l ON l.base_id = f.fid JOIN items i ON i.id = l.related_id
@@ -118,32 +119,33 @@ class _Export:
         self._done.layers.append(name)
 
     def _class_maps(self, table: str) -> Iterator[Attachment]:
-        for number, name, raster in self._connection.execute(
+        for number, name, raster, keywords in self._connection.execute(
             _CLASS_MAPS.format(table=quote(table))
         ):
             with self._missing(name, number):
-                yield self._class_map(number, name, raster)
+                yield self._class_map(number, name, raster, keywords)
 
     def _attachments(self, table: str, dataset: Dataset, fetch: Fetch) -> Iterator[Attachment]:
         rows = self._connection.execute(_ATTACHMENTS, {"dataset": dataset.id, "table": table})
-        for number, name, kind, key, content_type, sha256, reason, raster in rows:
+        for number, name, kind, key, content_type, sha256, reason, keywords, raster in rows:
             with self._missing(name, number):
                 if raster is not None:
-                    yield self._class_map(number, name, raster)
+                    yield self._class_map(number, name, raster, keywords)
                     continue
                 item = Item(kind=kind, source_key=key, name=name, sha256=sha256, reason=reason)
                 content = fetched(fetch, item)
                 data = content if isinstance(content, bytes) else content.read_bytes()
                 self._done.photos += 1
-                yield Attachment(number, content_type or "application/octet-stream", name, data)
+                declared = content_type or "application/octet-stream"
+                yield Attachment(number, declared, name, keywords, data)
 
-    def _class_map(self, number: int, name: str, raster: str) -> Attachment:
+    def _class_map(self, number: int, name: str, raster: str, keywords: str | None) -> Attachment:
         try:
             data = (self._folder / raster).read_bytes()
         except OSError as error:
             raise ItemError(f"its class map {raster} is gone; classify again") from error
         self._done.class_maps += 1
-        return Attachment(number, CONTENT_TYPE, f"{PurePath(name).stem}.tif", data)
+        return Attachment(number, CONTENT_TYPE, f"{PurePath(name).stem}.tif", keywords, data)
 
     @contextmanager
     def _missing(self, name: str, number: int) -> Iterator[None]:

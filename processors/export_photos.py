@@ -20,7 +20,9 @@ from ..io.sources import Fetch, reader
 from .photo_names import CLASS_MAP, IMAGE_SUFFIXES, PhotoPaths, Template
 from .stored import datasets, fetched, output_layers
 
-_ITEM = ("kind", "source_key", "name", "content_type", "sha256", "taken_at", "reason")
+_ITEM = ("kind", "source_key", "name", "content_type", "sha256", "taken_at", "keywords", "reason")
+_OF_ITEMS = ("taken_at", "keywords")
+"""What names may be made of besides the columns of the layer."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -74,7 +76,7 @@ def export_photos(
         catalog: A catalog with an output feature class.
         folder: It must not exist, or be empty.
         layer: The output feature class, or several; default all of them.
-        name: Of the files, with columns of the layer in braces, and ``taken_at``.
+        name: Of the files, with columns of the layer in braces, ``taken_at`` and ``keywords``.
         folder_name: Likewise of the folder of a feature; default ``{source_fid}``, and
             ``{source}_{source_fid}`` in a layer of several inputs.
 
@@ -115,7 +117,8 @@ def _layers(
             default = "{source}_{source_fid}" if sources[table] > 1 else "{source_fid}"
             folder = Template(default if folder_name is None else folder_name)
             known = _column_names(connection, table)
-            named = name.columns([*known, "taken_at"]) | folder.columns([*known, "taken_at"])
+            usable = [*known, *(each for each in _OF_ITEMS if each not in known)]
+            named = name.columns(usable) | folder.columns(usable)
             result.append(
                 _Layer(
                     table=table,
@@ -154,7 +157,7 @@ def _photos(path: Path, shown: _Layer) -> Iterator[_Photo]:
             feature=feature,
             class_map=class_map,
             values={
-                "taken_at": item.taken_at,
+                **{each: getattr(item, each) for each in _OF_ITEMS},
                 **dict(zip(shown.columns, values, strict=True)),
                 "image_name": stem,
             },

@@ -71,7 +71,8 @@ def report(
         notes: What is to be said.
     """
     rows = catalog.query(
-        "SELECT o.status, o.reason, d.layer, i.name, i.source_key, i.status AS item FROM outputs o"
+        "SELECT o.status, o.reason, o.is_current, o.item_sha256, d.layer, i.name, i.source_key,"
+        " i.status AS item FROM outputs o"
         " JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id"
         f" WHERE o.run_id = ? AND d.id IN ({', '.join('?' for _ in datasets)})"
         " ORDER BY o.item_id",
@@ -87,7 +88,7 @@ def report(
         skipped=states.count("skipped"),
         layers=tuple(layers),
         failures=tuple(_failure(row) for row in rows if row["status"] == "failed"),
-        notes=(*notes, *_skipped(rows), *said),
+        notes=(*notes, *_skipped(rows), *_kept(rows), *said),
     )
 
 
@@ -97,6 +98,15 @@ def _skipped(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         row["reason"] for row in rows if row["status"] == "skipped" and row["item"] == "ready"
     )
     return [f"{count} skipped: {reason}" for reason, count in reasons.most_common()]
+
+
+def _kept(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say how many images are shown as another run has them, since this one has no class map."""
+    kept = sum(
+        row["status"] != "done" and row["item_sha256"] is not None and not row["is_current"]
+        for row in rows
+    )
+    return [f"{kept} not classified keep the class map of another run of this model"] * bool(kept)
 
 
 def _failure(row: Mapping[str, Any]) -> Failure:

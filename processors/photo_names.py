@@ -54,8 +54,12 @@ class Template:
 
 
 def _parsed(text: str) -> list[tuple[str, str | None]]:
+    try:
+        parsed = list(Formatter().parse(text))
+    except ValueError:
+        raise ValueError("a brace lacks its other half; write {name_of_a_column}") from None
     parts = []
-    for part, name, form, conversion in Formatter().parse(text):
+    for part, name, form, conversion in parsed:
         if form or conversion or (name is not None and not name):
             raise ValueError("braces hold the name of a column and nothing else")
         parts.append((part, name))

@@ -180,6 +180,35 @@ def make_gdb(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def survey_with_keywords(make_gdb: Callable[..., Path], photo_bytes: Callable[..., bytes]) -> Path:
+    """A file geodatabase as Survey123 fills it: two photos and a sketch of P1."""
+    path = make_gdb([])
+    table = {
+        "geometry": "None",
+        "properties": {
+            "REL_OBJECTID": "int32",
+            "CONTENT_TYPE": "str:150",
+            "ATT_NAME": "str:250",
+            "Keywords": "str:255",
+            "GlobalID": "str:38",
+            "DATA": "bytes",
+        },
+    }
+    rows = [
+        (1, "image/jpeg", "a.jpg", "canopy photo", photo_bytes(1)),
+        (1, "image/jpeg", "b.jpg", None, photo_bytes(2)),
+        (1, "application/pdf", "list.pdf", "sketch", b"%PDF-1.4"),
+    ]
+    with fiona.open(path, "w", driver="OpenFileGDB", layer="plots__ATTACH", schema=table) as layer:
+        for number, (key, declared, name, keywords, data) in enumerate(rows):
+            own = f"{{abcdef01-0000-4000-8000-{number:012}}}"
+            values = (key, declared, name, keywords, own, data)
+            properties = dict(zip(table["properties"], values, strict=True))
+            layer.write({"geometry": None, "properties": properties})
+    return path
+
+
+@pytest.fixture
 def make_gpkg(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a GeoPackage with plots and Related Tables media."""
 

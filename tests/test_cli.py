@@ -513,3 +513,44 @@ def test_messages_do_not_depend_on_the_working_directory(
     assert (summary["done"], summary["of which now"]) == (3, 0)
     assert (tmp_path / summary["catalog"]).samefile(survey / "r.gpkg")
     assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("scene.tif", "-m", "m.keras", "-o", "."), "is a directory"),
+        (
+            ("scene.tif", "-m", "m.keras", "-o", "r.gpkg", "--verify", "-1"),
+            "-1 is not in the range",
+        ),
+        (("scene.tif", "-m", "m.keras", "-o", "r.gpkg", "--format", "xml"), "'json'"),
+        (("scene.tif", "-o", "r.gpkg"), "Missing option '--model'"),
+        (("--nonsense",), "No such option"),
+    ],
+)
+def test_a_wrong_command_is_one_line(
+    call: Callable[..., Answer], arguments: tuple[str, ...], words: str
+) -> None:
+    answer = call("classify", *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    (line,) = answer.err.splitlines()
+    assert line.startswith("Error: ")
+    assert words in line
+    assert line.endswith(" Try 'pixelcat classify --help'")
+
+
+def test_no_command_at_all_shows_the_help(call: Callable[..., Answer]) -> None:
+    answer = call()
+    assert "Usage: pixelcat" in answer.err + answer.out
+    assert answer.code == 2
+
+
+def test_a_list_of_classes_that_is_not_there_is_one_line(
+    call: Callable[..., Answer], model_emd: Path, tmp_path: Path
+) -> None:
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    absent = tmp_path / "nope.csv"
+    options = ("-m", model_emd, "-o", tmp_path / "r.gpkg", "--classes", absent)
+    answer = call("classify", tmp_path / "a.png", *options)
+    assert answer == Answer(2, "", f"Error: classes {absent}: no such file\n")
+    assert not (tmp_path / "r.gpkg").exists()

@@ -72,6 +72,19 @@ def test_names_are_made_of_columns(catalog: Path, tmp_path: Path, photo_bytes: F
     assert hashlib.sha256(photo_bytes(3)).hexdigest() in hashes
 
 
+def test_names_are_made_of_keywords(
+    survey_with_keywords: Path, model_emd: Path, tmp_path: Path
+) -> None:
+    run = classify(survey_with_keywords, model=model_emd, output=tmp_path / "r.gpkg")
+    asked = ["--photos", str(tmp_path / "out"), "--name", "{keywords}_{image_name}"]
+    answer = CliRunner().invoke(cli, ["export", str(run.catalog), *asked])
+    assert answer.exit_code == 0, answer.output
+    assert below(tmp_path / "out") == [
+        *("1/b.jpg", "1/b_classes.tif", "1/canopy_photo_a.jpg", "1/canopy_photo_a_classes.tif"),
+        "1/sketch_list.pdf",
+    ]
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
@@ -81,7 +94,9 @@ def test_names_are_made_of_columns(catalog: Path, tmp_path: Path, photo_bytes: F
         ({"name": "{slope:.2f}"}, "{slope:.2f}.*hold the name of a column and nothing else"),
         ({"name": "{}"}, "hold the name of a column"),
         ({"folder_name": "{nothing}"}, "no column of the layer"),
-        ({"name": "{image_name"}, "expected"),
+        ({"name": "{image_name"}, "^'{image_name': a brace lacks its other half"),
+        ({"name": "{"}, "^'{': a brace lacks its other half"),
+        ({"folder_name": "}"}, "^'}': a brace lacks its other half"),
         ({"layer": "lakes"}, "no output feature class lakes in r.gpkg; there are plots_classified"),
     ],
 )

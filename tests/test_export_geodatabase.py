@@ -63,7 +63,8 @@ def maps(run: Run) -> list[bytes]:
 
 def attached(path: Path, layer: str) -> list[tuple[Any, ...]]:
     with fiona.open(path, layer=f"{layer}__ATTACH") as table:
-        return [tuple(feature.properties.values()) for feature in table]
+        names = [name for name in table.schema["properties"] if name != "KEYWORDS"]
+        return [tuple(row.properties[name] for name in names) for row in table]
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -114,6 +115,19 @@ def test_attachments_are_overwritten_in_the_new_geodatabase_alone(
     assert theirs.pop("OBJECTID_").tolist() == [1, 2, 3]
     assert theirs.equals(ours)
     assert content(survey) == before
+
+
+def test_keywords_stay_with_attachments_and_class_maps(
+    survey_with_keywords: Path, model_emd: Path, tmp_path: Path
+) -> None:
+    run = classify(survey_with_keywords, model=model_emd, output=tmp_path / "r.gpkg")
+    for layer, overwrite in (("plots_classified", False), ("plots", True)):
+        path = tmp_path / f"{layer}.gdb"
+        export_geodatabase(run.catalog, path, overwrite_attachments=overwrite)
+        with fiona.open(path, layer=f"{layer}__ATTACH") as table:
+            found = [(row.properties["ATT_NAME"], row.properties["KEYWORDS"]) for row in table]
+        assert found[:2] == [("a.tif", "canopy photo"), ("b.tif", None)]
+        assert found[2:] == ([("list.pdf", "sketch")] if overwrite else [])
 
 
 def test_our_own_source_reads_what_is_written(run: Run, model_emd: Path, tmp_path: Path) -> None:

@@ -307,7 +307,8 @@ def test_a_catalog_of_before_opens_and_its_tables_are_known(add: Function) -> No
     path = add(scanned(2023, {}))
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
-            "DELETE FROM _sqlite_migrations WHERE name = '0003_shared_layers';"
+            "DELETE FROM _sqlite_migrations WHERE name IN ('0003_shared_layers', '0007_built_from');"
+            "ALTER TABLE result_layers DROP COLUMN built_from;"
             "CREATE TABLE old (id INTEGER PRIMARY KEY AUTOINCREMENT, dataset_id, model_id, run_id,"
             " table_name TEXT UNIQUE, summary_name TEXT UNIQUE);"
             "INSERT INTO old SELECT * FROM result_layers; DROP TABLE result_layers;"

@@ -2,9 +2,11 @@
 
 import hashlib
 import shutil
+import sqlite3
 import struct
 import tracemalloc
 import zipfile
+from contextlib import closing
 from dataclasses import replace
 
 import fiona
@@ -17,6 +19,7 @@ import shapely
 
 from pixelcat.catalog.errors import ItemError, SourceError
 from pixelcat.catalog.store import Catalog
+from pixelcat.io import fingerprint
 from pixelcat.io.sources import filegdb, reader, scan
 from pixelcat.io.sources.options import ScanOptions
 
@@ -235,6 +238,32 @@ def test_aliases_and_coded_domains_are_read(make_gdb, photo_columns):
         ("trees", "Number of trees", None),
     ]
     assert scanned.dataset.domains == {"Plots": {"P1": "By the gate"}}
+
+
+def test_attachments_keep_their_keywords_and_globalid(catalog, survey_with_keywords):
+    add(catalog, survey_with_keywords)
+    assert rows(catalog, "SELECT name, keywords, global_id FROM items ORDER BY id") == [
+        ("a.jpg", "canopy photo", "ABCDEF01-0000-4000-8000-000000000000"),
+        ("b.jpg", None, "ABCDEF01-0000-4000-8000-000000000001"),
+        ("list.pdf", "sketch", "ABCDEF01-0000-4000-8000-000000000002"),
+    ]
+
+
+def test_a_catalog_without_keywords_gets_them(tmp_path, survey_with_keywords, monkeypatch):
+    monkeypatch.setattr(fingerprint, "_SETTLED_S", -1.0)
+    path = tmp_path / "old.gpkg"
+    with Catalog(path, create=True) as catalog:
+        add(catalog, survey_with_keywords)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "DELETE FROM _sqlite_migrations WHERE name = '0008_keywords'; DROP VIEW item_results;"
+            "CREATE VIEW item_results AS SELECT 1 AS OGC_FID;"
+            "ALTER TABLE items DROP COLUMN keywords; ALTER TABLE items DROP COLUMN global_id;"
+        )
+    with Catalog(path) as catalog:
+        add(catalog, survey_with_keywords)
+        found = rows(catalog, "SELECT keywords FROM items ORDER BY id")
+    assert found == [("canopy photo",), (None,), ("sketch",)]
 
 
 def test_column_and_table_names_are_found_in_any_case(catalog, tmp_path, photo):

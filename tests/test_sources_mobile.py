@@ -545,3 +545,10 @@ def test_domains_of_a_real_geodatabase_are_read(shared_data, tmp_path):
     columns = {column.name: column for column in scanned.dataset.columns}
     assert (columns["modifier1"].alias, columns["echelon"].domain) == ("Modifier 1", "Echelons")
     assert scanned.dataset.domains["Echelons"]["21"] == "Division"
+
+
+def test_attachments_keep_their_keywords_and_globalid(catalog, make_geodatabase, photo):
+    script = f"UPDATE plots__ATTACH SET KEYWORDS = 'canopy photo', GLOBALID = '{GUIDS[0].lower()}'"
+    add(catalog, make_geodatabase([(1, "a.jpg", "image/jpeg", photo)], script=script))
+    own = GUIDS[0].strip("{}").upper()
+    assert rows(catalog, "SELECT keywords, global_id FROM items") == [("canopy photo", own)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from ...catalog.errors import ItemError
 from ...catalog.geopackage import quote
 from ...catalog.records import Dataset, Feature, Item, Scan
-from ..attachment_tables import attachments, choose, find_relations
+from ..attachment_tables import COLUMNS, attachments, choose, find_relations
 from ..esri_geometry import box_wkb, point_wkb
 from ..esri_items import GeodatabaseItems, Relation
 from ..mobile_tables import (
@@ -27,7 +27,6 @@ KIND = "mobile_geodatabase"
 IS_WHOLE = True
 
 _APPLICATION_ID = slice(68, 72)
-_COLUMNS = ("content_type", "att_name", "data")
 _BOXES = "geometries other than points are shown as their bounding boxes"
 
 
@@ -150,7 +149,7 @@ def _to_wkb(table: MobileTable) -> Callable[..., bytes | None]:
 
 
 def _attachment_rows(path: Path, relation: Relation) -> Iterator[tuple[str, Mapping[str, object]]]:
-    wanted = (relation.foreign_key.lower(), *_COLUMNS)
+    wanted = (relation.foreign_key.lower(), *COLUMNS)
     with _opened(path) as connection:
         table = relation.attachment_table
         present = {c.name.lower(): c.name for c in table_columns(connection, table)}
