@@ -554,6 +554,16 @@ def test_the_folder_of_collect(start, tmp_path, photo):
     assert birds.links()[f"{prefix}Trees_2024-05-04_10-00-00/nobody.jpg"] == ("ready", ())
 
 
+@pytest.mark.parametrize("start", ["", "odk"])
+def test_pictures_of_blank_forms_are_no_photos_of_the_survey(start, tmp_path, photo):
+    pictures = {f"forms/{name}": photo(9) for name in ("Birds-media/oak.jpg", "logo.png")}
+    write_folder(tmp_path / "sd" / "odk", {**collect_files(photo), **pictures})
+    birds, trees = all_of(tmp_path / "sd" / start)
+    items = [item for found in (birds, trees) for item in found.items]
+    assert {item.name for item in items} == {"1.jpg", "2.jpg", "t1.jpg", "t2.jpg", "nobody.jpg"}
+    assert [len(found.features) for found in (birds, trees)] == [3, 1]
+
+
 # --- Epicollect5, Fulcrum, Survey123 -----------------------------------------------------
 
 
