@@ -14,7 +14,7 @@ from xml.parsers import expat
 from ....catalog.errors import ItemError, first_line
 from .archive import DAMAGED
 from .export import Export
-from .names import is_id
+from .names import is_audit_log, is_id
 
 _MAX_XML = 16 << 20
 _FORM_FILES = ("submission.xml", "meta.json")
@@ -62,8 +62,9 @@ def find_instances(keys: Iterable[str], root_name: str) -> list[Instance]:
 
 
 def is_metadata(key: str) -> bool:
-    """Return whether a file is what KoboToolbox writes beside the media of a submission."""
-    return PurePosixPath(key).name in _FORM_FILES
+    """Return whether a file is what a tool itself writes beside the media of a submission."""
+    name = PurePosixPath(key).name
+    return name in _FORM_FILES or is_audit_log(name)
 
 
 def without_forms(keys: Iterable[str], instances: Iterable[Instance]) -> list[str]:
