@@ -261,8 +261,6 @@ def test_text_tables_stay_the_text_they_are(tmp_path, encoding, separator):
     ("name", "data"),
     [
         ("photo.csv", "a photo"),
-        ("s.json", b'["a.jpg"]'),
-        ("s.kml", b"<OGRVRTDataSource></OGRVRTDataSource>"),
         ("s.shp", b"II*\x00"),
     ],
 )
@@ -271,6 +269,16 @@ def test_a_file_that_only_has_the_name_of_a_table_is_none(tmp_path, photo_bytes,
     path.write_bytes(photo_bytes() if data == "a photo" else data)
     (scanned,) = scan(path)
     assert scanned.dataset.kind == "file"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("s.json", '["a.jpg"]'), ("s.kml", "<OGRVRTDataSource></OGRVRTDataSource>")],
+)
+def test_a_file_that_begins_otherwise_than_its_format_is_never_opened(tmp_path, name, data):
+    (tmp_path / name).write_text(data)
+    with pytest.raises(SourceError, match=r"damaged, or not what its name says: it is"):
+        list(scan(tmp_path / name))
 
 
 def test_json_that_runs_commands_or_fetches_is_not_opened_as_such(tmp_path):
