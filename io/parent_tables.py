@@ -3,15 +3,12 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..catalog.records import SqlValue
-from .ogr import normalise_guid
+from .key_columns import KeyColumns, column_of, normalise_key, rows_by_key
 from .qgis_project import Relation
 from .tables import Table
 
 _LEAST_COVERED = 0.8
 """Share of a child's keys that a parent must have, where no project says what belongs."""
-
-_LONGEST_KEY = 200
 
 
 class Parent(NamedTuple):
@@ -33,11 +30,25 @@ class Match(NamedTuple):
     """How many keys of the child the parent has."""
     keys: int
     """How many there are, each counted once."""
+    is_number: bool = False
+    """The keys are whole numbers, and no name of a column says that they belong together."""
+    through: str = ""
+    """The tables without geometry between the child and its parent."""
+
+    @property
+    def covers(self) -> bool:
+        """Whether the parent has so many of the keys that it may well be the parent."""
+        return self.found > 0 and self.found >= _LEAST_COVERED * self.keys
 
     @property
     def is_sure(self) -> bool:
         """Whether it is the parent, without anybody saying so."""
-        return self.found >= _LEAST_COVERED * self.keys
+        return self.covers and not self.is_number
+
+    @property
+    def doubt(self) -> str:
+        """Why it is not sure."""
+        return "whole numbers under other names" if self.is_number else "too few to be sure"
 
     def __str__(self) -> str:
         """Say it in words."""
@@ -46,93 +57,94 @@ class Match(NamedTuple):
         return f"{values} are in {column} of {table}"
 
 
-def normalise_key(value: SqlValue) -> str | None:
-    """Return a key as tables of different makers agree on it: no braces, no case."""
-    if value is None or value == "" or isinstance(value, bytes):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    text = str(value)
-    return normalise_guid(text) or None if len(text) <= _LONGEST_KEY else None
-
-
 def find_parent(
     child: Table,
     photo_columns: Collection[str],
     tables: Sequence[Table],
-    relations: Iterable[Relation],
+    relations: Sequence[Relation],
+    layer: str | None = None,
 ) -> Match | None:
     """Return the parent that a project names, else the feature layer whose keys fit best.
+
+    Where the parent has no geometry and a parent of its own, that is the one.
 
     Args:
         child: The table that has photos.
         photo_columns: Its columns of photos, which are no keys.
         tables: All tables of its source.
         relations: What projects say.
+        layer: The layer that the user asks for.
     """
-    by_name = {table.name.lower(): table for table in tables}
+    others = [table for table in tables if table is not child]
+    match = _told_parent(child, others, relations)
+    if match is None and child.geometry_type is None:
+        keys = KeyColumns(child, photo_columns)
+        match = _guess(keys, [table for table in others if table.geometry_type is not None])
+        if match is None or not match.is_sure:
+            plain = _guess(keys, [table for table in others if table.geometry_type is None])
+            if plain is not None and plain.is_sure:
+                above = _above(plain, others, relations, layer)
+                match = above if above is not plain or _is(plain.parent.table, layer) else match
+        return match
+    return match and _above(match, others, relations, layer)
+
+
+def _is(table: Table, layer: str | None) -> bool:
+    return layer is not None and table.name.lower() == layer.lower()
+
+
+def _told_parent(
+    child: Table, others: Sequence[Table], relations: Iterable[Relation]
+) -> Match | None:
+    """Return the parent that a project names."""
+    by_name = {table.name.lower(): table for table in others}
     for relation in relations:
         parent = by_name.get(relation.parent.lower())
-        if relation.child.lower() == child.name.lower() and parent and parent is not child:
+        if relation.child.lower() == child.name.lower() and parent:
             child_column = column_of(child, relation.child_column)
-            rows = _rows_by_key(parent, relation.parent_column)
+            rows = rows_by_key(parent, relation.parent_column)
             if child_column and rows:
                 told = Parent(parent, child_column, rows, relation.parent_column)
                 return Match(told, 1, 1)
-    if child.geometry_type is not None:
-        return None
-    layers = [t for t in tables if t.geometry_type is not None and t is not child]
-    keys = [name for name in _text_columns(child) if name not in photo_columns]
-    return _guess_parent(child, keys, layers)
+    return None
 
 
-def column_of(table: Table, name: str) -> str | None:
-    """Return a column by name in any case."""
-    return next((c.name for c in table.columns if c.name.lower() == name.lower()), None)
+def _above(
+    match: Match, others: Sequence[Table], relations: Sequence[Relation], layer: str | None
+) -> Match:
+    """Return the parent's own parent, for a sure one, where the parent has no geometry."""
+    parent = match.parent
+    if parent.table.geometry_type is not None or _is(parent.table, layer):
+        return match
+    above = find_parent(parent.table, (), others, relations, layer)
+    if above is None or not above.is_sure:
+        return match
+    keys = {
+        row: normalise_key(value)
+        for row, (value,) in parent.table.rows([above.parent.child_column])
+    }
+    reached = {key: above.parent.rows.get(keys.get(row) or "") for key, row in parent.rows.items()}
+    rows = {key: row for key, row in reached.items() if row is not None}
+    through = ", ".join(filter(None, (parent.table.name, above.through)))
+    column = f"{parent.column} of {parent.table.name}"
+    whole = Parent(above.parent.table, parent.child_column, rows, column)
+    return match._replace(parent=whole, through=through)
 
 
-def _guess_parent(child: Table, columns: Sequence[str], layers: Sequence[Table]) -> Match | None:
-    """Try columns of the child against every text column of the layers."""
-    candidates = [(layer, name) for layer in layers for name in _text_columns(layer)]
-    if not columns or not candidates:
-        return None
-    keys: dict[str, set[str]] = {name: set() for name in columns}
-    for _, values in child.rows(columns):
-        for name, value in zip(columns, values, strict=True):
-            key = normalise_key(value)
-            if key is not None:
-                keys[name].add(key)
-    best: Match | None = None
-    covered = 0.0
-    for layer, column in candidates:
-        rows = _rows_by_key(layer, column, unique=True)
-        for name, known in keys.items():
-            found = len(known & rows.keys())
-            if found > covered * len(known):
-                best, covered = (
-                    Match(Parent(layer, name, rows, column), found, len(known)),
-                    (found / len(known)),
-                )
-    return best
-
-
-def _text_columns(table: Table) -> list[str]:
-    return [
-        c.name for c in table.columns if c.sql_type.upper().startswith(("TEXT", "UUID", "CHAR"))
-    ]
-
-
-def _rows_by_key(table: Table, column: str, *, unique: bool = False) -> dict[str, int]:
-    """Return the rows of a table by a column; none where a key repeats that must not."""
-    name = column_of(table, column)
-    if name is None:  # the row key of a GeoPackage is not among the columns
-        return {str(row): row for row, _ in table.rows([])} if column.lower() == "fid" else {}
-    rows: dict[str, int] = {}
-    for row, (value,) in table.rows([name]):
-        key = normalise_key(value)
-        if key is None:
-            continue
-        if key in rows and unique:
-            return {}
-        rows.setdefault(key, row)
-    return rows
+def _guess(keys: KeyColumns, layers: Sequence[Table]) -> Match | None:
+    """Return the layer with most keys; by whole numbers of any name only where no other is."""
+    for is_number in (False, True):
+        best: Match | None = None
+        covered = 0.0
+        for layer, column, names in keys.pairs(layers, any_number=is_number):
+            rows = rows_by_key(layer, column, unique=True)
+            for name in names:
+                known = keys.values[name]
+                found = len(known & rows.keys())
+                if found > covered * len(known):
+                    parent = Parent(layer, name, rows, column)
+                    best = Match(parent, found, len(known), is_number)
+                    covered = found / len(known)
+        if best is not None and (best.covers or not is_number):
+            return best
+    return None

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..catalog.records import SqlValue
-from .parent_tables import column_of
+from .key_columns import column_of
 from .photo_cells import is_encoded, looks_like_photos
 from .qgis_project import PhotoWidget
 from .sniff import HEAD_BYTES

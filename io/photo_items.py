@@ -8,7 +8,8 @@ from typing import NamedTuple
 from ..catalog.errors import ItemError, SourceError
 from ..catalog.records import Item, ItemStatus, SqlValue
 from .fingerprint import fingerprint
-from .parent_tables import Parent, normalise_key
+from .key_columns import normalise_key
+from .parent_tables import Parent
 from .photo_cells import Photo, image_bytes, lists_in, photos_in
 from .photo_columns import PhotoColumn
 from .photo_paths import PhotoFolders, clean_path

@@ -1,4 +1,4 @@
-"""Does a table that lies among photos name them? A cheap look, for a hint."""
+"""Does a table or layer that lies among photos name them? A cheap look, for a hint."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -9,18 +9,20 @@ from ..catalog.lock import belongs_to_live
 from .photo_cells import photos_in
 from .photo_columns import photo_columns
 from .photo_paths import PhotoFolders
-from .table_formats import TEXT, is_table_file
-from .tables import open_tables
+from .table_formats import FORMATS, TEXT, is_table_file
+from .tables import Table, open_tables
 
 _LARGEST = 16 << 20
 """Bytes of a table that is looked at."""
 _TABLES = 20
 _ROWS = 200
+_SUFFIXES = frozenset([*TEXT, *FORMATS]) - {".dbf"}
+"""Attributes of a Shapefile are looked at with its shapes."""
 
 
 def note_of_lists(folder: Path) -> str | None:
-    """Return a note on the text tables of a folder that name photos in it, None without any."""
-    files = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in TEXT)
+    """Return a note on the layers and tables of a folder that name photos in it, None without any."""
+    files = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in _SUFFIXES)
     names = [path.name for path in islice(files, _TABLES) if _names_photos(path)]
     if not names:
         return None
@@ -35,17 +37,17 @@ def _names_photos(path: Path) -> bool:
     if belongs_to_live(path) or not is_table_file(path) or path.stat().st_size > _LARGEST:
         return False
     try:
-        (table,) = open_tables(path)
-        columns = [each.name for each in photo_columns(table, (), ()) if not each.has_images]
-        if not columns:
-            return False
         folders = PhotoFolders(path.parent)
-        rows = islice(table.rows(columns), _ROWS)
-        return any(
-            folders.holds(name) for name in _paths(value for _, row in rows for value in row)
-        )
+        return any(folders.holds(name) for table in open_tables(path) for name in _names(table))
     except (SourceError, OSError):
         return False
+
+
+def _names(table: Table) -> Iterator[str]:
+    """Yield the names of files in the first rows of columns of photos."""
+    columns = [each.name for each in photo_columns(table, (), ()) if not each.has_images]
+    rows = islice(table.rows(columns), _ROWS) if columns else ()
+    return _paths(value for _, row in rows for value in row)
 
 
 def _paths(values: Iterable[object]) -> Iterator[str]:

@@ -1,13 +1,14 @@
 """File geodatabases in ZIP archives, read where they are: nothing is unpacked."""
 
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..catalog.errors import SourceError
 
 MASTER_TABLE = "a00000001.gdbtable"
 """The table of tables: every file geodatabase has it."""
 
+_LAYERS = (".gpkg", ".shp", ".geojson", ".kml", ".gpx", ".fgb", ".tab")
 _BOMB_BYTES = 1 << 30
 _BOMB_RATIO = 200
 """Tables with photos shrink little, tables of numbers tenfold."""
@@ -23,6 +24,12 @@ def archive_kind(path: Path) -> str:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return "a damaged ZIP archive"
     return "a ZIP archive"
+
+
+def layer_in(path: Path) -> str | None:
+    """Return the name of a file with features in a ZIP archive, None without any."""
+    names = [PurePosixPath(entry.filename).name for entry in _entries(path)]
+    return next((name for name in names if name.lower().endswith(_LAYERS)), None)
 
 
 def holds_geodatabase(path: Path) -> bool:

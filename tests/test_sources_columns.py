@@ -261,8 +261,6 @@ def test_text_tables_stay_the_text_they_are(tmp_path, encoding, separator):
     ("name", "data"),
     [
         ("photo.csv", "a photo"),
-        ("s.json", b'["a.jpg"]'),
-        ("s.kml", b"<OGRVRTDataSource></OGRVRTDataSource>"),
         ("s.shp", b"II*\x00"),
     ],
 )
@@ -271,6 +269,16 @@ def test_a_file_that_only_has_the_name_of_a_table_is_none(tmp_path, photo_bytes,
     path.write_bytes(photo_bytes() if data == "a photo" else data)
     (scanned,) = scan(path)
     assert scanned.dataset.kind == "file"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("s.json", '["a.jpg"]'), ("s.kml", "<OGRVRTDataSource></OGRVRTDataSource>")],
+)
+def test_a_file_that_begins_otherwise_than_its_format_is_never_opened(tmp_path, name, data):
+    (tmp_path / name).write_text(data)
+    with pytest.raises(SourceError, match=r"damaged, or not what its name says: it is"):
+        list(scan(tmp_path / name))
 
 
 def test_json_that_runs_commands_or_fetches_is_not_opened_as_such(tmp_path):
@@ -766,6 +774,67 @@ def test_a_child_without_parent_stands_alone(tmp_path):
     table(path, "pics", [("v", "a.jpg")], plot="TEXT", path="TEXT")
     (scanned,) = scan(path)
     assert (scanned.dataset.layer, scanned.dataset.geometry_type) == ("pics", None)
+
+
+@pytest.mark.parametrize(
+    ("parent", "child"), [("tree_no", "tree_no"), ("nr", "plot_id"), ("nr", "plots_fid")]
+)
+def test_whole_numbers_tie_a_child_where_names_agree(tmp_path, photo, parent, child):
+    for name in ("a.jpg", "b.jpg"):
+        photo(name)
+    keys = [101, 102, 103] if parent == child else [1, 2, 3]
+    path = layer(tmp_path / "s.gpkg", [101, 102, 103], column=parent)
+    rows = [(keys[0], "a.jpg", 1), (keys[2], "b.jpg", 2)]
+    table(path, "pics", rows, **{child: "INTEGER", "path": "TEXT", "size": "INTEGER"})
+    links = {"a.jpg": ("ready", ("1",)), "b.jpg": ("ready", ("3",))}
+    assert found(path) == found(path, layer="plots") == links
+
+
+def test_whole_numbers_under_other_names_tie_where_the_user_says_so(tmp_path, photo):
+    photo("a.jpg")
+    path = layer(tmp_path / "s.gpkg", [101, 102, 103], column="nr")
+    table(path, "pics", [(103, "a.jpg")], ref="INTEGER", path="TEXT")
+    (alone,) = scan(path)
+    assert alone.dataset.layer == "pics"
+    assert alone.dataset.options["note"] == (
+        "pics: 1 of 1 values of ref are in nr of plots, whole numbers under other names, so its"
+        " photos are not tied to plots; --layer plots ties them"
+    )
+    assert found(path, layer="plots") == {"a.jpg": ("ready", ("3",))}
+
+
+def test_a_table_of_photos_that_no_layer_knows_says_so(tmp_path):
+    path = layer(tmp_path / "s.gpkg", ["p", "q"], column="code")
+    table(path, "pics", [("x", "a.jpg")], plot="TEXT", path="TEXT")
+    (alone,) = scan(path)
+    assert alone.dataset.options["note"].startswith("pics: no layer has the values of a column")
+    (chosen,) = scan(path, "pics")
+    assert "note" not in chosen.dataset.options
+
+
+def sites(path):
+    """Write sites, plots of them in a table without geometry, and photos of plots."""
+    layer(path, ["s1", "s2"], column="uuid", name="site")
+    plots = [("p1", "s2"), ("p2", "s2"), ("p3", "s1")]
+    table(path, "plot", plots, uuid="TEXT", site_id="TEXT")
+    rows = [("p1", "a.jpg"), ("p2", "a.jpg"), ("p3", "b.jpg"), ("p1", "c.jpg"), ("p2", "d.jpg")]
+    table(path, "photo", rows, plot_id="TEXT", path="TEXT")
+    return path
+
+
+@pytest.mark.parametrize("asked", [None, "site"])
+def test_photos_reach_a_layer_through_a_table_between(tmp_path, asked):
+    path = sites(tmp_path / "s.gpkg")
+    (scanned,) = scan(path, asked)
+    assert (scanned.dataset.layer, scanned.dataset.attachment_table) == ("site", "photo")
+    assert scanned.dataset.options["note"] == "photo: tied to site through plot"
+    owners = {item.name: item.feature_keys for item in scanned.items}
+    assert owners == {"a.jpg": ("2",), "b.jpg": ("1",), "c.jpg": ("2",), "d.jpg": ("2",)}
+
+
+def test_the_table_between_is_the_parent_where_the_user_says_so(tmp_path):
+    items = found(sites(tmp_path / "s.gpkg"), layer="plot")
+    assert items["a.jpg"] == ("missing", ("1", "2"))
 
 
 # --- coordinates -------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
@@ -264,6 +265,18 @@ def test_tables_that_name_photos_of_the_folder_are_hinted_at(photos, photo_bytes
     )
 
 
+@pytest.mark.parametrize("name", ["trees.kml", "trees.geojson", "trees.shp", "trees.gpx"])
+def test_layers_that_name_photos_of_the_folder_are_hinted_at(photos, photo_bytes, name):
+    (photos / "a.jpg").write_bytes(photo_bytes())
+    values = {"cmt" if name.endswith(".gpx") else "photo": ["a.jpg", "gone.jpg"]}
+    frame = geopandas.GeoDataFrame(values, geometry=[shapely.Point(4, 45)] * 2, crs=4326)
+    options = {"driver": "KML"} if name.endswith(".kml") else {}
+    frame.to_file(photos / name, engine="pyogrio", **options)
+    (scanned,) = scan(photos)
+    assert f"give photos/{name} instead" in scanned.dataset.options["note"]
+    assert scanned.dataset.options["note"].startswith(f"{name} in photos names photos")
+
+
 @pytest.mark.parametrize("inside", [None, "notes.txt", "a00000002.gdbtable"])
 def test_a_folder_called_gdb_that_is_no_geodatabase_is_refused(tmp_path, inside):
     folder = tmp_path / "broken.gdb"
@@ -289,6 +302,38 @@ def test_an_archive_of_photos_is_none_of_our_inputs(tmp_path, photo_bytes, keep,
         list(scan(path))
     ((_, status, words),) = states(tmp_path)
     assert (status, words.partition(";")[0]) == ("skipped", reason.partition(";")[0])
+
+
+def test_the_layer_in_an_archive_is_what_to_give(tmp_path, photo_bytes):
+    path = tmp_path / "survey.kmz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("files/a.jpg", photo_bytes())
+        archive.writestr("doc.kml", "<kml/>")
+    with pytest.raises(SourceError, match=r"a ZIP archive; unpack it and give doc\.kml$"):
+        list(scan(path))
+
+
+@pytest.mark.parametrize("name", ["s.gpkg", "s.kml", "s.shp", "s.geojson", "s.xlsx", "s.fgb"])
+@pytest.mark.parametrize(
+    ("data", "what"), [(b"", "an empty file"), (b"<?xml version='1.0'?><k", "an XML file")]
+)
+def test_damaged_data_is_no_image_and_refused(tmp_path, name, data, what):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SourceError, match=rf"s\.\w+: damaged, or not .*: it is {what}$"):
+        list(scan(tmp_path / name))
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
+def test_a_device_is_refused_and_not_read():
+    with pytest.raises(SourceError, match=r"^/dev/zero: neither a regular file nor a folder$"):
+        list(scan(Path("/dev/zero")))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_as_input_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "p.jpg")
+    with pytest.raises(SourceError, match="neither a regular file nor a folder"):
+        list(scan(tmp_path / "p.jpg"))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

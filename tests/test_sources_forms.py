@@ -159,6 +159,20 @@ def test_central_submissions_are_features_with_the_photos_of_their_repeats(kind,
     assert [f.global_id[-1] for f in found.features] == ["1", "2", "3"]
 
 
+def test_audit_logs_of_odk_are_no_photos(central, tmp_path):
+    header, *rows = csv.reader(io.StringIO(str(central["survey.csv"])))
+    named = [[*row, "audit.csv"] for row in rows]
+    more = {
+        "survey.csv": table([*header, "meta-audit"], *named),
+        "survey - audit.csv": table(["event", "node", "start", "end"], ["form start", "", 1, 2]),
+        "media/audit.csv": table(["event", "node", "start", "end"]),
+    }
+    before = only(write_zip(tmp_path / "before.zip", central)).links()
+    found = only(write_zip(tmp_path / "survey.csv.zip", {**central, **more}))
+    assert found.links() == before
+    assert found.values("meta-audit") == ["audit.csv"] * 3
+
+
 def test_columns_keep_their_names_and_lose_nothing(central, tmp_path):
     found = only(write_zip(tmp_path / "a.zip", central))
     assert list(found.columns) == CENTRAL
@@ -554,6 +568,16 @@ def test_the_folder_of_collect(start, tmp_path, photo):
     assert birds.links()[f"{prefix}Trees_2024-05-04_10-00-00/nobody.jpg"] == ("ready", ())
 
 
+@pytest.mark.parametrize("start", ["", "odk"])
+def test_pictures_of_blank_forms_are_no_photos_of_the_survey(start, tmp_path, photo):
+    pictures = {f"forms/{name}": photo(9) for name in ("Birds-media/oak.jpg", "logo.png")}
+    write_folder(tmp_path / "sd" / "odk", {**collect_files(photo), **pictures})
+    birds, trees = all_of(tmp_path / "sd" / start)
+    items = [item for found in (birds, trees) for item in found.items]
+    assert {item.name for item in items} == {"1.jpg", "2.jpg", "t1.jpg", "t2.jpg", "nobody.jpg"}
+    assert [len(found.features) for found in (birds, trees)] == [3, 1]
+
+
 # --- Epicollect5, Fulcrum, Survey123 -----------------------------------------------------
 
 
@@ -629,6 +653,18 @@ def test_fulcrum_names_photos_by_id(tmp_path, photo):
         f"Trees/{ids[3]}.jpg": ("ready", ()),
         f"Trees/{ids[4]}": ("missing", ("2",)),
     }
+
+
+@pytest.mark.parametrize("there", [0, 1])
+def test_signatures_of_fulcrum_without_a_file_are_counted(there, tmp_path, photo):
+    ids = [f"{n}abcdef0-1234-4abc-8def-0123456789ab" for n in range(1, 4)]
+    header = ["fulcrum_id", "created_at", "latitude", "longitude", "mark", "mark_timestamp", "site"]
+    rows = [[f"r{n}", "2024", "43.5", "11.25", each, "2024-05-01", ids[0]] for n, each in
+            enumerate([*ids[:2], "none"])]  # fmt: skip
+    files = {f"{ids[0]}.jpg": photo()} if there else {"other.jpg": photo()}
+    found = only(write_folder(tmp_path / "f", {"app.csv": table(header, *rows), **files}))
+    missing = {key for key, (status, _) in found.links().items() if status == "missing"}
+    assert missing == {*ids[there:2]}
 
 
 def test_survey123_with_a_repeat_and_windows_text(tmp_path, photo):

@@ -85,6 +85,8 @@ def scan(
     """
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
+    if not (path.is_file() or path.is_dir()):
+        raise SourceError(f"{path}: neither a regular file nor a folder")
     path = path.resolve()
     assert_not_live(path)
     source = next(source for source in SOURCES.values() if source.matches(path))

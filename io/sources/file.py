@@ -8,11 +8,16 @@ from ...catalog.errors import ItemError, SourceError
 from ...catalog.records import Dataset, Item, Scan
 from ..image import read_head
 from ..probe import IMAGE_SUFFIXES, probe
-from ..zipped_geodatabase import archive_kind
+from ..sniff import describe
+from ..table_formats import FORMATS, TEXT
+from ..zipped_geodatabase import archive_kind, layer_in
 from .options import ScanOptions
 
 KIND = "file"
 IS_WHOLE = True
+
+_DATASETS = frozenset([*FORMATS, *TEXT, ".gpkg", ".geodatabase"])
+"""Names of files that hold layers or tables, never an image."""
 
 
 def matches(path: Path) -> bool:
@@ -25,17 +30,27 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     if options.layer is not None:
         raise SourceError(f"{path} is an image and has no layers; leave out --layer")
     item = probe(Item(kind="file", source_key=path.name, name=path.name), path, claimed=True)
-    if item.byte_size and item.content_type is None and _is_archive(path):
-        kind = archive_kind(path)
-        what = "unpack it and give the folder" if kind == "a ZIP archive" else "get it again"
-        raise SourceError(f"{path}: {kind}; {what}")
+    if item.content_type is None:
+        _refuse_data(path)
     yield Scan(dataset=Dataset(kind=KIND, uri=str(path)), items=[item])
 
 
-def _is_archive(path: Path) -> bool:
-    """Return whether a file is a ZIP archive that nobody calls an image."""
-    named = path.suffix.lower() in IMAGE_SUFFIXES
-    return not named and read_head(path).startswith(b"PK\x03\x04")
+def _refuse_data(path: Path) -> None:
+    """Refuse what nobody calls an image: an archive, or what is named like features and is none.
+
+    Raises:
+        SourceError: It is such a file.
+    """
+    head = read_head(path)
+    suffix = path.suffix.lower()
+    if suffix in _DATASETS:
+        what = describe(head)
+        raise SourceError(f"{path}: damaged, or not what its name says: it is {what}")
+    if suffix not in IMAGE_SUFFIXES and head.startswith(b"PK\x03\x04"):
+        kind = archive_kind(path)
+        if kind != "a ZIP archive":
+            raise SourceError(f"{path}: {kind}; get it again")
+        raise SourceError(f"{path}: {kind}; unpack it and give {layer_in(path) or 'the folder'}")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from ..fingerprint import fingerprint
 from ..probe import probe_all
 from .forms.archive import is_archive
 from .forms.export import Export, open_export
-from .forms.instances import find_instances, instance_ids, is_metadata
+from .forms.instances import find_instances, instance_ids, is_metadata, without_forms
 from .forms.media import Media
 from .forms.names import is_image_name
 from .forms.photos import Absent
@@ -85,7 +85,7 @@ def _is_folder(export: Export, keys: Sequence[str]) -> bool:
     """Return whether a folder is an export itself and not one that has an export in it.
 
     Its tables lie in it, or in the one folder that it holds, and not below; or every folder in
-    it that has images has submissions.
+    it that has images has submissions. Pictures of blank forms are no images.
     """
     shared = posixpath.commonpath([posixpath.dirname(key) for key in keys]) if keys else ""
     below = len(shared) + 1 if shared else 0
@@ -93,7 +93,7 @@ def _is_folder(export: Export, keys: Sequence[str]) -> bool:
     if is_form_export(export, tops):
         return True
     instances = find_instances(keys, export.root.name)
-    with_images = {_top(key) for key in keys if is_image_name(key)}
+    with_images = {_top(key) for key in without_forms(keys, instances) if is_image_name(key)}
     return bool(instances) and with_images <= {_top(f"{each.folder}/") for each in instances}
 
 
@@ -129,7 +129,8 @@ def _media(export: Export, keys: Sequence[str], tables: Sequence[Table]) -> Medi
     """Return the files that are neither tables nor instances."""
     instances = find_instances(keys, export.root.name)
     forms = {table.key for table in tables} | {instance.xml for instance in instances}
-    own = (key for key in keys if key not in forms and not is_metadata(key))
+    surveyed = without_forms(keys, instances)
+    own = (key for key in surveyed if key not in forms and not is_metadata(key))
     return Media(own, instance_ids(export, instances) if any(forms - {""}) else ())
 
 

@@ -12,9 +12,11 @@ from ...catalog.errors import SourceError
 from ...catalog.records import Column, Dataset, Feature, Item, Scan
 from .. import srs
 from ..fingerprint import fingerprint
-from ..parent_tables import Match, column_of, find_parent
+from ..key_columns import column_of
+from ..parent_tables import find_parent
 from ..photo_columns import photo_columns, searched_columns
 from ..photo_items import PhotoTable, fetcher, find_photos
+from ..photo_parents import is_named, told_otherwise, with_parent
 from ..photo_paths import PhotoFolders
 from ..points import with_points
 from ..qgis_project import Project, projects_of
@@ -113,46 +115,17 @@ def _layers_with_photos(
             continue
         names = {column.name for column in columns}
         match = None
-        if not _is_named(table, options):
-            match = find_parent(table, names, source.every, relations)
+        if not is_named(table, options.layer):
+            match = find_parent(table, names, source.every, relations, options.layer)
         photos = PhotoTable(table, columns)
         if match is not None and match.parent.table not in source.tables:
-            photos = photos._replace(note=_told_otherwise(table, names, match))
+            photos = photos._replace(note=told_otherwise(table, names, match))
         else:
-            photos = _with_parent(photos, match, options)
+            photos = with_parent(photos, match, source.every, options.layer)
         owner = table if photos.parent is None else photos.parent.table
         found.setdefault(owner.name, []).append(photos)
     chosen = source.tables if options.layer is None else _chosen(source.tables, options.layer)
     return [(table, found[table.name]) for table in chosen if table.name in found]
-
-
-def _is_named(table: Table, options: ScanOptions) -> bool:
-    return options.layer is not None and options.layer.lower() == table.name.lower()
-
-
-def _with_parent(photos: PhotoTable, match: Match | None, options: ScanOptions) -> PhotoTable:
-    """Give a table its parent, where that is sure or the user asks for that layer."""
-    if match is None or match.is_sure:
-        return photos._replace(parent=match and match.parent)
-    child, layer = photos.table.name, match.parent.table.name
-    if _is_named(match.parent.table, options):
-        note = f"{child}: only {match}; its other photos are without a feature"
-        return photos._replace(parent=match.parent, note=note)
-    note = (
-        f"{child}: {match}, too few to be sure, so its photos are not tied to {layer};"
-        f" --layer {layer} ties them"
-    )
-    return photos._replace(note=note)
-
-
-def _told_otherwise(child: Table, columns: Collection[str], match: Match) -> str:
-    """Say how photos are tied to a layer that is read by its attachments or related media."""
-    layer = match.parent.table.name
-    asked = " ".join(f"--photo-column {column}" for column in sorted(columns))
-    return (
-        f"{child.name}: {match}, which has attachments of its own, so these photos are not tied"
-        f" to {layer}; --layer {layer} {asked} ties them"
-    )
 
 
 def _chosen(tables: Sequence[Table], layer: str) -> list[Table]:

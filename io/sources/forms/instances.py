@@ -5,7 +5,8 @@ ODK Collect: ``instances/<form>_<date>/<form>_<date>.xml``. Media of KoboToolbox
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import NamedTuple
 from xml.parsers import expat
@@ -13,10 +14,11 @@ from xml.parsers import expat
 from ....catalog.errors import ItemError, first_line
 from .archive import DAMAGED
 from .export import Export
-from .names import is_id
+from .names import is_audit_log, is_id
 
 _MAX_XML = 16 << 20
 _FORM_FILES = ("submission.xml", "meta.json")
+_NOT_OF_SURVEYS = ("forms", "metadata")
 _FOLDER = "submission_folder"
 _PROBLEM = "submission_problem"
 _FILES = "submission_files"
@@ -60,8 +62,29 @@ def find_instances(keys: Iterable[str], root_name: str) -> list[Instance]:
 
 
 def is_metadata(key: str) -> bool:
-    """Return whether a file is what KoboToolbox writes beside the media of a submission."""
-    return PurePosixPath(key).name in _FORM_FILES
+    """Return whether a file is what a tool itself writes beside the media of a submission."""
+    name = PurePosixPath(key).name
+    return name in _FORM_FILES or is_audit_log(name)
+
+
+def without_forms(keys: Iterable[str], instances: Iterable[Instance]) -> list[str]:
+    """Return the files of a survey, without those of the blank forms of ODK Collect.
+
+    ``forms`` and ``metadata`` beside ``instances``, and the pictures of any form in
+    ``forms/<form>-media``: nobody took them in the survey.
+    """
+    homes = {PurePosixPath(each.folder).parent for each in instances}
+    beside = {str(home.parent).lower() for home in homes if home.name.lower() == "instances"}
+    return [key for key in keys if not (beside and _is_of_forms(key, beside))]
+
+
+def _is_of_forms(key: str, beside: Collection[str]) -> bool:
+    parts = [part.lower() for part in key.split("/")[:-1]]
+    pairs = pairwise(parts)
+    return any(above == "forms" and folder.endswith("-media") for above, folder in pairs) or any(
+        part in _NOT_OF_SURVEYS and ("/".join(parts[:depth]) or ".") in beside
+        for depth, part in enumerate(parts)
+    )
 
 
 def _xml_of(folder: str, names: list[str], root_name: str) -> str | None:

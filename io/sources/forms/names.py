@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from ...probe import IMAGE_SUFFIXES
 
 _SEPARATORS = re.compile(r"[,;|\n]")
+_AUDIT_LOG = re.compile(r"(.* - )?audit\.csv", re.IGNORECASE)
 _ID = re.compile(r"\{?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?", re.IGNORECASE)
 
 
@@ -27,6 +28,11 @@ def is_image_name(token: str) -> bool:
 def is_id(token: str) -> bool:
     """Return whether a token is a UUID."""
     return _ID.fullmatch(token) is not None
+
+
+def is_audit_log(name: str) -> bool:
+    """Return whether a file is what ODK writes of how a form was filled in."""
+    return _AUDIT_LOG.fullmatch(name) is not None
 
 
 def tokens(cell: str) -> list[str]:

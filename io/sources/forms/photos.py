@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .media import Found, Media
-from .names import file_name, is_id, is_image_name, tokens
+from .names import file_name, is_audit_log, is_id, is_image_name, tokens
 from .tables import Table
+from .tools import FULCRUM
 
 _HINT = re.compile(r"photo|image|img|pic|foto|imagen|bild", re.IGNORECASE)
 
@@ -37,7 +38,8 @@ class References:
 
     A column names photos where some of its cells are files of the export, or where all its
     cells look like names of images, without blanks where the column's name does not say
-    photo: a word in a remark is no missing photo.
+    photo: a word in a remark is no missing photo. Fulcrum's signatures are ids, with a time in
+    the column beside them. Audit logs are no photos.
     """
 
     def __init__(self, table: Table, media: Media, columns: Sequence[str]) -> None:
@@ -54,6 +56,9 @@ class References:
         names = [name.lower() for name in table.header]
         described = {n for n in names if {f"{n}_caption", f"{n}_url"} <= set(names)}
         self._certain = {i for i, n in enumerate(names) if n in (wanted or described)}
+        self._signed = {
+            i for i, n in enumerate(names) if table.tool is FULCRUM and f"{n}_timestamp" in names
+        }
         ties = {*table.tool.keys, *(column for column, _ in table.tool.parents)}
         free = [i for i, name in enumerate(names) if name not in ties]
         self._columns = sorted(self._certain) if wanted else free
@@ -82,6 +87,8 @@ class References:
             cell = cells[column].strip()
             if cell:
                 self._cells[column] += 1
+            if is_audit_log(file_name(cell)):
+                continue
             if column in self._certain or "." in cell or is_id(cell[:36]):
                 self._see(column, cell, asked)
 
@@ -89,7 +96,7 @@ class References:
         """Return the missing names of the columns that hold photos, with their owners."""
         merged: dict[Absent, dict[str, None]] = defaultdict(dict)
         for column, names in self._absent.items():
-            resolved = column in self._resolved or column in self._certain
+            resolved = column in self._resolved | self._certain | self._signed
             if resolved or self._images[column] == self._cells[column]:
                 for absent, owners in names.items():
                     if resolved or is_image_name(absent.name):
