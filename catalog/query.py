@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,7 @@ def read_only(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
     if not resolved.is_file():
         raise SourceError(f"{path}: no such catalog")
     with translated_errors(resolved):
+        _undo_half_a_commit(resolved)
         connection = sqlite3.connect(
             f"file:{quote_uri(str(resolved))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S
         )
@@ -126,6 +127,13 @@ def read_only(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
         finally:
             connection.close()
             unmark_live(resolved)
+
+
+def _undo_half_a_commit(path: Path) -> None:
+    """Let SQLite undo what a killed process has left in a journal; reading alone it may not."""
+    if path.with_name(f"{path.name}-journal").exists() and os.access(path, os.W_OK):
+        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def _check_is_catalog(connection: sqlite3.Connection, path: str | os.PathLike[str]) -> None:

@@ -2,7 +2,10 @@
 
 import hashlib
 import sqlite3
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -272,3 +275,30 @@ def test_a_table_without_geometry_becomes_a_dataframe(catalog):
 def test_a_table_that_is_not_there_is_named(catalog):
     with pytest.raises(UsageError, match="has no table birds"):
         read_table(catalog, "birds")
+
+
+# a killed process
+
+
+def test_a_catalog_can_be_read_after_a_commit_was_killed(tmp_path: Path) -> None:
+    """Pages are written before the commit, as in a large transaction; then the process is gone."""
+    path = tmp_path / "c.gpkg"
+    with Catalog(path, create=True):
+        pass
+    before = query(path, "SELECT count(*) AS n FROM gpkg_contents").rows
+    killed = f"""
+import os, sqlite3
+connection = sqlite3.connect({str(path)!r}, isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("CREATE TABLE half (a)")
+for _ in range(300):
+    connection.execute("INSERT INTO half VALUES (zeroblob(4000))")
+os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", killed], check=False).returncode == 9
+    journal = tmp_path / "c.gpkg-journal"
+    assert journal.stat().st_size > 0
+    assert query(path, "SELECT count(*) AS n FROM gpkg_contents").rows == before
+    assert query(path, "SELECT name FROM sqlite_master WHERE name = 'half'").rows == []
+    assert not journal.exists()
