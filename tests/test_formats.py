@@ -418,16 +418,23 @@ def test_classes_of_a_bare_model_come_from_a_file(
         ("classes.csv", "value,name\none,Water\n", "no integer Value"),
         ("classes.json", "{", "not valid JSON"),
         ("classes.json", '{"classes": []}', "no list of classes"),
-        ("missing.csv", None, "cannot be read"),
     ],
 )
 def test_a_file_without_classes_is_refused(
-    model_emd: Path, scene: Path, tmp_path: Path, name: str, text: str | None, reason: str
+    model_emd: Path, scene: Path, tmp_path: Path, name: str, text: str, reason: str
 ) -> None:
-    if text is not None:
-        (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text)
     with pytest.raises(ModelError, match=reason):
         classify(scene, model=model_emd, output=tmp_path / "r.gpkg", classes=tmp_path / name)
+
+
+def test_a_file_of_classes_that_is_not_there_is_a_usage_error(
+    model_emd: Path, scene: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"missing\.csv: no such file"):
+        classify(
+            scene, model=model_emd, output=tmp_path / "r.gpkg", classes=tmp_path / "missing.csv"
+        )
 
 
 def test_arguments_as_arcgis_writes_them() -> None:
