@@ -4,6 +4,7 @@ What does not depend on the raster: the libraries and the model (what the proces
 is loaded), GDAL's cache, two queues, and what the network holds while it answers for a batch.
 """
 
+import math
 import os
 import re
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from .tensorflow_setup import frozen, tensorflow
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _FOR_NETWORK, _FOR_QUEUE = 0.6, 0.05
 """Shares of what is free: the rest is for rows of class values and what allocators waste."""
-_SAMPLE_SIDE = 256
+_SAMPLE_SIDE = 192
+"""Of a window to look at: a multiple of what most networks divide it by."""
 _IN_PLACE = {"BiasAdd", "Relu", "Relu6", "Add", "AddV2", "Sigmoid", "Tanh", "Softmax", "Mul", "Elu"}
 """Operations that write over their input where nobody else needs it."""
 _NO_COPY = {"Identity", "Reshape", "Const", "Placeholder", "NoOp", "ExpandDims", "Squeeze"}
@@ -43,17 +45,18 @@ def parse_bytes(text: str) -> int:
 class Budget:
     """What a run may take of memory."""
 
-    def __init__(self, limit: int, network: Network) -> None:
+    def __init__(self, limit: int, network: Network, multiple: int = 1) -> None:
         """Look at what is free now, with the model loaded.
 
         Args:
             limit: Bytes for the whole process.
             network: The model.
+            multiple: Of which sides the network takes.
 
         Raises:
             UsageError: Less than the process holds already.
         """
-        needed = bytes_per_pixel(network)
+        needed = bytes_per_pixel(network, multiple)
         held = _resident() + CACHE_BYTES
         free = limit - held
         if free <= 0:
@@ -73,14 +76,19 @@ class Budget:
         )
 
 
-def bytes_per_pixel(network: Network) -> float:
+def bytes_per_pixel(network: Network, multiple: int = 1) -> float:
     """Return what a network holds per pixel of a window while it answers.
 
     The most that is alive at once when its operations run in order, outputs that a later one
     still needs; twice that, as convolutions copy them into a layout of their own.
+
+    Args:
+        network: The network.
+        multiple: Of which sides it takes.
     """
     tf = tensorflow()
-    height, width = network.height or _SAMPLE_SIDE, network.width or _SAMPLE_SIDE
+    side = math.lcm(_SAMPLE_SIDE, multiple)
+    height, width = network.height or side, network.width or side
     spec = tf.TensorSpec([1, height, width, network.bands], tf.float32)
     operations = frozen(network.call, spec).graph.get_operations()
     return 2 * _most_alive(operations) / (height * width)

@@ -221,6 +221,18 @@ def _refusal(model: Path, scene: Path, folder: Path) -> UsageError:
     return caught.value
 
 
+@pytest.mark.parametrize(("pool", "multiple"), [(3, 1), (5, 5), (64, 1)])
+def test_sides_that_a_network_divides(prepared: Function, pool: int, multiple: int) -> None:
+    keras = pytest.importorskip("keras")
+    inputs = keras.layers.Input((None, None, 3))
+    small = keras.layers.Conv2D(4, 1)(keras.layers.MaxPooling2D(pool)(inputs))
+    large = keras.layers.UpSampling2D(pool)(small)
+    both = keras.layers.Concatenate()([large, inputs])
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 1, activation="softmax")(both))
+    network = prepared(model, tile_multiple=multiple).network
+    assert bytes_per_pixel(network, multiple) > 0
+
+
 def test_what_a_network_holds_counts_what_is_alive_at_once(prepared: Function) -> None:
     """Twice the input and output of the widest layer, at least, and less than all layers."""
     keras = pytest.importorskip("keras")
