@@ -5,12 +5,13 @@ from pathlib import Path
 
 from ..catalog.errors import ItemError
 from ..catalog.lock import assert_not_live
+from .reference import Where
 
 _CHUNK = 1 << 20
 
 
-def digest(where: Path | bytes) -> str:
-    """Return the SHA-256 of a file or of bytes, in lower-case hex.
+def digest(where: Where) -> str:
+    """Return the SHA-256 of an image, in lower-case hex.
 
     Raises:
         ItemError: The file cannot be read.
@@ -18,8 +19,10 @@ def digest(where: Path | bytes) -> str:
     return measured(where)[1]
 
 
-def measured(where: Path | bytes) -> tuple[int, str]:
-    """Return size and SHA-256 of a file or of bytes; see :func:`digest`."""
+def measured(where: Where) -> tuple[int | None, str]:
+    """Return size and SHA-256 of an image; see :func:`digest`."""
+    if not isinstance(where, Path | bytes):
+        return where.content()
     if isinstance(where, bytes):
         return len(where), hashlib.sha256(where).hexdigest()
     assert_not_live(where)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
 from ..catalog.lock import assert_not_live
+from .reference import Where
 from .sniff import (
     GDAL_DRIVERS,
     HEAD_BYTES,
@@ -94,11 +95,11 @@ class Image(Protocol):
         ...
 
 
-def open_image(where: Path | bytes) -> Image:
-    """Open an image file or the bytes of an attachment; only the header is read.
+def open_image(where: Where) -> Image:
+    """Open an image; only its header is read.
 
     Args:
-        where: A path, or the encoded image.
+        where: A path, the encoded image, or a reference.
 
     Raises:
         ItemError: No image, damaged, too large, or of a format that we do not read.
@@ -108,6 +109,8 @@ def open_image(where: Path | bytes) -> Image:
     from .raster import Raster
     from .upright import tiff_orientation, upright
 
+    if not isinstance(where, Path | bytes):
+        return where.open()
     head = read_head(where)
     media_type = content_type(head)
     if media_type in PILLOW_FORMATS and not _has_16_bit_png_bands(head):

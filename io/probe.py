@@ -11,6 +11,7 @@ from ..catalog.records import Item
 from . import srs
 from .content import measured
 from .image import Image, open_image, read_head
+from .reference import Where
 from .sniff import content_type, describe
 
 IMAGE_SUFFIXES = frozenset(
@@ -40,10 +41,10 @@ _AHEAD = 2
 
 def probe(
     item: Item,
-    where: Path | bytes | None,
+    where: Where | None,
     *,
     claimed: bool = False,
-    content: Callable[[], tuple[int, str]] | None = None,
+    content: Callable[[], tuple[int | None, str]] | None = None,
 ) -> Item:
     """Return the item with everything that its header tells.
 
@@ -52,7 +53,7 @@ def probe(
 
     Args:
         item: Kind, key, name and declared type.
-        where: A path, the encoded image, or None where there are no bytes.
+        where: A path, the encoded image, a reference, or None where there is none.
         claimed: Somebody says that this is an image; otherwise its name or declared type
             decides whether anything else is ``unreadable`` or merely ``skipped``.
         content: What gives size and SHA-256 where somebody is at it already.
@@ -63,12 +64,12 @@ def probe(
         return replace(item, status="missing", reason="has no data (NULL)")
     claimed = claimed or _claims_to_be_image(item)
     try:
-        item = _with_content(item, where, content() if content else measured(where))
-        if not item.byte_size:
-            raise ItemError("is empty (0 bytes)")
-        if item.content_type is None and not claimed:
-            head = read_head(where)
-            return replace(item, status="skipped", reason=f"not an image but {describe(head)}")
+        size, sha256 = content() if content else measured(where)
+        item = replace(item, byte_size=size, sha256=sha256)
+        if isinstance(where, Path | bytes):
+            item = _told_apart(item, where, claimed)
+        if item.status != "ready":
+            return item
         with open_image(where) as image:
             return _with_header(item, image)
     except UnsupportedError as error:
@@ -77,13 +78,13 @@ def probe(
         return replace(item, status="unreadable", reason=_reason(item, where, error))
 
 
-def probe_all(images: Iterable[tuple[Item, Path | bytes | None]]) -> Iterator[Item]:
+def probe_all(images: Iterable[tuple[Item, Where | None]]) -> Iterator[Item]:
     """Yield :func:`probe` of each image in turn.
 
     A thread hashes what comes next while an image is probed and recorded: hashing takes
     most of the time of a scan. No more than three attachments are in memory.
     """
-    waiting: deque[tuple[Item, Path | bytes | None, Future[tuple[int, str]] | None]] = deque()
+    waiting: deque[tuple[Item, Where | None, Future[tuple[int | None, str]] | None]] = deque()
     with ThreadPoolExecutor(max_workers=1) as thread:
         for item, where in images:
             content = thread.submit(measured, where) if where and item.status == "ready" else None
@@ -95,7 +96,7 @@ def probe_all(images: Iterable[tuple[Item, Path | bytes | None]]) -> Iterator[It
 
 
 def _probed(
-    item: Item, where: Path | bytes | None, content: Future[tuple[int, str]] | None
+    item: Item, where: Where | None, content: Future[tuple[int | None, str]] | None
 ) -> Item:
     return probe(item, where, content=content.result if content else None)
 
@@ -107,17 +108,29 @@ def _claims_to_be_image(item: Item) -> bool:
     return PurePath(item.name).suffix.lower() in IMAGE_SUFFIXES
 
 
-def _reason(item: Item, where: Path | bytes, error: ItemError) -> str:
+def _reason(item: Item, where: Where, error: ItemError) -> str:
     """Prefer what the bytes look like over what a decoder says about them."""
+    if not isinstance(where, Path | bytes):
+        return str(error)
     if not item.byte_size or item.content_type is not None:
         return str(error)
     looks_like = describe(read_head(where))
     return str(error) if looks_like == "unknown data" else f"not an image but {looks_like}"
 
 
-def _with_content(item: Item, where: Path | bytes, content: tuple[int, str]) -> Item:
-    size, sha256 = content
-    return replace(item, byte_size=size, sha256=sha256, content_type=content_type(read_head(where)))
+def _told_apart(item: Item, where: Path | bytes, claimed: bool) -> Item:
+    """Say what a file or attachment is, and skip what is no image and does not claim to be.
+
+    Raises:
+        ItemError: It is empty.
+    """
+    head = read_head(where)
+    item = replace(item, content_type=content_type(head))
+    if not item.byte_size:
+        raise ItemError("is empty (0 bytes)")
+    if item.content_type is None and not claimed:
+        return replace(item, status="skipped", reason=f"not an image but {describe(head)}")
+    return item
 
 
 def _with_header(item: Item, image: Image) -> Item:

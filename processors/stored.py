@@ -59,6 +59,8 @@ def fetched(fetch: Fetch, item: Item) -> Path | bytes:
     if item.sha256 is None:
         raise ItemError(f"{item.reason or 'had no bytes'}, when it was scanned")
     content = fetch(item)
+    if not isinstance(content, Path | bytes):
+        raise ItemError("is no file; it is made of others, or comes from a service")
     if digest(content) != item.sha256:
         raise ItemError("has changed since it was scanned; scan again")
     return content

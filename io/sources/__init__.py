@@ -13,6 +13,7 @@ from ...catalog.errors import SourceError
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
+from ..reference import Where
 from . import (
     file,
     filegdb,
@@ -24,8 +25,8 @@ from . import (
 )
 from .options import Attached, ScanOptions
 
-Fetch = Callable[[Item], Path | bytes]
-"""Item → where its image is: a path, or the encoded image itself."""
+Fetch = Callable[[Item], Where]
+"""Item → where its image is."""
 
 
 class Source(Protocol):
