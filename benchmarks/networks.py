@@ -1,12 +1,21 @@
-"""Networks to time: a small U-Net, and one that is almost free to compute."""
+"""Networks to time: a small U-Net, and one that is almost free to compute.
+
+Trained for seconds on the texture of the scene, as the class map of an untrained network is noise,
+which no real one is, and which takes long to compress.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import scenes
+from numpy.typing import NDArray
+
 from pixelcat.processors.tensorflow_setup import tensorflow
 
 CLASSES = 6
+_IMAGES, _SIDE, _CELL, _EPOCHS = 32, 128, 32, 6
 
 
 def unet(width: int) -> Any:
@@ -20,7 +29,7 @@ def unet(width: int) -> Any:
         return values
 
     inputs = layers.Input((None, None, 3))
-    values, skipped = inputs, []
+    values, skipped = layers.Rescaling(1 / 255)(inputs), []
     for level in range(3):
         values = block(values, width << level)
         skipped.append(values)
@@ -37,7 +46,8 @@ def pointwise() -> Any:
     import keras
     from keras import layers
 
-    values = inputs = layers.Input((None, None, 3))
+    inputs = layers.Input((None, None, 3))
+    values = layers.Rescaling(1 / 255)(inputs)
     for _ in range(2):
         values = layers.Conv2D(32, 1, activation="relu")(values)
     return keras.Model(inputs, layers.Conv2D(CLASSES, 1, activation="softmax")(values))
@@ -50,9 +60,28 @@ NETWORKS: dict[str, Callable[[], Any]] = {
 
 
 def save(name: str, path: Path) -> None:
-    """Save a network with the same weights every time."""
+    """Save a network with much the same weights every time."""
     tensorflow()
     import keras
 
     keras.utils.set_random_seed(0)
-    NETWORKS[name]().save(path)
+    network = NETWORKS[name]()
+    network.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
+    network.fit(*_lessons(), batch_size=4, epochs=_EPOCHS, verbose=0)
+    network.save(path)
+
+
+def _lessons() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return images, and as classes how bright the surroundings of each pixel are."""
+    random = np.random.default_rng(1)
+    images = np.stack(
+        [
+            np.stack([scenes.texture(random, _SIDE, _SIDE) for _ in range(3)], axis=-1)
+            for _ in range(_IMAGES)
+        ]
+    )
+    cells = _SIDE // _CELL
+    blocks = images.reshape(_IMAGES, cells, _CELL, cells, _CELL, 3)
+    brightness = blocks.mean(axis=(2, 4, 5)).repeat(_CELL, axis=1).repeat(_CELL, axis=2)
+    limits = np.quantile(brightness, np.arange(1, CLASSES) / CLASSES)
+    return images, np.digitize(brightness, limits)
