@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from .network import Network
@@ -51,11 +52,18 @@ def _lost(network: Network, size: int) -> int:
 
 def answer_shape(network: Network, height: int, width: int) -> tuple[int, ...]:
     """Return the shape of the answer for one window, as it is when the network runs."""
+    return _shape_of(network.call, (1, height, width, network.bands))
+
+
+@lru_cache(maxsize=1)
+def _shape_of(call: Callable[[Any], Any], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of the answer to an input; asked twice in a row for most networks."""
     tf = tensorflow()
-    spec = tf.TensorSpec([1, height, width, network.bands], tf.float32)
     # a concrete function: TensorFlow would complain about one that is traced for each size
-    run = tf.function(lambda pixels: network.call(pixels)).get_concrete_function(spec)
-    return tuple(run(tf.zeros(spec.shape)).shape)
+    run = tf.function(lambda pixels: call(pixels)).get_concrete_function(
+        tf.TensorSpec(shape, tf.float32)
+    )
+    return tuple(run(tf.zeros(shape)).shape)
 
 
 def _padded(call: Callable[[Any], Any], margin: int) -> Callable[[Any], Any]:

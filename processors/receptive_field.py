@@ -12,6 +12,7 @@ itself, with noise in the ranges that pixels have.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -90,18 +91,12 @@ class _Probe:
         self._dense = np.random.default_rng(8).uniform(0.5, 1.5, [height, width, network.bands])
         self._dense = self._dense.astype(np.float32)
         self._amplitudes: tuple[float, ...] = (1.0,) if self._is_twin else _AMPLITUDES
-        self._unchanged: NDArray[Any] | None = None
-        shape = [2, height, width, network.bands]
         tf = tensorflow()
-        self._scores = tf.function(call, input_signature=[tf.TensorSpec(shape, tf.float32)])
-        self._gradient = tf.function(
-            _gradient_of(call),
-            input_signature=[
-                tf.TensorSpec([1, *shape[1:]], tf.float32),
-                tf.TensorSpec([], tf.int32),
-                tf.TensorSpec([], tf.int32),
-            ],
-        )
+        spec = tf.TensorSpec([1, height, width, network.bands], tf.float32)
+        self._scores = tf.function(call, input_signature=[spec])
+        self._moved = cache(self._answer)  # for each stride the same is asked again
+        self._touched_by = cache(self._touched)
+        self._depends_on = cache(self._depended)
 
     def _make_noise(self, bands: int) -> NDArray[np.float32]:
         """Return noise larger than the image by the greatest shift.
@@ -129,8 +124,7 @@ class _Probe:
         return ReceptiveField(stride=stride, radius=radius)
 
     def _is_finite(self, amplitude: float) -> bool:
-        base = self._noise[: self.height, : self.width] * np.float32(amplitude)
-        return bool(np.isfinite(self._run(base, base)).all())
+        return bool(np.isfinite(self._moved(0, amplitude)).all())
 
     def _reach(self, stride: int) -> int | None:
         """Return how far beyond a cell of the grid pixels matter; None if up to the border.
@@ -147,8 +141,9 @@ class _Probe:
 
         Gradients stop at inactive units; what an impulse does far away can drown in rounding.
         """
-        masks = [self._touched_by(pixel)]
-        masks += [self._depends_on(pixel, amplitude) for amplitude in self._amplitudes]
+        row, column = (int(place) for place in pixel)
+        masks = [self._touched_by(row, column)]
+        masks += [self._depends_on(row, column, amplitude) for amplitude in self._amplitudes]
         if any(mask[[0, -1]].any() or mask[:, [0, -1]].any() for mask in masks):
             return None
         touched, *needed = map(np.argwhere, masks)
@@ -167,7 +162,7 @@ class _Probe:
     def _stride(self, reach: int) -> int | None:
         for stride in self._strides:
             known = [self._only_shifts(stride, reach, noise) for noise in self._amplitudes]
-            if self._is_twin:
+            if self._is_twin and all(known):
                 known.append(self._moves(stride))
             if None in known:
                 return None
@@ -180,8 +175,8 @@ class _Probe:
 
         Weights of a twin are positive and nothing cancels out, so this is exact.
         """
-        middle = np.array([self.height, self.width]) // 2
-        masks = [self._depends_on(pixel, 1.0) for pixel in (middle, middle + shift)]
+        row, column = self.height // 2, self.width // 2
+        masks = [self._depends_on(row + by, column + by, 1.0) for by in (0, shift)]
         if any(mask[[0, -1]].any() or mask[:, [0, -1]].any() for mask in masks):
             return None
         here, there = map(np.argwhere, masks)
@@ -194,11 +189,7 @@ class _Probe:
         """
         margin = reach + 2 * shift  # other phases of the grid look up to a shift further
         rows, columns = slice(margin, self.height - margin), slice(margin, self.width - margin)
-        noise = self._noise * np.float32(amplitude)
-        still, moved = self._run(
-            noise[: self.height, : self.width],
-            noise[shift : shift + self.height, shift : shift + self.width],
-        )
+        still, moved = self._moved(0, amplitude), self._moved(shift, amplitude)
         expected = still[rows, columns]
         if not expected.size:
             return None
@@ -208,29 +199,37 @@ class _Probe:
         relative = _ROUNDING if self._is_twin else 2 * np.finfo(np.float32).eps
         return bool(np.abs(found - expected).max() <= relative * np.abs(expected).max())
 
-    def _touched_by(self, pixel: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which outputs change with one input pixel, shape (height, width)."""
-        base = self._noise[: self.height, : self.width]
-        changed = base.copy()
-        changed[tuple(pixel)] += _IMPULSE
-        if self._unchanged is None:
-            self._unchanged = self._run(base, base)[1]
-        return np.asarray((self._run(base, changed)[1] != self._unchanged).any(axis=-1))
+    def _answer(self, shift: int, amplitude: float) -> NDArray[Any]:
+        """Return what the network answers to noise moved up and left, (height, width, channels)."""
+        rows, columns = slice(shift, shift + self.height), slice(shift, shift + self.width)
+        return self._run(self._noise[rows, columns] * np.float32(amplitude))
 
-    def _depends_on(self, pixel: NDArray[np.int64], amplitude: float) -> NDArray[np.bool_]:
+    def _touched(self, row: int, column: int) -> NDArray[np.bool_]:
+        """Return which outputs change with one input pixel, shape (height, width)."""
+        changed = self._noise[: self.height, : self.width].copy()
+        changed[row, column] += _IMPULSE
+        return np.asarray((self._run(changed) != self._moved(0, 1.0)).any(axis=-1))
+
+    def _depended(self, row: int, column: int, amplitude: float) -> NDArray[np.bool_]:
         """Return which inputs one output pixel depends on, shape (height, width).
 
         A twin is asked with no pixel at 0, which would hide the other factor of a product.
         """
+        tf = tensorflow()
         noise = self._noise[: self.height, : self.width] * np.float32(amplitude)
-        if self._is_twin:
-            noise = self._dense
-        row, column = (int(place) for place in pixel)
-        gradient = self._gradient(noise[np.newaxis], row, column).numpy()[0]
-        return np.asarray((gradient != 0).any(axis=-1))
+        pixels = tf.constant((self._dense if self._is_twin else noise)[np.newaxis])
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            scores = tf.cast(self._scores(pixels)[0, row, column], tf.float32)
+            weights = np.random.default_rng(7).uniform(0.5, 1.5, scores.shape[0])
+            total = tf.reduce_sum(scores * weights.astype(np.float32))
+        gradient = tape.gradient(total, pixels)
+        if gradient is None:
+            return np.zeros((self.height, self.width), np.bool_)
+        return np.asarray((gradient.numpy()[0] != 0).any(axis=-1))
 
-    def _run(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[Any]:
-        scores: NDArray[Any] = self._scores(np.stack([first, second])).numpy()
+    def _run(self, pixels: NDArray[np.float32]) -> NDArray[Any]:
+        scores: NDArray[Any] = self._scores(pixels[np.newaxis]).numpy()[0]
         return scores
 
 
@@ -245,19 +244,3 @@ def _comparable(network: Network) -> Callable[[Any], Any]:
         return values if len(values.shape) == 4 else values[..., tf.newaxis]
 
     return call
-
-
-def _gradient_of(call: Callable[[Any], Any]) -> Callable[[Any, Any, Any], Any]:
-    """Return the function (pixels, row, column) → gradient of that output pixel."""
-
-    def gradient(pixels: Any, row: Any, column: Any) -> Any:
-        tf = tensorflow()
-        with tf.GradientTape() as tape:
-            tape.watch(pixels)
-            scores = tf.cast(call(pixels)[0, row, column], tf.float32)
-            weights = np.random.default_rng(7).uniform(0.5, 1.5, scores.shape[0])
-            total = tf.reduce_sum(scores * weights.astype(np.float32))
-        found = tape.gradient(total, pixels)
-        return tf.zeros_like(pixels) if found is None else found
-
-    return gradient
