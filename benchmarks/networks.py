@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from pixelcat.processors.tensorflow_setup import tensorflow
 
 CLASSES = 6
+_POOLINGS = 4
 _IMAGES, _SIDE, _CELL, _EPOCHS = 32, 128, 32, 6
 
 
 def unet(width: int) -> Any:
-    """Return a U-Net with three poolings and ``width`` channels at full size."""
+    """Return a U-Net with four poolings and ``width`` channels at full size."""
     import keras
     from keras import layers
 
@@ -30,12 +31,12 @@ def unet(width: int) -> Any:
 
     inputs = layers.Input((None, None, 3))
     values, skipped = layers.Rescaling(1 / 255)(inputs), []
-    for level in range(3):
+    for level in range(_POOLINGS):
         values = block(values, width << level)
         skipped.append(values)
         values = layers.MaxPooling2D()(values)
-    values = block(values, width << 3)
-    for level in reversed(range(3)):
+    values = block(values, width << _POOLINGS)
+    for level in reversed(range(_POOLINGS)):
         values = layers.Conv2DTranspose(width << level, 2, strides=2)(values)
         values = block(layers.Concatenate()([values, skipped[level]]), width << level)
     return keras.Model(inputs, layers.Conv2D(CLASSES, 1, activation="softmax")(values))

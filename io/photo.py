@@ -106,9 +106,7 @@ class Photo:
         Raises:
             ItemError: The photo is cut off or damaged.
         """
-        if self._decoded is None:
-            self._decoded = self._decode()
-        pixels, valid = self._decoded
+        pixels, valid = self.decode()
         rows = slice(window.row, window.row + window.height)
         columns = slice(window.column, window.column + window.width)
         part = np.moveaxis(pixels[rows, columns], -1, 0)
@@ -122,6 +120,16 @@ class Photo:
             and self.transform @ Affine.translation(window.column, window.row),
             crs=self.crs,
         )
+
+    def decode(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return pixels (height, width, bands) and which are valid (height, width), upright.
+
+        Raises:
+            ItemError: The photo is cut off or damaged.
+        """
+        if self._decoded is None:
+            self._decoded = self._decode()
+        return self._decoded
 
     def _decode(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         try:

@@ -9,6 +9,7 @@ no catalog: what it gets is a :class:`~.messages.Task`, what it gives an
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError, NotAskedError
 from ..catalog.records import Output
+from ..io.ahead import opened
 from ..io.environment import Environment
-from ..io.image import Image, open_image
+from ..io.image import Image
 from ..io.part import Part
+from ..io.reference import Where
 from ..io.resized import PhotoScale
 from ..io.sources import Fetch, reader
 from .answers import AskClasses, Asking, AskScores
@@ -119,15 +122,16 @@ class Worker:
         for _, group in groupby(tasks, key=lambda task: task.dataset.id):
             first = next(group)
             with reader(first.dataset) as fetch:
-                for task in (first, *group):
-                    yield from self._read_task(task, fetch, choose)
+                where = partial(_where, fetch)
+                for task, opening in opened((first, *group), where):
+                    yield from self._read_task(task, opening, choose)
 
     def _read_task(
-        self, task: Task, fetch: Fetch, choose: Choose | None
+        self, task: Task, opening: Callable[[], Image], choose: Choose | None
     ) -> Iterator[Begun | Failed | Pixels]:
         try:
             with (
-                open_image(fetch(task.item)) as stored,
+                opening() as stored,
                 self._environment.of(stored) as placed,
                 self._scale.of(placed) as image,
                 self._environment.part_of(image) as part,
@@ -239,6 +243,10 @@ class Worker:
     def _abandon(self, open_maps: dict[int, tuple[ClassMap, float]], key: int) -> None:
         if key in open_maps:
             open_maps.pop(key)[0].abandon()
+
+
+def _where(fetch: Fetch, task: Task) -> Where:
+    return fetch(task.item)
 
 
 def _bytes(message: Begun | Failed | Pixels | Classes) -> int:
