@@ -41,6 +41,7 @@ _Z = {False: 0, True: 1, None: 2}
 _DEFINITIONS = {
     "gpkg_rtree_index": "http://www.geopackage.org/spec120/#extension_rtree",
     "gpkg_related_tables": "http://www.geopackage.org/18-000.html",
+    "gpkg_metadata": "http://www.geopackage.org/spec120/#extension_metadata",
     "gpkg_geom_": "http://www.geopackage.org/spec120/#extension_geometry_types",
 }
 """Where extensions are defined, by the beginning of their name."""
@@ -160,6 +161,12 @@ def register_relation(
         (*base, *related, kind, mapping),
     )
     _add_extension(connection, mapping, None, "gpkg_related_tables")
+
+
+def add_metadata_extension(connection: sqlite3.Connection) -> None:
+    """Declare the tables of metadata."""
+    for table in ("gpkg_metadata", "gpkg_metadata_reference"):
+        _add_extension(connection, table, None, "gpkg_metadata")
 
 
 def register_geometry(

@@ -5,6 +5,7 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from . import geopackage
+from .class_mosaic import METADATA_TABLES
 from .errors import CatalogError
 from .geopackage import FeatureTable
 from .schema_sql import TABLES, VIEWS
@@ -168,6 +169,14 @@ CREATE VIEW item_results AS
     JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id;
 """,
     )
+
+
+@MIGRATIONS(name="0009_class_mosaic")
+def _class_mosaic(db: Database) -> None:
+    """The class rasters of a run can be seen as one raster, which metadata describe."""
+    geopackage.run_script(db.conn, METADATA_TABLES)
+    geopackage.add_metadata_extension(db.conn)
+    db.conn.execute("ALTER TABLE runs ADD COLUMN mosaic_of TEXT")
 
 
 def upgrade(db: Database, path: str) -> None:

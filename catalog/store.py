@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from . import (
     built_from,
+    class_mosaic,
     feature_class,
     ingest,
     media,
@@ -277,6 +278,23 @@ class Catalog:
                 media.refresh(connection, each, self.path.parent)
             built_from.remember(connection, written, run_id)
         return table, f"{table}_summary"
+
+    def mosaic_members(self, run_id: int) -> list[class_mosaic.Member] | None:
+        """Return the class rasters of a run with a place; None where its index lists them."""
+        with translated_errors(self.path):
+            listed = class_mosaic.members(self._connection, run_id)
+            known = class_mosaic.is_up_to_date(self._connection, run_id, listed)
+            return None if known else listed
+
+    def write_mosaic(
+        self,
+        run_id: int,
+        listed: Sequence[class_mosaic.Member],
+        mosaic: class_mosaic.Mosaic | None,
+    ) -> None:
+        """Write the index by which GDAL shows class rasters as one; see :mod:`.class_mosaic`."""
+        with self._transaction() as connection:
+            class_mosaic.write(connection, run_id, listed, mosaic)
 
     def without_media(self, table: str) -> int:
         """Return how many classified images of an output feature class are not embedded."""

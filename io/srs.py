@@ -95,11 +95,25 @@ def reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
     return move
 
 
-def footprint(width: int, height: int, transform: Affine, srs: Srs) -> bytes | None:
-    """Return the outline of a raster as WKB polygon in EPSG:4326, edges densified.
+def footprint(
+    width: int, height: int, transform: Affine, srs: Srs, target: Srs | None = None
+) -> bytes | None:
+    """Return the outline of a raster as WKB polygon, edges densified.
 
-    None where the outline has no place on the globe.
+    Args:
+        width: Pixels.
+        height: Pixels.
+        transform: Pixel (column, row) to map (x, y).
+        srs: The reference system of the raster.
+        target: That of the outline; default EPSG:4326.
+
+    Returns:
+        None where the outline has no place there.
     """
+    if srs == target:
+        corners = [transform @ each for each in ((0, 0), (width, 0), (width, height), (0, height))]
+        exact: bytes = shapely.to_wkb(shapely.polygons(corners))
+        return exact
     steps = np.linspace(0.0, 1.0, _EDGE_POINTS)[:-1]
     start, end = np.zeros_like(steps), np.ones_like(steps)
     columns = width * np.concatenate([steps, end, 1 - steps, start])
@@ -107,8 +121,8 @@ def footprint(width: int, height: int, transform: Affine, srs: Srs) -> bytes | N
     a, b, c, d, e, f = transform[:6]
     x, y = a * columns + b * rows + c, d * columns + e * rows + f
     try:
-        to_wgs84 = Transformer.from_crs(srs.definition, "EPSG:4326", always_xy=True)
-        lon, lat = to_wgs84.transform(x, y)
+        system = "EPSG:4326" if target is None else target.definition
+        lon, lat = Transformer.from_crs(srs.definition, system, always_xy=True).transform(x, y)
     except ProjError:
         return None
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):

@@ -12,6 +12,7 @@ from ..io.image import decoder
 from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
 from .cell_size import cell_size_notes
+from .class_mosaic import write_class_mosaic
 from .classifier import Classifier, Prepared
 from .definition import ModelDefinition
 from .late_model import LateModel
@@ -203,6 +204,7 @@ class Driver:
         )
 
     def _report(self, run: Mapping[str, Any], notes: tuple[str, ...]) -> Run:
+        shown = write_class_mosaic(self._catalog, run["id"])
         layers, remarks = write_layers(
             self._catalog,
             list(self._datasets.values()),
@@ -217,4 +219,6 @@ class Driver:
             self._request.definition.properties,
             self._request.options.environment.grid,
         )
-        return report(self._catalog, self._datasets, run, layers, (*notes, *cells, *remarks))
+        return report(
+            self._catalog, self._datasets, run, layers, (*notes, *cells, *shown, *remarks)
+        )

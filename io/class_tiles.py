@@ -1,0 +1,124 @@
+"""Class rasters as parts of one raster: what GDAL needs to know to show them together."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+import rasterio
+from affine import Affine
+
+from ..catalog.errors import OutputError
+from ..catalog.records import ClassDefinition, Srs
+from . import srs
+from .raster import GDAL_ERRORS, unplaced
+
+DATA_TYPES = {
+    "uint8": "Byte", "uint16": "UInt16", "uint32": "UInt32", "int16": "Int16", "int32": "Int32",
+}  # fmt: skip
+"""NumPy's names of types → GDAL's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassTile:
+    """The header of a class raster that has a place on the ground."""
+
+    path: Path
+    width: int
+    height: int
+    transform: Affine
+    srs: Srs
+    dtype: str
+    nodata: int
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether its rows and columns run along the axes of its reference system."""
+        return self.transform.b == self.transform.d == 0
+
+    @property
+    def cell(self) -> tuple[float, float]:
+        """Width and height of a pixel."""
+        return abs(self.transform.a), abs(self.transform.e)
+
+    def outline(self, system: Srs) -> bytes | None:
+        """Return its outline in a reference system as WKB; None where it has no place there."""
+        return srs.footprint(self.width, self.height, self.transform, self.srs, system)
+
+
+def read_tile(path: Path) -> ClassTile | None:
+    """Return the header of a class raster, None where it has no place on the ground.
+
+    Raises:
+        OutputError: It cannot be read.
+    """
+    try:
+        with unplaced():
+            dataset = rasterio.open(path)
+        with dataset:
+            system = srs.describe(dataset.crs.to_wkt()) if dataset.crs else None
+            if system is None:
+                return None
+            return ClassTile(
+                path=path,
+                width=dataset.width,
+                height=dataset.height,
+                transform=dataset.transform,
+                srs=system,
+                dtype=dataset.dtypes[0],
+                nodata=int(dataset.nodata),
+            )
+    except GDAL_ERRORS as error:
+        raise OutputError(f"cannot read {path}, which is recorded as done: {error}") from error
+
+
+def common_system(tiles: Sequence[ClassTile]) -> Srs:
+    """Return the reference system that most tiles are in."""
+    return Counter(tile.srs for tile in tiles).most_common(1)[0][0]
+
+
+def finest_cell(tiles: Sequence[ClassTile], system: Srs) -> tuple[float, float]:
+    """Return the smallest width and height of a pixel among tiles in a reference system."""
+    cells = [tile.cell for tile in tiles if tile.srs == system]
+    return min(x for x, _ in cells), min(y for _, y in cells)
+
+
+def index_definition(
+    table: str, tiles: Sequence[ClassTile], classes: Sequence[ClassDefinition]
+) -> str:
+    """Return the XML by which GDAL's driver GTI makes one raster of a table of tiles.
+
+    Tiles of later items lie above those of earlier ones.
+    """
+    across, down = finest_cell(tiles, common_system(tiles))
+    root = Element("GDALTileIndexDataset")
+    for name, text in (
+        ("IndexLayer", table),
+        ("LocationField", "location"),
+        ("SortField", "item_id"),
+        ("ResX", repr(across)),
+        ("ResY", repr(down)),
+    ):
+        SubElement(root, name).text = text
+    root.append(class_band("Band", tiles[0], classes))
+    return tostring(root, encoding="unicode")
+
+
+def class_band(name: str, tile: ClassTile, classes: Sequence[ClassDefinition]) -> Element:
+    """Return the description of a band of classes as GTI and VRT have it."""
+    band = Element(name, band="1", dataType=DATA_TYPES[tile.dtype])
+    SubElement(band, "Description").text = "class"
+    SubElement(band, "NoDataValue").text = str(tile.nodata)
+    if tile.dtype != "uint8":
+        return band
+    SubElement(band, "ColorInterp").text = "Palette"
+    names, colors = SubElement(band, "CategoryNames"), SubElement(band, "ColorTable")
+    known = {each.value: each for each in classes}
+    for value in range(max(known) + 1):
+        found = known.get(value)
+        SubElement(names, "Category").text = found.name if found else ""
+        rgba = (*found.color, 255) if found else (0, 0, 0, 0)
+        parts = {f"c{number}": str(part) for number, part in enumerate(rgba, 1)}
+        SubElement(colors, "Entry", parts)
+    return band

@@ -1,0 +1,76 @@
+"""The class rasters of a run as one raster, within the catalog."""
+
+from ..catalog.class_mosaic import Member, Mosaic, table_name
+from ..catalog.errors import OutputError
+from ..catalog.records import ClassDefinition
+from ..catalog.store import Catalog
+from ..io.class_tiles import ClassTile, common_system, index_definition, read_tile
+
+
+def write_class_mosaic(catalog: Catalog, run_id: int) -> tuple[str, ...]:
+    """Let the catalog open as a raster in GDAL: the class rasters of a run, side by side.
+
+    Args:
+        catalog: The catalog.
+        run_id: The run; an index that lists its class rasters already stays as it is.
+
+    Returns:
+        What is to be said: which class rasters cannot be shown.
+    """
+    listed = catalog.mosaic_members(run_id)
+    if listed is None:
+        return ()
+    tiles, notes = _tiles(catalog, listed)
+    if not tiles:
+        catalog.write_mosaic(run_id, listed, None)
+        return notes
+    headers = [tile for _, tile in tiles]
+    system = common_system(headers)
+    placed = [(member, tile.outline(system)) for member, tile in tiles]
+    mosaic = Mosaic(
+        srs=system,
+        tiles=[(member, outline) for member, outline in placed if outline is not None],
+        definition=index_definition(table_name(run_id), headers, _classes(catalog, run_id)),
+    )
+    catalog.write_mosaic(run_id, listed, mosaic)
+    lost = [member.image_name for member, outline in placed if outline is None]
+    return (*notes, *(f"{name} has no place in the mosaic of class rasters" for name in lost))
+
+
+def _tiles(
+    catalog: Catalog, listed: list[Member]
+) -> tuple[list[tuple[Member, ClassTile]], tuple[str, ...]]:
+    """Return class rasters that can be tiles, and how many cannot."""
+    tiles, unreadable, turned = [], 0, 0
+    for member in listed:
+        try:
+            tile = read_tile(catalog.path.parent / member.location)
+        except OutputError:
+            unreadable += 1
+            continue
+        if tile is not None and tile.is_upright:
+            tiles.append((member, tile))
+        else:
+            turned += 1
+    told = {
+        f"{unreadable} class rasters cannot be read and are not in the mosaic": unreadable,
+        f"{turned} class rasters are rotated or without place and not in the mosaic": turned,
+    }
+    return tiles, tuple(text for text, count in told.items() if count)
+
+
+def _classes(catalog: Catalog, run_id: int) -> list[ClassDefinition]:
+    rows = catalog.query(
+        "SELECT c.value, c.name, c.color FROM classes c JOIN runs r USING (model_id)"
+        " WHERE r.id = ? ORDER BY c.value",
+        (run_id,),
+    )
+    return [
+        ClassDefinition(value=row["value"], name=row["name"], color=_rgb(row["color"]))
+        for row in rows
+    ]
+
+
+def _rgb(color: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(color.removeprefix("#"))
+    return red, green, blue
