@@ -24,7 +24,7 @@ from .cli_options import (
     source_options,
 )
 from .cli_output import ProgressBar, as_rows, format_option, print_rows, usage_line
-from .cli_survey import export, scan
+from .cli_survey import check, export, scan
 
 if TYPE_CHECKING:
     from .processors.results import Run
@@ -56,6 +56,7 @@ def cli() -> None:
 cli.add_command(model)
 cli.add_command(scan)
 cli.add_command(export)
+cli.add_command(check)
 
 
 @cli.command(epilog=EXIT_CODES)

@@ -85,6 +85,17 @@ def scan(
     " by its class map: in the new geodatabase, your own is never written.",
 )  # fmt: skip
 @click.option(
+    "--mosaic", type=click.Path(dir_okay=False), metavar="VRT",
+    help="Write a virtual raster of the class rasters of a run, side by side.",
+)  # fmt: skip
+@click.option(
+    "--stac", type=click.Path(dir_okay=False), metavar="JSON",
+    help="Write a STAC ItemCollection of the class rasters of a run.",
+)  # fmt: skip
+@click.option(
+    "--run", type=int, metavar="N", help="With --mosaic and --stac: the run.  [default: the newest]"
+)
+@click.option(
     "--name", help="Of the files: columns of the layer in braces, {taken_at}, {keywords}."
     "  [default: {image_name}]",
 )  # fmt: skip
@@ -101,30 +112,64 @@ def export(
     photos: str | None,
     geodatabase: str | None,
     overwrite_attachments: bool,
+    mosaic: str | None,
+    stac: str | None,
+    run: int | None,
     name: str | None,
     folder_name: str | None,
     layers: Sequence[str],
 ) -> None:
-    """Carry results on: as files with names that people can read, or as a geodatabase.
+    """Carry results on: files with names that people can read, a geodatabase, a mosaic, a list.
 
     \b
     Example:
       pixelcat export results.gpkg --photos out/ --name "{plot_id}_{taken_at}_{image_name}"
       pixelcat export results.gpkg --file-geodatabase results.gdb
+      pixelcat export results.gpkg --mosaic landcover.vrt
     """
-    if (photos is None) == (geodatabase is None):
-        raise UsageError("give --photos or --file-geodatabase, one of the two")
+    targets = {
+        "--photos": photos, "--file-geodatabase": geodatabase, "--mosaic": mosaic, "--stac": stac,
+    }  # fmt: skip
+    chosen = [name for name, value in targets.items() if value is not None]
+    if len(chosen) != 1:
+        raise UsageError(f"give one of {', '.join(targets)}")
+    _refuse_strangers(
+        chosen[0],
+        {
+            "--overwrite-attachments": (overwrite_attachments, ("--file-geodatabase",)),
+            "--name": (name, ("--photos",)),
+            "--folder-name": (folder_name, ("--photos",)),
+            "--run": (run, ("--mosaic", "--stac")),
+            "--layer": (layers, ("--photos", "--file-geodatabase")),
+        },
+    )
     if photos is not None:
-        if overwrite_attachments:
-            raise UsageError("--overwrite-attachments goes with --file-geodatabase")
-        missing = _export_photos(catalog, photos, layers, name, folder_name)
+        missing: Sequence[str] = _export_photos(catalog, photos, layers, name, folder_name)
+    elif geodatabase is not None:
+        missing = _export_geodatabase(catalog, geodatabase, layers, overwrite_attachments)
     else:
-        if name or folder_name:
-            raise UsageError("--name and --folder-name go with --photos")
-        missing = _export_geodatabase(catalog, geodatabase or "", layers, overwrite_attachments)
+        missing = _export_mosaic(catalog, mosaic, stac, run)
     for line in missing:
         click.echo(f"missing: {line}", err=True)
     sys.exit(3 if missing else 0)
+
+
+def _refuse_strangers(chosen: str, options: Mapping[str, tuple[object, Sequence[str]]]) -> None:
+    """Refuse options, each with its value, that do not go with what is written."""
+    for option, (value, targets) in options.items():
+        if value and chosen not in targets:
+            raise UsageError(f"{option} goes with {' and '.join(targets)}")
+
+
+def _export_mosaic(
+    catalog: str, mosaic: str | None, stac: str | None, run: int | None
+) -> Sequence[str]:
+    from .processors.export_mosaic import export_mosaic, export_stac
+
+    target = mosaic or stac or ""
+    done = (export_mosaic if mosaic is not None else export_stac)(catalog, target, run=run)
+    click.echo(f"wrote {target} with {done.rasters} class rasters", err=True)
+    return done.missing
 
 
 def _export_photos(
@@ -151,3 +196,26 @@ def _export_geodatabase(
         err=True,
     )
     return done.missing
+
+
+@click.command()
+@click.argument("catalog", type=click.Path())
+@click.option("--deep", is_flag=True, help="Read every raster and compare it with its hash.")
+@format_option
+def check(catalog: str, deep: bool, format_: str) -> None:
+    """Say what is damaged or missing: the catalog itself, class rasters, mosaics, sources.
+
+    Nothing is changed. The exit code is 0 where nothing was found and 3 otherwise.
+
+    \b
+    Example:
+      pixelcat check results.gpkg --deep
+    """
+    from .processors.check import check as check_
+
+    found = check_(catalog, deep=deep)
+    if found or format_ != "table":
+        print_rows(as_rows([each._asdict() for each in found]), format_)
+    else:
+        click.echo("nothing is damaged or missing", err=True)
+    sys.exit(3 if found else 0)

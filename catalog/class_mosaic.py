@@ -21,10 +21,11 @@ _COLUMNS = (
     Column(name="item_id", sql_type="INTEGER"),
     Column(name="output_id", sql_type="INTEGER"),
 )
-_MEMBERS = """
+MEMBERS = """
 SELECT o.id, o.raster_path, i.id AS item_id, i.name FROM outputs o JOIN items i ON i.id = o.item_id
 WHERE o.run_id = ? AND o.status = 'done' AND i.transform IS NOT NULL AND i.srs_id > 0 ORDER BY i.id
 """
+"""SQL of the fields of :class:`Member`, for a run."""
 METADATA_TABLES = """
 CREATE TABLE gpkg_metadata (
   id INTEGER CONSTRAINT m_pk PRIMARY KEY ASC NOT NULL,
@@ -68,7 +69,7 @@ def table_name(run_id: int) -> str:
 
 def members(connection: sqlite3.Connection, run_id: int) -> list[Member]:
     """Return the class rasters of a run that have a place on the ground, image by image."""
-    return [Member(*row) for row in connection.execute(_MEMBERS, (run_id,))]
+    return [Member(*row) for row in connection.execute(MEMBERS, (run_id,))]
 
 
 def is_up_to_date(connection: sqlite3.Connection, run_id: int, listed: Sequence[Member]) -> bool:

@@ -42,8 +42,12 @@ class ClassTile:
         """Width and height of a pixel."""
         return abs(self.transform.a), abs(self.transform.e)
 
-    def outline(self, system: Srs) -> bytes | None:
-        """Return its outline in a reference system as WKB; None where it has no place there."""
+    def outline(self, system: Srs | None = None) -> bytes | None:
+        """Return its outline as WKB, None where it has no place in a reference system.
+
+        Args:
+            system: The reference system; default EPSG:4326.
+        """
         return srs.footprint(self.width, self.height, self.transform, self.srs, system)
 
 

@@ -20,6 +20,11 @@ def temporary_name(final: Path) -> Path:
     return final.with_name(f"{_MARK}{uuid.uuid4().hex}{final.suffix}")
 
 
+def is_draft(path: Path) -> bool:
+    """Return whether a file has a name that :func:`temporary_name` gave."""
+    return path.name.startswith(_MARK)
+
+
 def publish(temporary: Path, final: Path) -> str:
     """Make a finished temporary file durable, then give it its name.
 

@@ -1,10 +1,19 @@
 """The class rasters of a run as one raster, within the catalog."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from ..catalog.class_mosaic import Member, Mosaic, table_name
 from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition
 from ..catalog.store import Catalog
 from ..io.class_tiles import ClassTile, common_system, index_definition, read_tile
+
+CLASSES = """
+SELECT c.value, c.name, c.color FROM classes c JOIN runs r USING (model_id)
+WHERE r.id = ? ORDER BY c.value
+"""
+"""SQL of the classes of a run."""
 
 
 def write_class_mosaic(catalog: Catalog, run_id: int) -> tuple[str, ...]:
@@ -30,7 +39,9 @@ def write_class_mosaic(catalog: Catalog, run_id: int) -> tuple[str, ...]:
     mosaic = Mosaic(
         srs=system,
         tiles=[(member, outline) for member, outline in placed if outline is not None],
-        definition=index_definition(table_name(run_id), headers, _classes(catalog, run_id)),
+        definition=index_definition(
+            table_name(run_id), headers, class_definitions(catalog.query(CLASSES, (run_id,)))
+        ),
     )
     catalog.write_mosaic(run_id, listed, mosaic)
     lost = [member.image_name for member, outline in placed if outline is None]
@@ -59,12 +70,8 @@ def _tiles(
     return tiles, tuple(text for text, count in told.items() if count)
 
 
-def _classes(catalog: Catalog, run_id: int) -> list[ClassDefinition]:
-    rows = catalog.query(
-        "SELECT c.value, c.name, c.color FROM classes c JOIN runs r USING (model_id)"
-        " WHERE r.id = ? ORDER BY c.value",
-        (run_id,),
-    )
+def class_definitions(rows: Sequence[Mapping[str, Any]]) -> list[ClassDefinition]:
+    """Return the classes that :data:`CLASSES` finds."""
     return [
         ClassDefinition(value=row["value"], name=row["name"], color=_rgb(row["color"]))
         for row in rows

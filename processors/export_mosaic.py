@@ -1,0 +1,191 @@
+"""The class rasters of a run as one raster or as a list that other programs read."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from ..catalog import query as catalog_query
+from ..catalog.class_mosaic import MEMBERS, Member
+from ..catalog.errors import OutputError, UsageError
+from ..catalog.records import ClassDefinition
+from ..io.class_tiles import ClassTile, common_system, read_tile
+from ..io.publish import publish, temporary_name
+from ..io.vrt_out import write_vrt
+from .class_mosaic import CLASSES, class_definitions
+
+_RUN = """
+SELECT r.id, m.name AS model, coalesce(r.finished_at, r.started_at) AS at
+FROM runs r JOIN models m ON m.id = r.model_id WHERE :run IS NULL OR r.id = :run
+ORDER BY EXISTS (SELECT 1 FROM outputs o JOIN items i ON i.id = o.item_id
+  WHERE o.run_id = r.id AND o.status = 'done' AND i.transform IS NOT NULL) DESC, r.id DESC LIMIT 1
+"""
+_STAC = "1.0.0"
+_EXTENSIONS = (
+    "https://stac-extensions.github.io/projection/v1.1.0/schema.json",
+    "https://stac-extensions.github.io/classification/v1.1.0/schema.json",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MosaicExport:
+    """What was written."""
+
+    rasters: int
+    missing: tuple[str, ...]
+    """A line for each class raster that is not in it, and why."""
+
+
+def export_mosaic(
+    catalog: str | os.PathLike[str], path: str | os.PathLike[str], *, run: int | None = None
+) -> MosaicExport:
+    """Write a virtual raster (``.vrt``) of the class rasters of a run, side by side.
+
+    Args:
+        catalog: The catalog.
+        path: The file.
+        run: Whose class rasters; default the newest run that has some with a place.
+
+    Raises:
+        UsageError: There is no such run, or it has no class raster with a place on the ground.
+        OutputError: The disk refused.
+    """
+    tiles = _Tiles(Path(catalog).resolve(), run)
+    system = common_system([tile for _, tile in tiles.known])
+    shown = [tile for _, tile in tiles.known if tile.srs == system and tile.is_upright]
+    left = [
+        f"{member.image_name}: in {tile.srs.name}, a virtual raster has one reference system"
+        if tile.srs != system
+        else f"{member.image_name}: rotated, which a virtual raster cannot show"
+        for member, tile in tiles.known
+        if tile.srs != system or not tile.is_upright
+    ]
+    if not shown:
+        raise UsageError(f"run {tiles.run['id']}: every class raster is rotated; no mosaic")
+    write_vrt(Path(path), shown, tiles.classes)
+    return MosaicExport(rasters=len(shown), missing=(*tiles.missing, *left))
+
+
+def export_stac(
+    catalog: str | os.PathLike[str], path: str | os.PathLike[str], *, run: int | None = None
+) -> MosaicExport:
+    """Write a STAC ItemCollection of the class rasters of a run, with links relative to it.
+
+    Arguments and errors are those of :func:`export_mosaic`. The properties are those of STAC
+    1.0 with its extensions ``projection`` and ``classification``.
+    """
+    target = Path(path)
+    tiles = _Tiles(Path(catalog).resolve(), run)
+    items, left = [], []
+    for member, tile in tiles.known:
+        outline = tile.outline()
+        if outline is None:
+            left.append(f"{member.image_name}: has no place on the globe")
+            continue
+        items.append(_stac_item(member, tile, outline, tiles, target))
+    document = {"type": "FeatureCollection", "features": items}
+    _write_json(target, document)
+    return MosaicExport(rasters=len(items), missing=(*tiles.missing, *left))
+
+
+class _Tiles:
+    """The class rasters of a run that have a place on the ground."""
+
+    def __init__(self, catalog: Path, run: int | None) -> None:
+        rows = catalog_query.query(catalog, _RUN, {"run": run}).dicts()
+        if not rows:
+            what = "no run yet" if run is None else f"no run {run}"
+            raise UsageError(f"{catalog.name} has {what}")
+        self.run: Mapping[str, Any] = rows[0]
+        number = (self.run["id"],)
+        listed = catalog_query.query(catalog, MEMBERS, number).rows
+        self.classes: list[ClassDefinition] = class_definitions(
+            catalog_query.query(catalog, CLASSES, number).dicts()
+        )
+        self.known: list[tuple[Member, ClassTile]] = []
+        self.missing: list[str] = []
+        for member in (Member(*row) for row in listed):
+            self._add(catalog.parent, member)
+        if not self.known:
+            raise UsageError(
+                f"run {self.run['id']} of {catalog.name} has no class raster with a place on the"
+                " ground" + (f" that can be read: {self.missing[0]}" if self.missing else "")
+            )
+
+    def _add(self, folder: Path, member: Member) -> None:
+        path = folder / member.location
+        if not path.is_file():
+            self.missing.append(f"{member.image_name}: its class raster {member.location} is gone")
+            return
+        try:
+            tile = read_tile(path)
+        except OutputError as error:
+            self.missing.append(f"{member.image_name}: {error}")
+            return
+        if tile is None:
+            self.missing.append(f"{member.image_name}: {member.location} lost its place")
+        else:
+            self.known.append((member, tile))
+
+
+def _stac_item(
+    member: Member, tile: ClassTile, outline: bytes, tiles: _Tiles, target: Path
+) -> dict[str, Any]:
+    shape = shapely.from_wkb(outline)
+    system = tile.srs
+    relative = os.path.relpath(tile.path.resolve(), target.resolve().parent)
+    return {
+        "type": "Feature",
+        "stac_version": _STAC,
+        "stac_extensions": list(_EXTENSIONS),
+        "id": Path(member.location).stem,
+        "geometry": json.loads(shapely.to_geojson(shape)),
+        "bbox": list(shape.bounds),
+        "properties": {
+            "datetime": tiles.run["at"],
+            "title": member.image_name,
+            "proj:epsg": system.code if system.organization.upper() == "EPSG" else None,
+            "proj:shape": [tile.height, tile.width],
+            "proj:transform": [*tile.transform][:6],
+            **({} if system.code else {"proj:wkt2": system.definition}),
+            "pixelcat:run": tiles.run["id"],
+            "pixelcat:model": tiles.run["model"],
+        },
+        "links": [],
+        "assets": {
+            "classes": {
+                "href": Path(relative).as_posix(),
+                "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+                "roles": ["data"],
+                "classification:classes": _stac_classes(tiles.classes, tile.nodata),
+            }
+        },
+    }
+
+
+def _stac_classes(classes: Sequence[ClassDefinition], nodata: int) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = [
+        {
+            "value": each.value,
+            "name": "".join(c if c.isascii() and c.isalnum() else "_" for c in each.name),
+            "description": each.name,
+            "color_hint": "".join(f"{part:02X}" for part in each.color),
+        }
+        for each in classes
+    ]
+    return [*listed, {"value": nodata, "name": "nodata", "description": "no data", "nodata": True}]
+
+
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+    draft = temporary_name(path)
+    try:
+        draft.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+        publish(draft, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
