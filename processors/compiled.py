@@ -44,6 +44,7 @@ class Compiled:
         batch_of: Callable[[int, int], int],
         blend: bool = False,
         precision: str = "float32",
+        by_pixel: bool = False,
     ) -> None:
         """Take a network and what surrounds it; compiled at the first window of each kind.
 
@@ -55,6 +56,7 @@ class Compiled:
             batch_of: From height and width of windows to how many are taken at a time.
             blend: Whether scores of overlapping windows are averaged.
             precision: ``float32``, ``bfloat16`` or ``float16``.
+            by_pixel: Whether the network looks at single pixels only.
         """
         self.classes = decision.decision.classes
         self.bands = networks[0].bands
@@ -66,6 +68,7 @@ class Compiled:
         self._decision = decision
         self._scaling = scaling
         self._precision = precision
+        self._is_one_loop = by_pixel and precision == "float32"
         self._finish = None if blend else decision
         self._functions: OrderedDict[_Kind, Callable[[Any], Any]] = OrderedDict()
         self._any_size = True
@@ -177,19 +180,29 @@ class Compiled:
         return (kind.height, kind.width) == (self.tiling.height, self.tiling.width)
 
     def _trace(self, kind: _Kind) -> Callable[[Any], Any]:
-        """Compile the network, with the decision behind it as a loop of its own or within."""
+        """Compile the network, with the decision behind it as a loop of its own or within.
+
+        A network that looks at single pixels becomes one loop with the decision: nothing of it
+        has to wait in memory.
+        """
         tf = tensorflow()
         spec = tf.TensorSpec([kind.windows, kind.height, kind.width, self.bands], kind.dtype)
         scores = self._scoring(kind)
         if self._finish is None:
             return compiled(frozen(scores, spec), spec)
+        finish = self._finish
         if self._is_whole_tile(kind):
+            whole = (
+                fused(lambda pixels: finish(scores(pixels)), spec) if self._is_one_loop else None
+            )
+            if whole is not None:
+                return whole
             network = frozen(scores, spec)
-            decide = fused(self._finish, network.outputs[0])
+            given = network.outputs[0]
+            decide = fused(finish, tf.TensorSpec(given.shape, given.dtype))
             if decide is not None:
                 ask = compiled(network, spec)
                 return lambda pixels: decide(ask(pixels)[0])
-        finish = self._finish
         return compiled(frozen(lambda pixels: finish(scores(pixels)), spec), spec)
 
     def _scoring(self, kind: _Kind) -> Callable[[Any], Any]:

@@ -68,6 +68,7 @@ def prepare(
             tiling=tiling,
             batch_of=options.batch_of if budget is None else budget.batch_of(options.batch_of),
             blend=options.blend == "hann",
+            by_pixel=field.radius == 0 and field.stride == 1,
         ),
         network=network,
         found=_found(network, field),

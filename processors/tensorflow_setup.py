@@ -109,20 +109,19 @@ def reduced(precision: str) -> Iterator[None]:
         options({name: False})
 
 
-def fused(call: Callable[[Any], Any], like: Any) -> Callable[[Any], Any] | None:
+def fused(call: Callable[[Any], Any], spec: Any) -> Callable[[Any], Any] | None:
     """Return a function that XLA has made one loop of: right for many cheap operations.
 
     Args:
         call: Input tensor → output tensors.
-        like: A tensor of the only shape and type that it is to take.
+        spec: ``TensorSpec`` of the only input that it is to take.
 
     Returns:
         None where the shape is not known, or XLA cannot (operations, libraries of a GPU).
     """
     tf = tensorflow()
-    if not like.shape.is_fully_defined():
+    if not spec.shape.is_fully_defined():
         return None
-    spec = tf.TensorSpec(like.shape, like.dtype)
     function: Callable[[Any], Any] = tf.function(call, input_signature=[spec], jit_compile=True)
     try:
         function(tf.zeros(spec.shape, spec.dtype))
