@@ -9,6 +9,7 @@ from .extent import Extent
 from .grid import GridOptions
 from .image import Image
 from .mask import Mask
+from .moved import MapSystem
 from .nodata import with_nodata
 from .part import Part
 from .warped import on_grid
@@ -23,6 +24,8 @@ class Environment:
     grid: GridOptions = GridOptions()  # noqa: RUF009  frozen
     nodata: tuple[float, ...] = ()
     """Values that mark NoData besides those that a file declares; one, or one per band."""
+    map_system: MapSystem | None = None
+    """Where class rasters are brought once they are made; None leaves them on the grid."""
 
     def of(self, image: Image) -> Image:
         """Return an image as it is to be read, or itself where nothing is asked.
@@ -62,5 +65,6 @@ class Environment:
             "--cell-size": self.grid.cell_size,
             "--crs": self.grid.crs,
             "--snap": self.grid.snap,
+            "--map-crs": self.map_system,
         }
         return tuple(name for name, value in asked.items() if value is not None)

@@ -10,6 +10,7 @@ from affine import Affine
 from rasterio.io import DatasetWriter
 
 from .cog import CogWriter
+from .moved import METHODS, Destination, MovedWriter
 from .pyramid import averaged
 from .raster_out import profile_of
 
@@ -34,9 +35,11 @@ class ExtraRasterSpec:
     crs: str | None = None
     """WKT."""
     tags: Mapping[str, str] = field(default_factory=dict)
+    moved_to: Destination | None = None
+    """Another grid, on which the raster is published."""
 
 
-def extra_writer(path: Path, spec: ExtraRasterSpec) -> CogWriter:
+def extra_writer(path: Path, spec: ExtraRasterSpec) -> CogWriter | MovedWriter:
     """Start a raster; overviews have the mean.
 
     Raises:
@@ -58,4 +61,8 @@ def extra_writer(path: Path, spec: ExtraRasterSpec) -> CogWriter:
             dataset.scales = (1 / STEPS,) * len(spec.bands)
             dataset.offsets = (0.0,) * len(spec.bands)
 
-    return CogWriter(path, profile, halve=averaged, describe=describe, predictor="yes")
+    how: dict[str, Any] = {"halve": averaged, "describe": describe, "predictor": "yes"}
+    if spec.moved_to is None:
+        return CogWriter(path, profile, **how)
+    resampling = METHODS[spec.moved_to.resampling]
+    return MovedWriter(path, profile, spec.moved_to.grid, resampling, **how)

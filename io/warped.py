@@ -23,7 +23,7 @@ _MOST_FOR_ONE = 1 << 25
 """The same where only one pixel is made of them."""
 _POINTS = 21
 """Along each side of a window, to find what of the source lies below it."""
-_SAME_EVERYWHERE: dict[str, Any] = {"tolerance": 1e-9, "XSCALE": 1, "YSCALE": 1}
+SAME_EVERYWHERE: dict[str, Any] = {"tolerance": 1e-9, "XSCALE": 1, "YSCALE": 1}
 """GDAL would else approximate positions, and choose a scale, window by window."""
 _ANY = "EPSG:3857"
 """Stands for an unknown reference system, which is the same on both sides."""
@@ -158,7 +158,7 @@ class Warped(View):
                     width=window.width,
                     height=window.height,
                     resampling=self._method,
-                    **_SAME_EVERYWHERE,
+                    **SAME_EVERYWHERE,
                 ) as warped,
             ):
                 return np.asarray(warped.read(1), np.float64)

@@ -155,6 +155,7 @@ class Worker:
             {**self._tags, **task.tags},
             part=part,
             shown_as=(placed.height, placed.width) if resized else None,
+            map_system=self._environment.map_system,
         )
 
     def _in_batches(
