@@ -10,6 +10,7 @@ from affine import Affine
 from rasterio.io import DatasetWriter
 
 from .cog import CogWriter
+from .control import Control
 from .moved import METHODS, Destination, MovedWriter
 from .pyramid import averaged
 from .raster_out import profile_of
@@ -34,6 +35,8 @@ class ExtraRasterSpec:
     """None for a photo."""
     crs: str | None = None
     """WKT."""
+    control: Control | None = None
+    """What else says where the pixels lie."""
     tags: Mapping[str, str] = field(default_factory=dict)
     moved_to: Destination | None = None
     """Another grid, on which the raster is published."""
@@ -57,6 +60,8 @@ def extra_writer(path: Path, spec: ExtraRasterSpec) -> CogWriter | MovedWriter:
     def describe(dataset: DatasetWriter) -> None:
         dataset.descriptions = spec.bands
         dataset.update_tags(**spec.tags)
+        if spec.control is not None:
+            spec.control.write(dataset)
         if spec.dtype == "uint8":
             dataset.scales = (1 / STEPS,) * len(spec.bands)
             dataset.offsets = (0.0,) * len(spec.bands)

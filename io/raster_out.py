@@ -13,6 +13,7 @@ from rasterio.io import DatasetWriter
 from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition
 from .cog import CogWriter
+from .control import Control
 from .moved import Destination, MovedWriter
 from .pyramid import halved
 
@@ -28,6 +29,8 @@ class ClassRasterSpec:
     """None for a photo: its class map has no place on the ground either."""
     crs: str | None = None
     """WKT."""
+    control: Control | None = None
+    """What else says where the pixels lie."""
     tags: Mapping[str, str] = field(default_factory=dict)
     moved_to: Destination | None = None
     """Another grid, on which the raster is published; rows come on that of the above."""
@@ -84,6 +87,8 @@ class ClassRasterWriter:
     def _describe(self, dataset: DatasetWriter) -> None:
         dataset.set_band_description(1, "class")
         dataset.update_tags(**self._spec.tags)
+        if self._spec.control is not None:
+            self._spec.control.write(dataset)
         if self.dtype == "uint8":
             colors = {each.value: (*each.color, 255) for each in self._spec.classes}
             dataset.write_colormap(1, {**colors, self.nodata: (0, 0, 0, 0)})

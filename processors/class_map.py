@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
 from ..catalog.records import ClassStat, Item, Output
+from ..io.control import control_of
 from ..io.grid import Grid
 from ..io.image import Image, Window
 from ..io.moved import MapSystem
@@ -40,7 +41,7 @@ class ClassMap:
         tags: dict[str, str],
         *,
         part: Part | None = None,
-        shown_as: tuple[int, int] | None = None,
+        shown_as: Image | None = None,
         map_system: MapSystem | None = None,
     ) -> None:
         """Start the map of an open image.
@@ -51,7 +52,7 @@ class ClassMap:
             path: Of the class raster.
             tags: Written into it.
             part: What of the image is asked for; default all.
-            shown_as: Height and width of the class raster; default those of the part. Its
+            shown_as: The image that has the size of the class raster; default the part. Its
                 pixels take the nearest class.
             map_system: The reference system of the class raster where it is not the image's.
 
@@ -66,7 +67,8 @@ class ClassMap:
         self.part = part.window
         """What of the image the class raster shows."""
         self._is_masked = bool(part.limits)
-        height, width = shown_as or (self.part.height, self.part.width)
+        sized = shown_as or self.part
+        height, width = sized.height, sized.width
         self._enlarge = (
             None
             if (height, width) == self.size
@@ -84,6 +86,7 @@ class ClassMap:
             classes=classifier.classes,
             transform=transform,
             crs=image.crs,
+            control=control_of(shown_as or image),
             tags=tags,
         )
         if map_system is not None and transform is not None:

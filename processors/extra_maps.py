@@ -62,6 +62,7 @@ class ExtraMaps:
             dtype=extra.dtype,
             transform=spec.transform,
             crs=spec.crs,
+            control=spec.control,
             tags={**spec.tags, "PIXELCAT_RASTER": extra.kind},
             moved_to=spec.moved_to,
         )
