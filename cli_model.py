@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_options import argument_options, classes_option, code_options
+from .cli_options import argument_options, classes_option, code_options, environment_options
 from .cli_output import as_rows, format_option, print_rows
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def info(
 @click.argument("definition", metavar="MODEL")
 @click.option("--on", "image", type=click.Path(), help="Classify one window of this image.")
 @argument_options
+@environment_options
 @classes_option
 @code_options
 @format_option
@@ -54,6 +55,7 @@ def check(
     definition: str,
     image: str | None,
     arguments: Mapping[str, str],
+    environment: Mapping[str, str | None],
     classes: str | None,
     code: "ModelCode",
     format_: str,
@@ -68,7 +70,7 @@ def check(
     from .processors.trust import load_model
 
     loaded = load_model(definition, code, classes)
-    _print_report(check_(loaded, arguments, image), format_)
+    _print_report(check_(loaded, arguments, image, environment), format_)
 
 
 @model.command()

@@ -153,6 +153,16 @@ environment_options = _group("environment", {
         "--crs", metavar="CRS",
         help="Bring rasters to this reference system before they are classified, as EPSG:n.",
     ),
+    "map_crs": click.option(
+        "--map-crs", metavar="CRS",
+        help="Bring class rasters to this reference system once they are made, as EPSG:n; rasters"
+        " are classified as they are.",
+    ),
+    "map_resampling": click.option(
+        "--map-resampling", metavar="nearest|mode",
+        help="Which class a pixel has there: the nearest, or the most frequent.  [default:"
+        " nearest]",
+    ),
     "nodata": click.option(
         "--nodata", metavar="VALUE[,VALUE...]",
         help="Value that marks NoData, for files that do not declare it; or one per band.",

@@ -5,12 +5,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from ..catalog.errors import NotAskedError
+from .control import control_of
 from .extent import Extent
 from .grid import GridOptions
 from .image import Image
 from .mask import Mask
+from .moved import MapSystem
 from .nodata import with_nodata
+from .palette import takes_colors, with_palette
 from .part import Part
+from .photo import Photo
 from .warped import on_grid
 
 
@@ -23,19 +27,27 @@ class Environment:
     grid: GridOptions = GridOptions()  # noqa: RUF009  frozen
     nodata: tuple[float, ...] = ()
     """Values that mark NoData besides those that a file declares; one, or one per band."""
+    map_system: MapSystem | None = None
+    """Where class rasters are brought once they are made; None leaves them on the grid."""
 
-    def of(self, image: Image) -> Image:
+    def of(self, image: Image, bands: tuple[int | str, ...] = ()) -> Image:
         """Return an image as it is to be read, or itself where nothing is asked.
+
+        Args:
+            image: An open image.
+            bands: What the model takes, 0-based indexes or names; none for all bands.
 
         Raises:
             NotAskedError: Something on the ground is asked for, and it is a photo.
             ItemError: It cannot be brought to the grid.
         """
-        image = with_nodata(image, self.nodata)
+        if isinstance(image, Photo) and image.is_indexed and bands and not takes_colors(bands):
+            image.keep_numbers()
+        image = with_palette(with_nodata(image, self.nodata), bands)
         if not self.options:
             return image
         if image.transform is None:
-            raise NotAskedError(f"has no place on the ground; {self.options[0]} cannot apply")
+            raise NotAskedError(f"{_unplaced(image)}; {self.options[0]} cannot apply")
         return on_grid(image, self.grid.grid_of(image))
 
     @contextmanager
@@ -62,5 +74,13 @@ class Environment:
             "--cell-size": self.grid.cell_size,
             "--crs": self.grid.crs,
             "--snap": self.grid.snap,
+            "--map-crs": self.map_system,
         }
         return tuple(name for name, value in asked.items() if value is not None)
+
+
+def _unplaced(image: Image) -> str:
+    control = control_of(image)
+    if control is None:
+        return "has no place on the ground"
+    return f"has {control.name} and no transform: bring it to the ground first ({control.command})"

@@ -10,6 +10,8 @@ from affine import Affine
 from rasterio.io import DatasetWriter
 
 from .cog import CogWriter
+from .control import Control
+from .moved import METHODS, Destination, MovedWriter
 from .pyramid import averaged
 from .raster_out import profile_of
 
@@ -33,10 +35,14 @@ class ExtraRasterSpec:
     """None for a photo."""
     crs: str | None = None
     """WKT."""
+    control: Control | None = None
+    """What else says where the pixels lie."""
     tags: Mapping[str, str] = field(default_factory=dict)
+    moved_to: Destination | None = None
+    """Another grid, on which the raster is published."""
 
 
-def extra_writer(path: Path, spec: ExtraRasterSpec) -> CogWriter:
+def extra_writer(path: Path, spec: ExtraRasterSpec) -> CogWriter | MovedWriter:
     """Start a raster; overviews have the mean.
 
     Raises:
@@ -54,8 +60,14 @@ def extra_writer(path: Path, spec: ExtraRasterSpec) -> CogWriter:
     def describe(dataset: DatasetWriter) -> None:
         dataset.descriptions = spec.bands
         dataset.update_tags(**spec.tags)
+        if spec.control is not None:
+            spec.control.write(dataset)
         if spec.dtype == "uint8":
             dataset.scales = (1 / STEPS,) * len(spec.bands)
             dataset.offsets = (0.0,) * len(spec.bands)
 
-    return CogWriter(path, profile, halve=averaged, describe=describe, predictor="yes")
+    how: dict[str, Any] = {"halve": averaged, "describe": describe, "predictor": "yes"}
+    if spec.moved_to is None:
+        return CogWriter(path, profile, **how)
+    resampling = METHODS[spec.moved_to.resampling]
+    return MovedWriter(path, profile, spec.moved_to.grid, resampling, **how)

@@ -86,7 +86,7 @@ class GridOptions:
         own = Grid(transform=image.transform, width=image.width, height=image.height, crs=image.crs)
         if self == GridOptions():
             return own
-        grid = own if self.crs is None else _default_grid(own, srs.definition(self.crs))
+        grid = own if self.crs is None else _default_grid(own, srs.definition(self.crs), "--crs")
         self._check_snap(grid.crs)
         cell = (self.cell_size, self.cell_size) if self.cell_size else _cell(grid.transform)
         return _laid_out(grid, cell, self.snap)
@@ -109,12 +109,29 @@ def same_system(one: str | None, other: str | None) -> bool:
         return False
 
 
-def _default_grid(own: Grid, crs: str) -> Grid:
-    """Return the grid in another reference system, with pixels about as large as before."""
+def grid_in(own: Grid, crs: str, option: str) -> Grid:
+    """Return the north-up grid in another reference system, with pixels about as large as before.
+
+    Args:
+        own: The grid as it is.
+        crs: The other system, as WKT.
+        option: What asks for it.
+
+    Raises:
+        ItemError: There is none.
+    """
+    grid = _default_grid(own, crs, option)
+    return _laid_out(grid, _cell(grid.transform), None)
+
+
+def _default_grid(own: Grid, crs: str, option: str) -> Grid:
+    """Return GDAL's grid in another reference system."""
     if same_system(own.crs, crs):
         return own
     if own.crs is None:
-        raise ItemError("has no reference system; --crs cannot apply")
+        raise ItemError(f"has no reference system; {option} cannot apply")
+    if not own.transform.is_rectilinear:  # GDAL would spread its pixels over a larger rectangle
+        own = _laid_out(own, _cell(own.transform), None)
     try:
         transform, width, height = calculate_default_transform(
             own.crs, crs, own.width, own.height, *own.bounds

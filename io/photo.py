@@ -64,6 +64,8 @@ class Photo:
         self.direction = _direction(exif)
         turned = self.orientation in (5, 6, 7, 8)
         self.width, self.height = (height, width) if turned else (width, height)
+        self.is_indexed = self._image.mode == "P"
+        """Whether there is a palette, of which numbers may be asked for."""
         self.bands = _MODE_BANDS.get(self._image.mode, 3)
         self.dtype = {"I": "float32", "F": "float32"}.get(
             self._image.mode, "uint16" if self._image.mode.startswith("I;16") else "uint8"
@@ -73,6 +75,7 @@ class Photo:
         )
         self.transform, self.crs = self._georeference(where)
         self._decoded: tuple[NDArray[Any], NDArray[np.bool_]] | None = None
+        self._keeps_numbers = False
 
     def _exif(self) -> dict[int, Any]:
         try:
@@ -131,9 +134,15 @@ class Photo:
             self._decoded = self._decode()
         return self._decoded
 
+    def keep_numbers(self) -> None:
+        """Give numbers of palette entries instead of colours."""
+        self.bands, self.band_names = 1, ("palette",)
+        self._keeps_numbers = True
+        self._decoded = None
+
     def _decode(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         try:
-            image = _without_palette(self._image)
+            image = (_numbers if self._keeps_numbers else _without_palette)(self._image)
             if self.orientation in _UPRIGHT:
                 image = image.transpose(_UPRIGHT[self.orientation])
             pixels = np.asarray(image)
@@ -157,6 +166,15 @@ def _without_palette(image: Pillow.Image) -> Pillow.Image:
     mode = ("LA" if has_alpha else "L") if gray else ("RGBA" if has_alpha else "RGB")
     image.load()
     return image if image.mode == mode else image.convert(mode)
+
+
+def _numbers(image: Pillow.Image) -> Pillow.Image:
+    """Return the numbers of palette entries as gray, with the alpha of the entries if any."""
+    image.load()
+    numbers = Pillow.fromarray(np.asarray(image))
+    if "transparency" not in image.info:
+        return numbers
+    return Pillow.merge("LA", (numbers, image.convert("RGBA").getchannel("A")))
 
 
 def _taken_at(exif: dict[int, Any]) -> str | None:

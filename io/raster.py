@@ -23,7 +23,9 @@ from rasterio.windows import Window as RasterioWindow
 
 from ..catalog.errors import ItemError, first_line
 from ..catalog.lock import assert_not_live
+from .control import Control
 from .image import RasterArray, Window, check_size, working_dtype
+from .palette import palette_in
 from .rows import RowReader
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
@@ -82,6 +84,7 @@ class Raster:
                 raise ItemError(f"not an image that can be read: {first_line(error)}") from error
         self.transform, self.crs = _georeference_of(dataset, noted)
         self.is_placed = not _lacks_place(noted)
+        self.control = None if self.transform else Control.of(dataset)
         return dataset
 
     def _describe(self) -> None:
@@ -98,6 +101,7 @@ class Raster:
         ]
         self._alpha = next(iter(set(dataset.indexes) - set(self._indexes)), None)
         self.bands = len(self._indexes)
+        self.palette = palette_in(dataset)
         working = [working_dtype(dtype) for dtype in dataset.dtypes]
         self.dtype = working_dtype(str(np.result_type(*working)))
         self.band_names: tuple[str | None, ...] = tuple(

@@ -1,6 +1,6 @@
 """Class rasters: their type, their colours, their overviews."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from rasterio.io import DatasetWriter
 from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition
 from .cog import CogWriter
+from .control import Control
+from .moved import Destination, MovedWriter
 from .pyramid import halved
 
 
@@ -27,7 +29,17 @@ class ClassRasterSpec:
     """None for a photo: its class map has no place on the ground either."""
     crs: str | None = None
     """WKT."""
+    control: Control | None = None
+    """What else says where the pixels lie."""
     tags: Mapping[str, str] = field(default_factory=dict)
+    moved_to: Destination | None = None
+    """Another grid, on which the raster is published; rows come on that of the above."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the raster that is published."""
+        shown = self.moved_to.grid if self.moved_to else self
+        return shown.height, shown.width
 
 
 def raster_type(values: Sequence[int]) -> tuple[str, int]:
@@ -58,21 +70,25 @@ class ClassRasterWriter:
         """
         self.dtype, self.nodata = raster_type([each.value for each in spec.classes])
         self._spec = spec
-        self._writer = CogWriter(
-            path,
-            {
-                **profile_of(spec.width, spec.height, spec.transform, spec.crs),
-                "count": 1,
-                "dtype": self.dtype,
-                "nodata": self.nodata,
-            },
-            halve=halved,
-            describe=self._describe,
+        profile = {
+            **profile_of(spec.width, spec.height, spec.transform, spec.crs),
+            "count": 1,
+            "dtype": self.dtype,
+            "nodata": self.nodata,
+        }
+        how: dict[str, Any] = {"halve": halved, "describe": self._describe}
+        moved = spec.moved_to
+        self._writer = (
+            CogWriter(path, profile, **how)
+            if moved is None
+            else MovedWriter(path, profile, moved.grid, moved.resampling, **how)
         )
 
     def _describe(self, dataset: DatasetWriter) -> None:
         dataset.set_band_description(1, "class")
         dataset.update_tags(**self._spec.tags)
+        if self._spec.control is not None:
+            self._spec.control.write(dataset)
         if self.dtype == "uint8":
             colors = {each.value: (*each.color, 255) for each in self._spec.classes}
             dataset.write_colormap(1, {**colors, self.nodata: (0, 0, 0, 0)})
@@ -87,6 +103,15 @@ class ClassRasterWriter:
             OutputError: The disk refused.
         """
         self._writer.write_rows(rows[np.newaxis])
+
+    def moved_rows(self) -> Iterator[NDArray[Any]]:
+        """Yield the rows on the other grid, once all are written; none where there is no other.
+
+        Raises:
+            OutputError: The disk refused.
+        """
+        if isinstance(self._writer, MovedWriter):
+            yield from (rows[0] for rows in self._writer.move())
 
     def finish(self) -> str:
         """Publish the raster and return its SHA-256.

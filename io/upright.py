@@ -82,6 +82,7 @@ class Upright:
         self.orientation, self.taken_at = image.orientation, image.taken_at
         self.position, self.direction = image.position, image.direction
         self.crs = image.crs
+        self.palette = getattr(image, "palette", None)
 
     def read(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
         """Return a window of the bands with these 0-based indexes."""

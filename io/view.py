@@ -4,6 +4,7 @@ from typing import Self
 
 from affine import Affine
 
+from .control import control_of
 from .image import Image
 
 
@@ -19,6 +20,8 @@ class View:
         self.position, self.direction = image.position, image.direction
         self.transform: Affine | None = image.transform
         self.crs: str | None = image.crs
+        self.control = control_of(image)
+        self.palette = getattr(image, "palette", None)
 
     def __enter__(self) -> Self:
         """Return the view itself."""

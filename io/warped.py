@@ -12,6 +12,7 @@ from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 
 from ..catalog.errors import ItemError, first_line
+from .averages import edges, is_parallel, means
 from .grid import Grid, same_system
 from .image import Image, RasterArray, Window, overlap
 from .raster import GDAL_ERRORS
@@ -23,7 +24,7 @@ _MOST_FOR_ONE = 1 << 25
 """The same where only one pixel is made of them."""
 _POINTS = 21
 """Along each side of a window, to find what of the source lies below it."""
-_SAME_EVERYWHERE: dict[str, Any] = {"tolerance": 1e-9, "XSCALE": 1, "YSCALE": 1}
+SAME_EVERYWHERE: dict[str, Any] = {"tolerance": 1e-9, "XSCALE": 1, "YSCALE": 1}
 """GDAL would else approximate positions, and choose a scale, window by window."""
 _ANY = "EPSG:3857"
 """Stands for an unknown reference system, which is the same on both sides."""
@@ -55,6 +56,10 @@ class Warped(View):
         self._method = method
         same = same_system(image.crs, grid.crs)
         self._systems = (_ANY, _ANY) if same else (image.crs, grid.crs)
+        self._is_summed = (
+            same and method == Resampling.average and is_parallel(self._place, self._grid)
+        )
+        """Whether means are taken without GDAL, several times as fast."""
         self._back = None if same else Transformer.from_crs(grid.crs, image.crs, always_xy=True)
 
     def read(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
@@ -90,15 +95,28 @@ class Warped(View):
             return
         raster = self._image.read(inside, bands)
         beyond = _beyond(source, inside)
-        share = known = self._resampled(np.pad(raster.valid, beyond), source, window)
-        if np.any(beyond):
-            there = self._resampled(np.pad(np.ones_like(raster.valid), beyond), source, window)
-            share = known / np.where(there > 0, there, 1) * self._are_inside(window)
+        share, known = self._known(raster.valid, beyond, source, window)
         valid[:] = share >= 0.5
         known = np.where(valid, known, 1)
         for band, values in enumerate(raster.data):  # invalid pixels are 0 and weigh nothing
             mean = self._resampled(np.pad(values, beyond), source, window) / known
             data[band] = np.where(valid, _as(mean, data.dtype), 0)
+
+    def _known(
+        self,
+        valid: NDArray[np.bool_],
+        beyond: tuple[tuple[int, int], tuple[int, int]],
+        source: Window,
+        window: Window,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return how much is valid of what pixels are made of, in the image and at all."""
+        there = known = np.ones((window.height, window.width))
+        if np.any(beyond):
+            there = known = self._resampled(np.pad(np.ones_like(valid), beyond), source, window)
+        if not valid.all():
+            known = self._resampled(np.pad(valid, beyond), source, window)
+        share = known / np.where(there > 0, there, 1)
+        return (share * self._are_inside(window) if np.any(beyond) else share), known
 
     def _below(self, window: Window) -> Window | None:
         """Return the pixels of the source that a window is made of, some more at each side.
@@ -137,13 +155,17 @@ class Warped(View):
         self, values: NDArray[Any], source: Window, window: Window
     ) -> NDArray[np.float64]:
         """Return a band of the source, in float64, on the pixels of a window; 0 beyond it."""
+        place = self._place @ Affine.translation(source.column, source.row)
+        grid = self._grid @ Affine.translation(window.column, window.row)
+        if self._is_summed:
+            return means(values, *edges(place, grid, window.height, window.width))
         profile = {
             "driver": "GTiff",
             "width": source.width,
             "height": source.height,
             "count": 1,
             "dtype": "float64",
-            "transform": self._place @ Affine.translation(source.column, source.row),
+            "transform": place,
             "crs": self._systems[0],
         }
         with MemoryFile() as memory:
@@ -154,11 +176,11 @@ class Warped(View):
                 WarpedVRT(
                     plane,
                     crs=self._systems[1],
-                    transform=self._grid @ Affine.translation(window.column, window.row),
+                    transform=grid,
                     width=window.width,
                     height=window.height,
                     resampling=self._method,
-                    **_SAME_EVERYWHERE,
+                    **SAME_EVERYWHERE,
                 ) as warped,
             ):
                 return np.asarray(warped.read(1), np.float64)

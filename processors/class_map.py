@@ -1,6 +1,7 @@
 """The class map of one image, put together from the cores of its windows."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
 from ..catalog.records import ClassStat, Item, Output
+from ..io.control import control_of
+from ..io.grid import Grid
 from ..io.image import Image, Window
+from ..io.moved import MapSystem
 from ..io.part import Part
 from ..io.raster_out import ClassRasterSpec, ClassRasterWriter
 from ..io.srs import pixel_area
 from .classifier import Classifier
 from .extra_maps import ExtraMaps
-from .tally import marked, pixels_and_confidence, pixels_by_row
+from .tally import counted, marked, pixels_and_confidence, pixels_by_row
 
 _ROWS = 128
 """Rows looked at together: few enough to stay in a processor's cache."""
@@ -37,7 +41,8 @@ class ClassMap:
         tags: dict[str, str],
         *,
         part: Part | None = None,
-        shown_as: tuple[int, int] | None = None,
+        shown_as: Image | None = None,
+        map_system: MapSystem | None = None,
     ) -> None:
         """Start the map of an open image.
 
@@ -47,8 +52,12 @@ class ClassMap:
             path: Of the class raster.
             tags: Written into it.
             part: What of the image is asked for; default all.
-            shown_as: Height and width of the class raster; default those of the part. Its
+            shown_as: The image that has the size of the class raster; default the part. Its
                 pixels take the nearest class.
+            map_system: The reference system of the class raster where it is not the image's.
+
+        Raises:
+            ItemError: The class raster cannot be brought there.
         """
         self._classes = classifier.classes
         self._gives_confidence = classifier.gives_confidence
@@ -58,7 +67,8 @@ class ClassMap:
         self.part = part.window
         """What of the image the class raster shows."""
         self._is_masked = bool(part.limits)
-        height, width = shown_as or (self.part.height, self.part.width)
+        sized = shown_as or self.part
+        height, width = sized.height, sized.width
         self._enlarge = (
             None
             if (height, width) == self.size
@@ -76,8 +86,12 @@ class ClassMap:
             classes=classifier.classes,
             transform=transform,
             crs=image.crs,
+            control=control_of(shown_as or image),
             tags=tags,
         )
+        if map_system is not None and transform is not None:
+            own = Grid(transform=transform, width=width, height=height, crs=image.crs)
+            self._spec = replace(self._spec, moved_to=map_system.destination(own))
         self._path = path
         self._extras = ExtraMaps(classifier.extras, path, self._spec)
         self._writer: ClassRasterWriter | None = None
@@ -201,9 +215,10 @@ class ClassMap:
         Raises:
             OutputError: The disk refused.
         """
-        total = int(self._counts.sum())
         if item.id is None:
             raise ValueError("an output needs an item of the catalog")
+        self._count_moved()
+        total = int(self._counts.sum())
         if not total or self._writer is None:
             self.abandon()
             return Output(
@@ -215,19 +230,35 @@ class ClassMap:
             )
         extras = self._extras.finish(raster_path)
         digest = self._writer.finish()
+        height, width = self._spec.size
         return Output(
             item_id=item.id,
             status="done",
             item_sha256=item.sha256,
             raster_path=raster_path,
             sha256=digest,
-            width=self._spec.width,
-            height=self._spec.height,
+            width=width,
+            height=height,
             valid_pixels=total,
             seconds=time.monotonic() - started,
             stats=self._stats(total),
             extras=extras,
         )
+
+    def _count_moved(self) -> None:
+        """Count what is shown where the class raster is brought to another grid.
+
+        A class is as sure there as it was where it was chosen.
+        """
+        if self._writer is None or self._spec.moved_to is None or not self._counts.any():
+            return
+        grid = self._spec.moved_to.grid
+        self._pixel_area = pixel_area(grid.transform, grid.crs)
+        sure = self._confidence / np.maximum(self._counts, 1)
+        self._counts, self._areas = counted(
+            self._writer.moved_rows(), self._values, self._pixel_area
+        )
+        self._confidence = sure * self._counts
 
     def _stats(self, total: int) -> tuple[ClassStat, ...]:
         return tuple(

@@ -68,7 +68,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             :data:`pixelcat.processors.options.ARGUMENTS`.
         environment: What of the ground is classified, and on which grid, by the names of the
             options (``extent``, ``extent_crs``, ``cell_size``, ``snap``, ``mask``, ``crs``,
-            ``nodata``) or as ArcGIS calls them; as text or as Python values.
+            ``nodata``, ``map_crs``, ``map_resampling``) or as ArcGIS calls them; as text or as Python values.
         classes: A CSV or JSON file with value, name and color of each class, for a model that
             does not name them.
         also: Rasters to write beside each class raster: ``confidence``, ``probabilities`` (a band

@@ -44,7 +44,6 @@ class Compiled:
         batch_of: Callable[[int, int], int],
         blend: bool = False,
         precision: str = "float32",
-        by_pixel: bool = False,
     ) -> None:
         """Take a network and what surrounds it; compiled at the first window of each kind.
 
@@ -56,7 +55,6 @@ class Compiled:
             batch_of: From height and width of windows to how many are taken at a time.
             blend: Whether scores of overlapping windows are averaged.
             precision: ``float32``, ``bfloat16`` or ``float16``.
-            by_pixel: Whether the network looks at single pixels only.
         """
         self.classes = decision.decision.classes
         self.bands = networks[0].bands
@@ -68,7 +66,6 @@ class Compiled:
         self._decision = decision
         self._scaling = scaling
         self._precision = precision
-        self._is_one_loop = by_pixel and precision == "float32"
         self._finish = None if blend else decision
         self._functions: OrderedDict[_Kind, Callable[[Any], Any]] = OrderedDict()
         self._any_size = True
@@ -192,11 +189,10 @@ class Compiled:
             return compiled(frozen(scores, spec), spec)
         finish = self._finish
         if self._is_whole_tile(kind):
-            whole = (
-                fused(lambda pixels: finish(scores(pixels)), spec) if self._is_one_loop else None
-            )
-            if whole is not None:
-                return whole
+            if self._networks[kind.is_map].by_pixel and self._precision == "float32":
+                whole = fused(lambda pixels: finish(scores(pixels)), spec)
+                if whole is not None:
+                    return whole
             network = frozen(scores, spec)
             given = network.outputs[0]
             decide = fused(finish, tf.TensorSpec(given.shape, given.dtype))

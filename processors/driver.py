@@ -69,8 +69,8 @@ class Driver:
             notes = prepared.notes
             run_id = self._start(prepared)
             self._catalog.settle_unusable(run_id, ids)
-            classified, status = self._classify(run_id, prepared)
-            notes += prepared.classifier.remarks()
+            classified, status, told = self._classify(run_id, prepared)
+            notes += (*prepared.classifier.remarks(), *told)
             self._catalog.share_outputs(run_id, ids)
         else:
             self._catalog.settle_unusable(run_id, ids)
@@ -117,8 +117,8 @@ class Driver:
             force=self._request.force,
         )
 
-    def _classify(self, run_id: int, prepared: Prepared) -> tuple[int, str]:
-        """Classify what is pending; the number of class maps made, and how it ended."""
+    def _classify(self, run_id: int, prepared: Prepared) -> tuple[int, str, tuple[str, ...]]:
+        """Classify what is pending; how many class maps were made, how it ended, what to say."""
         folder = self._rasters(run_id)
         make_folder(folder)
         sweep(folder)
@@ -134,13 +134,13 @@ class Driver:
                     done += output.status == "done"
                     meter.image(output.item_id)
         except KeyboardInterrupt:
-            return done, "stopped"
+            return done, "stopped", ()
         except BaseException:
             self._catalog.finish_run(run_id, "stopped")
             raise
         finally:
             sweep(folder)  # a signal may come between making a file and noting that it is there
-        return done, "finished"
+        return done, "finished", worker.control.lines
 
     def _rasters(self, run_id: int) -> Path:
         return self._catalog.rasters / f"run_{run_id}"

@@ -15,12 +15,16 @@ from ..io.grid import GridOptions, Snap
 from ..io.image import open_image
 from ..io.layer_shapes import is_layer
 from ..io.mask import Mask
+from ..io.moved import METHODS, MapSystem
 from .argument_texts import as_text
 from .numbers import finite_number
 
 Value = TypeVar("Value")
 
-NAMES = ("extent", "extent_crs", "cell_size", "snap", "mask", "crs", "nodata")
+NAMES = (
+    *("extent", "extent_crs", "cell_size", "snap", "mask", "crs", "nodata"),
+    *("map_crs", "map_resampling"),
+)
 _OF_ARCGIS = {"snapraster": "snap", "outputcoordinatesystem": "crs"}
 """What ArcGIS calls them where that is another word."""
 
@@ -44,6 +48,8 @@ def environment_of(given: Mapping[str, Any]) -> Environment:
             said[known] = os.fspath(value) if isinstance(value, os.PathLike) else as_text(value)
     if "extent_crs" in said and "extent" not in said:
         raise UsageError("--extent-crs says what --extent is in; give both")
+    if "map_resampling" in said and "map_crs" not in said:
+        raise UsageError("--map-resampling says how --map-crs is done; give both")
     return Environment(
         extent=_optional(said, "extent", lambda text: _extent(text, said.get("extent_crs"))),
         mask=_optional(said, "mask", lambda text: Mask.of_file(*_file("--mask", text))),
@@ -53,6 +59,9 @@ def environment_of(given: Mapping[str, Any]) -> Environment:
             snap=_optional(said, "snap", _snap),
         ),
         nodata=_optional(said, "nodata", _nodata) or (),
+        map_system=_optional(
+            said, "map_crs", lambda text: _map_system(text, said.get("map_resampling", "nearest"))
+        ),
     )
 
 
@@ -124,6 +133,13 @@ def _crs(option: str, text: str) -> str:
         raise UsageError(
             f"{option} {text} is no reference system; write it as EPSG:32632 or as WKT"
         ) from None
+
+
+def _map_system(crs: str, resampling: str) -> MapSystem:
+    method = resampling.strip().lower()
+    if method not in METHODS:
+        raise UsageError(f"--map-resampling {resampling}: expected {' or '.join(METHODS)}")
+    return MapSystem(crs=_crs("--map-crs", crs), resampling=method)
 
 
 def _snap(text: str) -> Snap:

@@ -12,6 +12,7 @@ from ..catalog.records import ExtraRaster
 from ..io.cog import CogWriter
 from ..io.extra_out import NODATA, ExtraRasterSpec, extra_writer
 from ..io.image import Window
+from ..io.moved import MovedWriter
 from ..io.raster_out import ClassRasterSpec
 from .extras import Extra
 
@@ -20,7 +21,7 @@ from .extras import Extra
 class _Map:
     extra: Extra
     path: Path
-    writer: CogWriter
+    writer: CogWriter | MovedWriter
     strips: dict[int, NDArray[Any]]
     """Rows that are not complete, shape (bands, rows, width), by their first row."""
 
@@ -61,7 +62,9 @@ class ExtraMaps:
             dtype=extra.dtype,
             transform=spec.transform,
             crs=spec.crs,
+            control=spec.control,
             tags={**spec.tags, "PIXELCAT_RASTER": extra.kind},
+            moved_to=spec.moved_to,
         )
 
     def add_strip(self, row: int, height: int) -> None:

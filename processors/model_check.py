@@ -5,21 +5,23 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from ..catalog.errors import ItemError, ModelError, SourceError
+from ..catalog.errors import ItemError, ModelError, SourceError, UsageError
+from ..io.environment import Environment
 from ..io.image import Window, open_image
 from .bands import band_indexes
 from .batch import ClassBatch, Place, WindowBatch
 from .classifier import Classifier, Prepared
 from .definition import ModelDefinition
 from .describe import format_name
+from .environment import environment_of
 from .options import RunOptions, options_of
 from .prepare import prepare
 from .ranges import ranges
@@ -29,8 +31,23 @@ from .scaling import Scaling
 _ROUNDS = 3
 
 
+class _Sample(NamedTuple):
+    """What a model is run on."""
+
+    pixels: NDArray[Any]
+    """Shape (height, width, bands)."""
+    valid: NDArray[np.bool_]
+    """Shape (height, width)."""
+    counted: NDArray[np.bool_]
+    """Which pixels are asked for."""
+    place: Place
+
+
 def check(
-    definition: ModelDefinition, arguments: Mapping[str, str], image: str | None
+    definition: ModelDefinition,
+    arguments: Mapping[str, str],
+    image: str | None,
+    environment: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Load a model, run a batch, and return what was found.
 
@@ -38,18 +55,24 @@ def check(
         definition: The model.
         arguments: Model arguments as text.
         image: A window of this image is classified; noise where there is none.
+        environment: What of the image, and on which grid; see :func:`.classify.classify`.
 
     Raises:
+        UsageError: An argument is wrong, or there is an environment and no image.
         ModelError: The model cannot be used.
         SourceError: The image cannot be read.
     """
-    options = options_of(definition, arguments)
+    options = replace(
+        options_of(definition, arguments), environment=environment_of(environment or {})
+    )
+    if image is None and options.environment != Environment():
+        raise UsageError("extent, mask, cell size and the like say what of an image; give --on too")
     prepared = prepare(definition, options)
     with closing(prepared.classifier) as classifier:
-        pixels, valid, place = (
+        pixels, valid, counted, place = (
             _noise(classifier)
             if image is None
-            else _window(Path(image), classifier, prepared.bands)
+            else _window(Path(image), classifier, prepared.bands, options.environment)
         )
         count = classifier.batch_of(*valid.shape)
         batch = WindowBatch(
@@ -62,7 +85,7 @@ def check(
         except ItemError as error:
             raise ModelError(f"model {definition.name}: {error}") from error
         numbers, warnings = _numbers(prepared, options, pixels)
-    known = ... if answer.valid is None else answer.valid[0]
+    known = counted if answer.valid is None else counted & answer.valid[0]
     classes = answer.classes[0][known].ravel()
     share = np.bincount(classes, minlength=len(classifier.classes))
     tiling = classifier.tiling
@@ -125,7 +148,7 @@ def _answer(classifier: Classifier, batch: WindowBatch) -> ClassBatch:
     )
 
 
-def _noise(classifier: Classifier) -> tuple[NDArray[Any], NDArray[np.bool_], Place]:
+def _noise(classifier: Classifier) -> _Sample:
     tiling = classifier.tiling
     shape = (tiling.height, tiling.width, classifier.bands or 3)
     place = Place(
@@ -139,21 +162,32 @@ def _noise(classifier: Classifier) -> tuple[NDArray[Any], NDArray[np.bool_], Pla
         crs=None,
     )
     noise = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
-    return noise, np.ones(shape[:2], np.bool_), place
+    everywhere = np.ones(shape[:2], np.bool_)
+    return _Sample(noise, everywhere, everywhere, place)
 
 
 def _window(
-    path: Path, classifier: Classifier, named: tuple[int | str, ...] | None
-) -> tuple[NDArray[Any], NDArray[np.bool_], Place]:
-    """Return the window in the middle of an image, which of its pixels are valid, and its place."""
+    path: Path,
+    classifier: Classifier,
+    named: tuple[int | str, ...] | None,
+    environment: Environment,
+) -> _Sample:
+    """Return the window in the middle of what is asked for of an image."""
     tiling = classifier.tiling
+    asked = named or tuple(range(classifier.bands))
     try:
-        with open_image(path) as image:
-            count = tiling.count(image.height, image.width)
-            windows = tiling.windows(image.height, image.width)
-            area = next(islice(windows, count // 2, None)).window
-            bands = band_indexes(image, named or tuple(range(classifier.bands or image.bands)))
-            return *read_whole_window(image, area, bands, tiling), Place.of(0, image, area)
+        with (
+            open_image(path) as stored,
+            environment.of(stored, asked) as image,
+            environment.part_of(image) as part,
+        ):
+            windows = tiling.windows(image.height, image.width, within=part.window)
+            areas = [each.window for each in windows]
+            area = areas[len(areas) // 2]
+            bands = band_indexes(image, asked or tuple(range(image.bands)))
+            pixels, valid = read_whole_window(image, area, bands, tiling)
+            counted = valid & part.wanted(area)
+            return _Sample(pixels, valid, counted, Place.of(0, image, area))
     except ItemError as error:
         raise SourceError(f"{path}: {error}") from error
 

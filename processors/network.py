@@ -43,3 +43,5 @@ class Network:
     """How ``scores`` was told."""
     margin: int = 0
     """Pixels at each side of a window without an answer; ``call`` gives zeros there."""
+    by_pixel: bool = False
+    """Whether it is known to look at single pixels only."""

@@ -65,6 +65,8 @@ class RunOptions:
         said = asdict(self)
         if self.environment == Environment():
             del said["environment"]
+        elif self.environment.map_system is None:
+            del said["environment"]["map_system"]
         if not self.also:
             del said["also"], said["also_type"]
         return said

@@ -68,7 +68,6 @@ def prepare(
             tiling=tiling,
             batch_of=options.batch_of if budget is None else budget.batch_of(options.batch_of),
             blend=options.blend == "hann",
-            by_pixel=field.radius == 0 and field.stride == 1,
         ),
         network=network,
         found=_found(network, field),
@@ -87,7 +86,9 @@ def _measured(
     for multiple in (options.tile_multiple, math.lcm(options.tile_multiple, _THREES)):
         try:
             network = with_margin(loaded, definition.model_padding, multiple)
-            return network, measure(network, multiple)
+            field = measure(network, multiple)
+            by_pixel = (field.stride, field.radius) == (1, 0)
+            return replace(network, by_pixel=by_pixel), field
         except Exception as error:  # noqa: BLE001  TensorFlow raises many kinds
             errors.append(error)
     raise ModelError(

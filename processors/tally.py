@@ -1,9 +1,12 @@
 """Counting the classes of a core, and adding up how sure the model was of them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..io.srs import PixelArea
 
 _FEW = 24
 """Classes up to which a product with each is faster than counting with weights."""
@@ -34,6 +37,29 @@ def pixels_by_row(marks: NDArray[Any], size: int) -> NDArray[np.int64]:
     rows = np.arange(height)[:, np.newaxis] * (size + 1)
     counts = np.bincount((rows + marks).ravel(), minlength=height * (size + 1))
     return counts.reshape(height, size + 1)[:, :size]
+
+
+def counted(
+    strips: Iterable[NDArray[Any]], values: NDArray[Any], area: PixelArea | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return of each class how many pixels a class raster has, and how many m² they cover.
+
+    Args:
+        strips: Its rows from top to bottom, shape (rows, width) each.
+        values: Those of the classes, and of NoData at the end.
+        area: Of a pixel by its row; None where that is not known.
+    """
+    order = np.argsort(values).astype(np.uint16)
+    size, top = len(values) - 1, 0
+    pixels, areas = np.zeros(size, np.int64), np.zeros(size, np.float64)
+    for strip in strips:
+        marks = order[np.searchsorted(values, strip, sorter=order)]
+        by_row = pixels_by_row(marks, size)
+        pixels += by_row.sum(axis=0)
+        if area is not None:
+            areas += np.array([area(top + row) for row in range(len(strip))]) @ by_row
+        top += len(strip)
+    return pixels, areas
 
 
 def pixels_and_confidence(

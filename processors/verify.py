@@ -210,7 +210,8 @@ def check_asked(windows: int, options: RunOptions) -> None:
     """Refuse what cannot be verified.
 
     Raises:
-        UsageError: A negative number, or windows that are averaged.
+        UsageError: A negative number, windows that are averaged, or class rasters moved to
+            another grid.
     """
     if windows < 0:
         raise UsageError(f"verify {windows}: expected how many windows, 0 or more")
@@ -218,6 +219,11 @@ def check_asked(windows: int, options: RunOptions) -> None:
         raise UsageError(
             "--verify compares with windows of twice the halo; with blend=hann that changes the"
             " answer itself: leave out one of them"
+        )
+    if windows and options.environment.map_system is not None:
+        raise UsageError(
+            "--verify compares class rasters with windows pixel by pixel; with --map-crs they have"
+            " other pixels: verify a run without it, whose classes are the same"
         )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..catalog.errors import ItemError, NotAskedError
 from ..catalog.records import Output
 from ..io.ahead import opened
+from ..io.control import ControlNotes
 from ..io.environment import Environment
 from ..io.image import Image
 from ..io.part import Part
@@ -78,6 +79,8 @@ class Worker:
         self._environment = environment or Environment()
         self._tags = tags or {}
         self._room = room
+        self.control = ControlNotes()
+        """Says which images have something else than a transform that places them."""
 
     def run(
         self, tasks: Iterable[Task], advance: Advance = lambda *_: None
@@ -132,10 +135,11 @@ class Worker:
         try:
             with (
                 opening() as stored,
-                self._environment.of(stored) as placed,
+                self._environment.of(stored, self._bands) as placed,
                 self._scale.of(placed) as image,
                 self._environment.part_of(image) as part,
             ):
+                self.control.see(placed)
                 bands = band_indexes(image, self._bands or tuple(range(image.bands)))
                 yield Begun(task=task, class_map=self._class_map(task, placed, image, part))
                 tiling = self._classifier.tiling
@@ -158,7 +162,8 @@ class Worker:
             task.raster,
             {**self._tags, **task.tags},
             part=part,
-            shown_as=(placed.height, placed.width) if resized else None,
+            shown_as=placed if resized else None,
+            map_system=self._environment.map_system,
         )
 
     def _in_batches(

@@ -369,3 +369,64 @@ def test_a_tile_multiple_is_kept_to(keras_net: Function, prepared: Function) -> 
     tiling = prepared(keras_net(poolings=1), tile_multiple=6, tile_size=50).classifier.tiling
     assert tiling.stride == 6
     assert (tiling.height, tiling.padding % 6) == (54, 0)
+
+
+# windows of the usual size
+
+
+LARGE = (1300, 1400)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory, write_raster: Function) -> tuple[Path, Any]:
+    """A map larger than a window of the usual size, both ways."""
+    pixels = np.random.default_rng(12).integers(0, 256, (3, *LARGE), np.uint8)
+    path = tmp_path_factory.mktemp("large") / "1.tif"
+    return write_raster(path, pixels, **GROUND), pixels
+
+
+def test_turned_windows_join_as_one_turned_image(
+    exact_net: Function, prepared: Function, work: Function, whole_image: Function,
+    large: tuple[Path, Any],
+) -> None:  # fmt: skip
+    """In every pixel: both sides are even, so that no turned image meets invented pixels."""
+    model = exact_net(poolings=1, activation=None)
+    path, pixels = large
+    ready = prepared(model, test_time_augmentation="true", scores="logits")
+    tiling = ready.classifier.tiling
+    assert tiling.count(*LARGE) > 1
+    ((_, classes),) = work(ready.classifier, [path])
+    total = np.zeros((*LARGE, 3))
+    for number in range(8):
+        scores = whole_image(model, turned(pixels, number), stride=2)
+        exponents = np.exp(scores - scores.max(-1, keepdims=True), dtype=np.float64)
+        total += turned_back(exponents / exponents.sum(-1, keepdims=True), number)
+    sure = clear(total / 8)
+    assert sure.mean() > 0.99
+    assert (classes == total.argmax(-1))[sure].all()
+
+
+def test_blending_a_network_that_looks_less_far_than_its_overlap_changes_next_to_nothing(
+    exact_net: Function, prepared: Function, work: Function, whole_image: Function,
+    large: tuple[Path, Any],
+) -> None:  # fmt: skip
+    """But at the ends of windows, where an answer is wrong and weighs little, yet not nothing."""
+    model = exact_net(poolings=1, activation=None)
+    path, pixels = large
+    ready = prepared(model, blend="hann", scores="logits", padding=32)
+    tiling = ready.classifier.tiling
+    assert tiling.count(*LARGE) > 1
+    ((_, classes),) = work(ready.classifier, [path])
+    differs = classes != whole_image(model, pixels, stride=2).argmax(-1)
+    inside = np.ones(LARGE, np.bool_)
+    for window, _ in tiling.windows(*LARGE):
+        for start, length, axis in (
+            (window.row, window.height, 0),
+            (window.column, window.width, 1),
+        ):
+            for edge in (start, start + length):
+                if 0 < edge < LARGE[axis]:
+                    near = slice(max(0, edge - 8), edge + 8)
+                    inside[(slice(None), near) if axis else near] = False
+    assert not (differs & inside).any()
+    assert differs.mean() < 1e-3

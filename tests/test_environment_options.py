@@ -14,10 +14,15 @@ import shapely
 from affine import Affine
 from click.testing import CliRunner
 from PIL import Image
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
 
 from pixelcat import classify
 from pixelcat.catalog.errors import PixelcatError, SourceError, UsageError
 from pixelcat.cli import cli
+from pixelcat.io.grid import GridOptions
+from pixelcat.io.image import Window, open_image
+from pixelcat.io.warped import on_grid
 
 Function = Callable[..., Any]
 UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
@@ -395,3 +400,30 @@ def test_an_extent_that_crosses_the_180th_meridian_is_not_guessed(
     fiji = {"extent": (500_000, 8_000_000, 1_100_000, 8_200_000), "extent_crs": "EPSG:32760"}
     run = classify(path, model=model, output=tmp_path / "r.gpkg", environment=fiji)
     assert "crosses the 180th meridian" in run.failures[0].reason
+
+
+@pytest.mark.parametrize("place", [UTM, UTM @ Affine.scale(0.2, 5), UTM @ Affine.scale(1, -1)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_means_of_larger_cells_are_those_of_gdal(
+    place: Affine, dtype: str, tmp_path: Path, write_raster: Function
+) -> None:
+    """Of pixels that are no squares too, of which a cell may be lower than one."""
+    pixels = np.random.default_rng(5).integers(0, 251, (1, 190, 170)).astype(dtype)
+    path = write_raster(tmp_path / "a.tif", pixels, transform=place, crs="EPSG:32631")
+    for size in (37.0, 23.3):
+        with open_image(path) as image:
+            grid = GridOptions(cell_size=size).grid_of(image)
+            found = on_grid(image, grid).read(Window(0, 0, grid.height, grid.width), (0,))
+        with (
+            rasterio.open(path) as dataset,
+            WarpedVRT(
+                dataset, crs=dataset.crs, transform=grid.transform, width=grid.width,
+                height=grid.height, resampling=Resampling.average, dtype="float64",
+                tolerance=1e-9, XSCALE=1, YSCALE=1,
+            ) as warped,
+        ):  # fmt: skip
+            expected = warped.read(1)
+        assert found.valid.all()
+        exact = expected if dtype == "float32" else np.floor(expected.round(6) + 0.5)
+        inside = (slice(-1), slice(-1))  # what reaches beyond the raster is tested above
+        np.testing.assert_allclose(found.data[0][inside], exact[inside], rtol=1e-6)

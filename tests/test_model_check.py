@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from affine import Affine
 
-from pixelcat.catalog.errors import ModelError
+from pixelcat.catalog.errors import ModelError, SourceError, UsageError
 from pixelcat.processors.definition import ModelDefinition
 from pixelcat.processors.formats import model_format
 from pixelcat.processors.model_check import check
@@ -372,3 +373,36 @@ def test_names_from_outside_do_not_command_the_terminal(tmp_path: Path, write_em
     definition = ModelDefinition.load(path)
     assert definition.name == "x ]0;y z"
     assert definition.classes[0].name == "a [31mb"
+
+
+def test_the_environment_says_what_of_the_image(
+    keras_net: Function, write_raster: Function, tmp_path: Path
+) -> None:
+    """Values 1 in the left half, 3 in the right one, 2 in the first rows, which are NoData."""
+    keras_net(poolings=0)
+    model = per_pixel(tmp_path / "net.keras", np.array([[1.0, -1.0]]))
+    pixels = np.ones((1, 60, 70), np.uint8)
+    pixels[:, :, 35:] = 3
+    pixels[:, :20] = 2
+    place = {"transform": Affine(10, 0, 500_000, 0, -10, 5_000_000), "crs": "EPSG:32631"}
+    path = write_raster(tmp_path / "a.tif", pixels, **place)
+
+    def fed(**environment: Any) -> str:
+        found = check(ModelDefinition.load(model), {"tile_size": "16"}, str(path), environment)
+        assert sum(each["share"] for each in found["classes"]) == pytest.approx(1)
+        return str(found["fed to the network"])
+
+    west = (500_000, 4_999_400, 500_160, 4_999_560)
+    east = (500_500, 4_999_400, 500_700, 4_999_560)
+    assert [fed(extent=west), fed(extent=east)] == ["1 to 1", "3 to 3"]
+    assert fed(extent=(500_005, 4_999_845, 500_155, 4_999_995)) == "2 to 2"
+    assert fed(extent=east, cell_size=20).endswith(" to 3")
+    hidden = check(
+        ModelDefinition.load(model), {"tile_size": "16"}, str(path), {"nodata": 3, "extent": east}
+    )
+    assert hidden["fed to the network"] == "0 to 0"
+    assert [each["share"] for each in hidden["classes"]] == [0, 0]
+    with pytest.raises(UsageError, match="give --on too"):
+        check(ModelDefinition.load(model), {}, None, {"cell_size": 3})
+    with pytest.raises(SourceError, match="lies outside the extent"):
+        fed(extent=(0, 0, 1, 1))
