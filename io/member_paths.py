@@ -1,0 +1,55 @@
+"""The files that an index means by its locations."""
+
+from pathlib import Path
+
+from ..catalog.errors import ItemError
+from .photo_paths import PhotoFolders, clean_path
+
+
+class MemberFolders:
+    """Looks for rasters relative to the folder of an index, then as for photos.
+
+    Absolute paths count as they are, and so do relative ones that lead out of the folder:
+    tile indexes are commonly kept beside their rasters.
+    """
+
+    def __init__(self, home: Path, media: Path | None = None) -> None:
+        """Set the folders.
+
+        Args:
+            home: The folder of the index.
+            media: The folder that the user names; asked first.
+        """
+        self._home = home
+        self._media = media
+        self._elsewhere = PhotoFolders(home, media=media)
+
+    def find(self, location: object) -> tuple[str, Path | None, str | None]:
+        """Return the key of a location, its file, and why there is none."""
+        if not isinstance(location, str) or not location.strip():
+            return "", None, "the index gives no path"
+        if "://" in location and not location.lower().startswith("file:"):
+            return location, None, "a link; links are not downloaded"
+        name = clean_path(location)
+        for folder in filter(None, (self._media, self._home)):
+            path = folder / name
+            if _is_file(path):
+                return self.key(path), path, None
+        try:
+            path = self._elsewhere.find(location)
+        except ItemError as error:
+            return location, None, str(error)
+        return self.key(path), path, None
+
+    def key(self, path: Path) -> str:
+        """Return what names a file: relative to the folder of the index, or absolute."""
+        if path.is_relative_to(self._home):
+            return path.relative_to(self._home).as_posix()
+        return path.as_posix()
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return False
