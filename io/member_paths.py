@@ -1,5 +1,6 @@
 """The files that an index means by its locations."""
 
+import re
 from pathlib import Path
 
 from ..catalog.errors import ItemError
@@ -29,7 +30,7 @@ class MemberFolders:
         if not isinstance(location, str) or not location.strip():
             return "", None, "the index gives no path"
         if "://" in location and not location.lower().startswith("file:"):
-            return location, None, "a link; links are not downloaded"
+            return _without_secrets(location), None, "a link; links are not downloaded"
         name = clean_path(location)
         for folder in filter(None, (self._media, self._home)):
             path = folder / name
@@ -46,6 +47,11 @@ class MemberFolders:
         if path.is_relative_to(self._home):
             return path.relative_to(self._home).as_posix()
         return path.as_posix()
+
+
+def _without_secrets(link: str) -> str:
+    """Return a link without what may be a token or password: they never reach a catalog."""
+    return re.sub(r"//[^/@]*@", "//", link.partition("?")[0])
 
 
 def _is_file(path: Path) -> bool:

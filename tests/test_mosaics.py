@@ -222,13 +222,12 @@ def test_declared_nodata_and_masks_of_members_count(
         )
     raster, _ = mosaic_of(index)
     expected = composed(tiles, [3, 2, 1, 0], empty=7)
-    holes = (expected == 7).all(0)
     seen = np.zeros((100, 120), bool)
     for number, (row, column, height, width) in enumerate(PLACES):
         seen[row : row + height, column : column + width] |= (tiles[number][1] != 7).any(0)
     assert (raster.valid == seen).all()
     assert (raster.data[:, seen] == expected[:, seen]).all()
-    assert holes.any()
+    assert not seen.all()
 
 
 def test_values_for_other_bands_than_it_has_fail_the_mosaic(index: Path, tiles: Any) -> None:
@@ -265,7 +264,7 @@ def test_members_in_another_reference_system_are_brought_to_that_of_the_first(
     row, column = 45, 50
     expected = smooth[:, 62 - row : 98 - row, 72 - column : 118 - column].astype(int)
     assert np.abs(raster.data[inner] - expected).max() <= 2
-    assert lower.shape[1] <= raster.data.shape[1] <= lower.shape[1] + 3
+    assert lower.shape[1] <= raster.data.shape[1] <= lower.shape[1] + 10
     assert pixels.shape == (3, 55, 70)
 
 
@@ -375,7 +374,7 @@ def test_modes_and_selections_of_one_input_live_side_by_side(
         again = classify(index, model=model, output=output, mode=mode, where=where)
         assert (again.done, again.classified_now) == (count, 0)
     rows = again.sql("select layer, count(*) as n from item_results group by layer order by layer")
-    assert dict(zip(rows["layer"], rows["n"], strict=True)) == {
+    assert {row["layer"]: row["n"] for row in rows} == {
         "mosaic": 1,
         "mosaic, where Year = 2024": 1,
         "separate": 4,
@@ -508,7 +507,9 @@ def test_moving_all_of_it_elsewhere_keeps_it_readable(
     shutil.move(index, there / index.name)
     raster, _ = mosaic_of(there / index.name)
     assert (raster.data == composed(tiles, [3, 2, 1, 0])).all()
-    (there / "scenes").rename(tmp_path / "far")
+    far = tmp_path / "far"
+    far.mkdir()
+    (there / "scenes").rename(far / "scenes")
     assert item_of(there / index.name)[0].status == "unreadable"
-    raster, _ = mosaic_of(there / index.name, media=tmp_path / "far")
+    raster, _ = mosaic_of(there / index.name, media=far)
     assert raster.valid.all()

@@ -55,7 +55,8 @@ def members_of(index: Index, path: Path, options: ScanOptions) -> Members:
     found = index(path, options)
     if not found.listed:
         raise SourceError(f"{path}: lists no rasters")
-    return found.chosen(options.where, options.mosaic_order)
+    usual = "first" if options.mode == "separate" else None  # members are listed as they come
+    return found.chosen(options.where, options.mosaic_order or usual)
 
 
 def title(options: ScanOptions) -> str:
