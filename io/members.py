@@ -112,8 +112,8 @@ class Members:
         names = ", ".join(member.key for member in lost[:_SHOWN])
         more = ", ..." if len(lost) > _SHOWN else ""
         reason = f": {lost[0].lost}" if len(lost) == 1 and lost[0].lost else ""
-        verb = "member is" if len(lost) == 1 else "members are"
-        return f"{len(lost)} of {len(self.listed)} {verb} missing ({names}{more}{reason})"
+        verb = "is" if len(lost) == 1 else "are"
+        return f"{len(lost)} of {len(self.listed)} members {verb} missing ({names}{more}{reason})"
 
 
 def identity(members: Sequence[Member], *facts: object) -> tuple[int, str]:

@@ -3,7 +3,6 @@
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -11,72 +10,18 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
-from . import srs
 from .extent import Extent, bounds_of
 from .grid import Grid, same_system
 from .image import Image, RasterArray, Window, overlap
-from .members import Member, Members, identity
-from .mosaic_plan import NEARLY, Plan, check_bands, corners, opened, plan_of
+from .mosaic_plan import NEARLY, Plan, check_bands, opened
 from .nodata import with_nodata
+from .outlines import corners
 from .warped import on_grid
 
 _MOST_OPEN = 16
 """Members kept open: a raster in strips keeps rows of itself in memory."""
 _COARSER = 1.001
 """Times the area of a pixel from which on pixels are averaged."""
-
-
-class MosaicReference:
-    """How to get at a mosaic. The plan of it is made once."""
-
-    def __init__(self, found: Members, *, skip_missing: bool = False) -> None:
-        """Take the members, in their order.
-
-        Args:
-            found: The members.
-            skip_missing: Make the mosaic of those that are there.
-        """
-        self._found = found
-        self._skip_missing = skip_missing
-
-    def open(self) -> Image:
-        """Open the mosaic: the member that is seen first, to know bands and grid.
-
-        Raises:
-            ItemError: A member is missing or cannot be used; says which one.
-        """
-        return Mosaic(self._plan)
-
-    def content(self) -> tuple[int, str]:
-        """Return the bytes of all members, and a hash of their names, sizes, times and order.
-
-        Raises:
-            ItemError: A member is missing.
-        """
-        return identity(self._present, self._found.frame)
-
-    def remark(self) -> str | None:
-        """Return what is to be said of how it is put together; None for nothing.
-
-        Raises:
-            ItemError: It cannot be.
-        """
-        said = [self._found.remark, self._found.missing()]
-        if count := self._plan.resampled():
-            system = srs.short_name(self._plan.grid.crs or "") or "no reference system"
-            said.append(
-                f"{count} of {len(self._plan.members)} members are resampled onto the grid of"
-                f" {self._plan.first} ({system})"
-            )
-        return "; ".join(filter(None, said)) or None
-
-    @cached_property
-    def _present(self) -> tuple[Member, ...]:
-        return self._found.present(skip_missing=self._skip_missing)
-
-    @cached_property
-    def _plan(self) -> Plan:
-        return plan_of(self._present, self._found.frame)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,17 +1,13 @@
 """Where the members of a mosaic lie on its grid, told without opening them where an index says."""
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
-from pyproj.exceptions import ProjError
 
 from ..catalog.errors import ItemError
 from . import srs
@@ -19,8 +15,8 @@ from .extent import Bounds, Extent, bounds_of
 from .grid import Grid, GridOptions, is_too_large, same_system
 from .image import Image, Window, open_image
 from .members import Frame, Head, Member
+from .outlines import corners, pixel_boxes
 
-_EDGE_POINTS = 21
 NEARLY = 0.01
 """Pixels by which grids may differ and still count as one."""
 _SLACK, _SLACK_SHARE = 2.0, 0.01
@@ -84,7 +80,7 @@ def plan_of(members: Sequence[Member], frame: Frame) -> Plan:
         anchor = _anchor(image, frame, first.key)
     known = tuple(each if each.outline else with_header(each) for each in members)
     head = _common(known, head, first.key)
-    boxes = _pixel_boxes([(m.key, m.outline) for m in known if m.outline], anchor)
+    boxes = pixel_boxes([(m.key, m.outline) for m in known if m.outline], anchor)
     grid, boxes = _framed(anchor, boxes, frame)
     slack = np.array([0.0 if each.is_exact else 1.0 for each in known])[:, np.newaxis]
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
@@ -134,14 +130,6 @@ def with_header(member: Member) -> Member:
             is_exact=True,
             head=Head(bands=image.bands, dtype=image.dtype, size=(image.width, image.height)),
         )
-
-
-def corners(
-    extent: Extent, grid: Grid, points: int = _EDGE_POINTS
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the columns and rows of points along the sides of an extent, clockwise."""
-    columns, rows = _in_pixels(np.array([extent.bounds]), extent.crs, grid, points)
-    return columns[0], rows[0]
 
 
 def _anchor(image: Image, frame: Frame, key: str) -> Grid:
@@ -205,49 +193,3 @@ def _framed(
     place = anchor.transform @ Affine.translation(left, top)
     grid = Grid(transform=place, width=width, height=height, crs=anchor.crs)
     return grid, boxes - np.array([left, top, left, top], np.float64)
-
-
-def _pixel_boxes(outlines: Sequence[tuple[str, Extent]], grid: Grid) -> NDArray[np.float64]:
-    """Return the columns and rows that outlines lie between, those of one system together."""
-    by_system: defaultdict[str | None, list[int]] = defaultdict(list)
-    for number, (_, outline) in enumerate(outlines):
-        by_system[outline.crs].append(number)
-    boxes = np.empty((len(outlines), 4))
-    for crs, numbers in by_system.items():
-        bounds = np.array([outlines[number][1].bounds for number in numbers])
-        try:
-            columns, rows = _in_pixels(bounds, crs, grid, _EDGE_POINTS)
-        except ItemError as error:
-            raise ItemError(f"member {outlines[numbers[0]][0]} {error}") from error
-        boxes[numbers] = np.column_stack(
-            [columns.min(axis=1), rows.min(axis=1), columns.max(axis=1), rows.max(axis=1)]
-        )
-    lost = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
-    if len(lost):
-        raise ItemError(f"member {outlines[lost[0]][0]} has no place in the system of the mosaic")
-    return boxes
-
-
-def _in_pixels(
-    bounds: NDArray[np.float64], crs: str | None, grid: Grid, points: int
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return columns and rows of points along rectangles, shape (rectangles, 4 * points).
-
-    Raises:
-        ItemError: There is no way from their reference system.
-    """
-    steps = np.linspace(0.0, 1.0, points)[:-1]
-    zeros, ones = np.zeros_like(steps), np.ones_like(steps)
-    across = np.concatenate([steps, ones, 1 - steps, zeros])
-    down = np.concatenate([zeros, steps, ones, 1 - steps])
-    west, south, east, north = bounds.T[:, :, np.newaxis]
-    x, y = west + across * (east - west), north + down * (south - north)
-    if not same_system(crs, grid.crs):
-        if crs is None or grid.crs is None:
-            raise ItemError("has no reference system, and others of the mosaic have one")
-        try:
-            x, y = Transformer.from_crs(crs, grid.crs, always_xy=True).transform(x, y)
-        except ProjError as error:
-            raise ItemError("has a reference system without a way to that of the mosaic") from error
-    a, b, c, d, e, f = (~grid.transform)[:6]
-    return a * x + b * y + c, d * x + e * y + f

@@ -326,11 +326,11 @@ def test_a_missing_member_is_never_silently_nodata(
     tiles[1][0].unlink()
     run = classify(index, model=model, output=tmp_path / "r.gpkg")
     (failure,) = run.failures
-    assert failure.reason.startswith("1 of 4 member is missing (scenes/t1.tif: no such file")
+    assert failure.reason.startswith("1 of 4 members is missing (scenes/t1.tif: no such file")
     assert failure.reason.endswith("; --skip-missing classifies the rest")
     run = classify(index, model=model, output=tmp_path / "r.gpkg", skip_missing=True)
     assert (run.done, run.failed) == (1, 0)
-    assert any("1 of 4 member is missing (scenes/t1.tif" in note for note in run.notes)
+    assert any("1 of 4 members is missing (scenes/t1.tif" in note for note in run.notes)
     again = classify(index, model=model, output=tmp_path / "r.gpkg", skip_missing=True)
     assert (again.done, again.classified_now) == (1, 0)
 
@@ -464,12 +464,13 @@ def test_what_else_lies_in_a_folder(tiles: Any, photo_bytes: Function) -> None:
     folder = tiles[0][0].parent
     (folder / "photo.jpg").write_bytes(photo_bytes())
     (folder / "notes.txt").write_text("none")
+    (folder / "all.vrt").write_text("<VRTDataset></VRTDataset>")
     _, item = mosaic_of(folder, mode="mosaic")
     assert item.reason == "1 image without a place on the ground left out (photo.jpg)"
     (folder / "broken.tif").write_bytes(b"II*\x00broken")
     item, _ = item_of(folder, mode="mosaic")
     assert item.status == "unreadable"
-    assert item.reason.startswith("1 of 5 member is missing (broken.tif: ")
+    assert item.reason.startswith("1 of 5 members is missing (broken.tif: ")
     assert item_of(folder, mode="mosaic", skip_missing=True)[0].status == "ready"
 
 

@@ -84,6 +84,7 @@ def reasons(path: Path, **options: Any) -> list[tuple[str, str | None]]:
         ("a.shp", "ESRI Shapefile"),
         ("a.geojson", "GeoJSON"),
         ("a.gti.fgb", "FlatGeobuf"),
+        ("a.sqlite", "SQLite"),
     ],
 )
 def test_tile_indexes_are_found_out(

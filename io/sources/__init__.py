@@ -73,6 +73,10 @@ SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
 
 _MOSAICS = frozenset([vrt.KIND, gti.KIND, stac.KIND, esri_mosaic.KIND, folder_mosaic.KIND])
 """Kinds that the options of mosaics are about."""
+_FOLDERS = frozenset([folder.KIND, folder_mosaic.KIND, esri_mosaic.KIND])
+"""Kinds that are folders."""
+_EITHER = frozenset([filegdb.KIND, form_export.KIND])
+"""Kinds that are folders or files."""
 _ATTACHED: dict[str, Callable[[Path], Attached]] = {
     filegdb.KIND: filegdb.attached,
     geopackage.KIND: geopackage.attached,
@@ -116,6 +120,10 @@ def _source_of(path: Path, options: ScanOptions) -> Source:
         if options.source_kind not in SOURCES:
             listing = ", ".join(SOURCES)
             raise UsageError(f"--source-kind {options.source_kind} is unknown; known: {listing}")
+        is_folder = options.source_kind in _FOLDERS
+        if options.source_kind not in _EITHER and path.is_dir() != is_folder:
+            what = "a folder" if path.is_dir() else "a file"
+            raise UsageError(f"--source-kind {options.source_kind}: {path} is {what}")
         return SOURCES[options.source_kind]
     if options.paths is not None:
         return SOURCES[esri_mosaic.KIND]

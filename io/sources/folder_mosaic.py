@@ -6,9 +6,11 @@ from pathlib import Path
 
 from ...catalog.errors import ItemError, SourceError
 from ...catalog.records import Item, Scan
+from ..image import read_head
 from ..members import Member, Members
 from ..mosaic_plan import with_header
 from ..probe import claims_to_be_image
+from ..sniff import content_type
 from .folder import image_of, walk
 from .mosaics import reader_of, scan_members
 from .options import ScanOptions
@@ -52,7 +54,7 @@ def _members(root: Path, unplaced: list[str]) -> Iterator[Member]:
         item, path = image_of(root, name)
         if item.status == "unreadable":
             yield _lost(item, item.reason)
-        if item.status != "ready" or path is None:
+        if item.status != "ready" or path is None or not _is_image(item, path):
             continue
         attributes = {"name": item.name, "path": name}
         try:
@@ -60,8 +62,16 @@ def _members(root: Path, unplaced: list[str]) -> Iterator[Member]:
         except ItemError as error:
             if str(error).endswith("has no place on the ground"):
                 unplaced.append(name)
-            elif claims_to_be_image(item):
+            else:
                 yield _lost(item, str(error))
+
+
+def _is_image(item: Item, path: Path) -> bool:
+    """Return whether a file is an image or is called one; others are no part of a folder."""
+    try:
+        return claims_to_be_image(item) or content_type(read_head(path)) is not None
+    except ItemError:
+        return True
 
 
 def _lost(item: Item, reason: str | None) -> Member:

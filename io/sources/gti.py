@@ -41,7 +41,7 @@ def matches(path: Path) -> bool:
     if ".gti" in [suffix.lower() for suffix in path.suffixes[:-1]]:
         return True
     companion = path.with_suffix(".dbf") if path.suffix.lower() == ".shp" else path
-    if path.suffix.lower() not in (".shp", ".geojson", ".json", ".fgb"):
+    if path.suffix.lower() not in (".shp", ".geojson", ".json", ".fgb", ".sqlite"):
         return False
     is_possible = companion.is_file() and _LOCATION.encode() in _head(companion).lower()
     return is_possible and is_table_file(path) and _names_rasters(path)

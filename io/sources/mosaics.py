@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ...catalog.errors import ItemError, SourceError
+from ...catalog.errors import ItemError, SourceError, UsageError
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
 from ..members import Member, Members
-from ..mosaic import MosaicReference
+from ..mosaic_reference import MosaicReference
 from ..probe import probe, probe_all
 from ..reference import Where
 from .options import ScanOptions
@@ -104,7 +104,7 @@ def reader_of(index: Index, dataset: Dataset) -> Iterator[Callable[[Item], Where
             options = restored(dataset)
             try:
                 found = members_of(index, Path(dataset.uri), options)
-            except SourceError as error:
+            except (SourceError, UsageError) as error:
                 raise ItemError(str(error)) from error
             return MosaicReference(found, skip_missing=options.skip_missing)
         path = Path(dataset.options["root"], item.source_key)
