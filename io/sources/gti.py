@@ -14,6 +14,7 @@ from ..extent import Extent
 from ..gti_facts import ROOT, Facts, facts_of_database, facts_of_xml, frame_of, order_of
 from ..member_paths import MemberFolders
 from ..members import Member, Members
+from ..sqlite_source import is_sqlite
 from ..table_formats import is_table_file
 from ..tables import Table, open_tables
 from .mosaics import reader_of, scan_members
@@ -100,6 +101,8 @@ def _index(path: Path, options: ScanOptions) -> Members:
 
 
 def _table(path: Path, layer: str | None) -> Table:
+    if not (is_sqlite(path) or is_table_file(path)):
+        raise SourceError(f"{path}: no layer of footprints; a tile index has one")
     tables = open_tables(path)
     if layer is not None:
         chosen = [table for table in tables if table.name.lower() == layer.lower()]
