@@ -11,7 +11,6 @@ from ..catalog.geopackage import quote
 from ..catalog.records import SqlValue
 
 _ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION}
-_KEY = "_number"
 _TEXTS = re.compile(r"'(?:[^']|'')*'")
 _NAMES = re.compile(r'"((?:[^"]|"")+)"')
 _ORDER = re.compile(r"(?is)\s*(.+?)(?:\s+(asc|desc))?\s*")
@@ -24,8 +23,11 @@ class ItemTable:
         """Fill the table. Columns whose names differ in case alone are one to SQL."""
         names = {str(name).lower(): str(name) for row in rows for name in reversed([*row])}
         self.columns = sorted(names.values(), key=str.lower)
+        self._key = "_number"
+        while self._key in names:
+            self._key += "_"
         self._connection = sqlite3.connect(":memory:")
-        columns = ", ".join(map(quote, (_KEY, *self.columns)))
+        columns = ", ".join(map(quote, (self._key, *self.columns)))
         marks = ", ".join("?" for _ in range(len(self.columns) + 1))
         self._connection.execute(f"CREATE TABLE items ({columns})")
         self._connection.executemany(
@@ -53,8 +55,9 @@ class ItemTable:
         for name in _NAMES.findall(_TEXTS.sub("", condition)):
             self._check(name.replace('""', '"'), option)  # SQLite would take it for a text
         try:
-            return self._numbers(f"SELECT {_KEY} FROM items WHERE ({condition}\n) ORDER BY {_KEY}")
-        except sqlite3.Error as error:
+            query = f"SELECT {self._key} FROM items WHERE ({condition}\n) ORDER BY {self._key}"
+            return self._numbers(query)
+        except (sqlite3.Error, sqlite3.Warning) as error:
             unknown = re.match(r"no such column: (.*)", str(error))
             if unknown:
                 self._check(unknown[1].rpartition(".")[2], option)
@@ -67,23 +70,26 @@ class ItemTable:
             UsageError: There is no such column.
         """
         match = _ORDER.fullmatch(order)
-        name = match[1].strip('"') if match else order
-        self._check(name, "--mosaic-order")
+        name = self._check(match[1].strip('"') if match else order, "--mosaic-order")
         column, sense = quote(name), (match and match[2]) or ""
         kept = set(numbers)
-        query = f"SELECT {_KEY} FROM items ORDER BY {column} IS NULL, {column} {sense}, {_KEY}"
+        query = f"SELECT {self._key} FROM items ORDER BY {column} IS NULL, {column} {sense}, {self._key}"
         return [number for number in self._numbers(query) if number in kept]
 
     def _numbers(self, query: str) -> list[int]:
         return [number for (number,) in self._connection.execute(query)]
 
-    def _has(self, name: str) -> bool:
-        return name.lower() in {column.lower() for column in self.columns}
+    def _check(self, name: str, option: str) -> str:
+        """Return a column as it is written in the index.
 
-    def _check(self, name: str, option: str) -> None:
-        if not self._has(name):
+        Raises:
+            UsageError: There is none of that name.
+        """
+        known = {column.lower(): column for column in self.columns}
+        if name.lower() not in known:
             listing = ", ".join(self.columns) or "none"
             raise UsageError(f"{option}: no column {name}; the items have {listing}")
+        return known[name.lower()]
 
 
 def _value(value: Any) -> SqlValue:

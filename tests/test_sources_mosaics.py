@@ -14,10 +14,12 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from click.testing import CliRunner
 from rasterio.shutil import copy
 
 from pixelcat import classify
 from pixelcat.catalog.errors import ItemError, SourceError, UsageError
+from pixelcat.cli import cli
 from pixelcat.io.image import Window, open_image
 from pixelcat.io.sources import SOURCES, reader, scan
 from pixelcat.io.sources.options import ScanOptions
@@ -347,6 +349,26 @@ def test_a_single_stac_item_and_one_without_a_projection(tmp_path: Path, tiles: 
     assert (pixels(path) == WHOLE[:, :, 20:40]).all()
 
 
+def test_a_transform_of_the_item_is_not_put_together_with_the_shape_of_an_asset(
+    tmp_path: Path, tiles: list[Path]
+) -> None:
+    place = {"proj:code": CRS, "proj:shape": [4, 2], "proj:transform": [5, 0, 0, 0, -5, 0]}
+    item = stac_item(tiles[1], 0, **place)
+    item["assets"]["image"]["proj:shape"] = [40, 20]
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    assert (pixels(tmp_path / "item.json") == WHOLE[:, :, 20:40]).all()
+
+
+def test_columns_of_any_name(tmp_path: Path, tiles: list[Path]) -> None:
+    extra = {"_number": 5, "Größe": 1, "rowid": 7, "a b": [1, 2], "order": True}
+    (tmp_path / "item.json").write_text(json.dumps(stac_item(tiles[1], 0, **extra)))
+    for where in ("_number = 5", '"Größe" = 1', "rowid = 7", '"a b" = \'[1, 2]\'',
+                  '"order" = 1'):  # fmt: skip
+        assert found(tmp_path / "item.json", where=where)[2][0].status == "ready"
+    for order in ("größe", "A B desc", '"order"'):
+        assert found(tmp_path / "item.json", mosaic_order=order)[2][0].status == "ready"
+
+
 def test_the_asset_must_be_clear(tmp_path: Path, tiles: list[Path]) -> None:
     item = stac_item(tiles[0], 0)
     item["assets"]["other"] = item["assets"]["image"]
@@ -495,6 +517,25 @@ def test_items_without_one_file_are_missing(geodatabase: Path, exported: Path) -
         ("missing", "is made of 2 files (t1.tif, t2.tif)"),
         ("missing", "--paths has none"),
     ]
+
+
+# the command line
+
+
+def test_the_options_of_the_command_line(tmp_path: Path, frame: geopandas.GeoDataFrame) -> None:
+    path = tmp_path / "a.gti.gpkg"
+    frame.to_file(path, driver="GPKG")
+    said = ["--mode", "process_items_separately", "--where", "cloud < 3", "--format", "json"]
+    result = CliRunner().invoke(cli, ["scan", str(path), *said])
+    assert result.exit_code == 0, result.output
+    (layer,) = json.loads(result.output)["layers"]
+    assert (layer["layer"], layer["photos"]) == ("separate, where cloud < 3", 2)
+    Path(frame["location"][0]).unlink()
+    said = ["--mode", "mosaic", "--skip-missing", "--mosaic-order", "cloud desc"]
+    result = CliRunner().invoke(cli, ["scan", str(path), *said])
+    assert "note: a.gti.gpkg: 1 of 3 members is missing (tiles/t0.tif" in result.output.replace(
+        f"{tmp_path}/", ""
+    )
 
 
 # all of them

@@ -127,15 +127,20 @@ def _member(item: Mapping[str, Any], name: str, folders: MemberFolders) -> Membe
     key, file, lost = folders.find(href)
     if file is None and isinstance(href, str) and "%" in href:
         key, file, lost = folders.find(unquote(href))
-    outline = _outline({**said, **asset})  # what an asset says goes over its item
+    outline = _outline(said, asset)
     return Member(key=key, path=file, lost=lost, attributes=attributes, outline=outline)
 
 
-def _outline(said: Mapping[str, Any]) -> Extent | None:
-    """Return where the projection extension says that a raster lies; None where it does not."""
+def _outline(item: Mapping[str, Any], asset: Mapping[str, Any]) -> Extent | None:
+    """Return where the projection extension says that a raster lies; None where it does not.
+
+    Transform and shape of an item are those of another asset where this one has its own.
+    """
+    said = {**item, **asset}
     code, number = said.get("proj:code"), said.get("proj:epsg")
     crs = code or (f"EPSG:{number}" if isinstance(number, int) else said.get("proj:wkt2"))
-    place, shape = said.get("proj:transform"), said.get("proj:shape")
+    own = asset if {"proj:transform", "proj:shape"} & asset.keys() else item
+    place, shape = own.get("proj:transform"), own.get("proj:shape")
     try:
         transform = Affine(*map(float, place[:6]))  # type: ignore[index]
         height, width = map(int, shape)  # type: ignore[arg-type]
