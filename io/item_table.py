@@ -21,7 +21,8 @@ class ItemTable:
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Fill the table. Columns whose names differ in case alone are one to SQL."""
-        names = {str(name).lower(): str(name) for row in rows for name in reversed([*row])}
+        plain = [{str(name).lower(): value for name, value in row.items()} for row in rows]
+        names = {str(name).lower(): str(name) for row in rows for name in row}
         self.columns = sorted(names.values(), key=str.lower)
         self._key = "_number"
         while self._key in names:
@@ -32,7 +33,10 @@ class ItemTable:
         self._connection.execute(f"CREATE TABLE items ({columns})")
         self._connection.executemany(
             f"INSERT INTO items VALUES ({marks})",
-            ([n, *(_value(row.get(c)) for c in self.columns)] for n, row in enumerate(rows)),
+            (
+                [n, *(_value(row.get(c.lower())) for c in self.columns)]
+                for n, row in enumerate(plain)
+            ),
         )
         self._connection.set_authorizer(
             lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY

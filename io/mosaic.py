@@ -64,7 +64,7 @@ class _OpenMembers:
         self.count += 1
         try:
             self._check(member.key, stored)
-            grid, column, row = _below(stored, self._plan.grid)
+            grid, column, row = _below(stored, self._plan.grid, member.key)
             marked = with_nodata(stored, nodata)
             image = marked if grid is None else on_grid(marked, grid)
         except BaseException:
@@ -169,7 +169,7 @@ def _paste(
     valid[place] |= new
 
 
-def _below(image: Image, grid: Grid) -> tuple[Grid | None, int, int]:
+def _below(image: Image, grid: Grid, key: str) -> tuple[Grid | None, int, int]:
     """Return the part of a grid that an image lies on, its first column and row.
 
     No grid where the pixels of the image are pixels of the grid.
@@ -183,7 +183,10 @@ def _below(image: Image, grid: Grid) -> tuple[Grid | None, int, int]:
         if all(abs(a - b) < NEARLY for pair in apart for a, b in zip(*pair, strict=True)):
             return None, left, top
     extent = Extent(bounds=bounds_of(place, width, height), crs=image.crs)
-    columns, rows = corners(extent, grid)
+    try:
+        columns, rows = corners(extent, grid)
+    except ItemError as error:
+        raise ItemError(f"member {key} {error}") from error
     left, top = math.floor(columns.min()), math.floor(rows.min())
     covered = 0.5 * abs(float(np.sum(columns * np.roll(rows, -1) - rows * np.roll(columns, -1))))
     part = Grid(

@@ -18,8 +18,14 @@ _EDGE_POINTS = 21
 
 
 def corners(extent: Extent, grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the columns and rows of points along the sides of an extent, clockwise."""
+    """Return the columns and rows of points along the sides of an extent, clockwise.
+
+    Raises:
+        ItemError: It has no place there.
+    """
     columns, rows = _in_pixels(np.array([extent.bounds]), extent.crs, grid)
+    if not (np.isfinite(columns).all() and np.isfinite(rows).all()):
+        raise ItemError("has no place in the reference system of the mosaic")
     return columns[0], rows[0]
 
 
@@ -51,7 +57,9 @@ def pixel_boxes(outlines: Sequence[tuple[str, Extent]], grid: Grid) -> NDArray[n
         )
     lost = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
     if len(lost):
-        raise ItemError(f"member {outlines[lost[0]][0]} has no place in the system of the mosaic")
+        raise ItemError(
+            f"member {outlines[lost[0]][0]} has no place in the reference system of the mosaic"
+        )
     return boxes
 
 

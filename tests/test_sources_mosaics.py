@@ -169,6 +169,20 @@ def test_metadata_of_a_layer_say_the_grid(tmp_path: Path, frame: geopandas.GeoDa
     assert np.abs(pixels(path).astype(float) - blocks).max() <= 0.5
 
 
+def test_a_grid_without_a_system_is_in_that_of_the_index(
+    tmp_path: Path, frame: geopandas.GeoDataFrame
+) -> None:
+    path = tmp_path / "a.gti.gpkg"
+    says = {"RESX": "0.0001", "RESY": "0.0001"}
+    frame.to_crs(4326).to_file(path, driver="GPKG", layer_metadata=says, engine="pyogrio")
+    _, _, (item,) = found(path)
+    assert (item.srs.code, item.transform[0]) == (4326, 0.0001)
+    with rasterio.open(path, driver="GTI") as dataset:
+        assert (dataset.crs.to_epsg(), dataset.res) == (4326, (0.0001, 0.0001))
+        assert abs(dataset.width - item.width) <= 2
+        assert abs(dataset.height - item.height) <= 2
+
+
 def test_an_index_in_degrees_of_tiles_in_metres(
     tmp_path: Path, frame: geopandas.GeoDataFrame
 ) -> None:

@@ -1,6 +1,7 @@
 """A tile index as GDAL's GTI driver reads it: a layer of footprints with a path each."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -90,14 +91,17 @@ def _index(path: Path, options: ScanOptions) -> Members:
         raise SourceError(f"{path}: no column {_LOCATION} with paths; there are {listing}")
     folders = MemberFolders(data.parent, options.media)
     listed = tuple(_members(list(table.features()), column, folders, table.srs))
-    found = Members(listed=listed, frame=frame_of(facts), order=order_of(facts))
+    frame = frame_of(facts)
+    if frame.crs is None and (frame.cell or frame.bounds) and table.srs:
+        frame = replace(frame, crs=srs.short_name(table.srs.definition))  # as GDAL has it
+    found = Members(listed=listed, frame=frame, order=order_of(facts))
     if "FILTER" not in facts:
         return found
     try:
         chosen = found.chosen(facts["FILTER"], "first", f"the filter of {path.name}")
     except UsageError as error:
         raise SourceError(str(error)) from error
-    return Members(listed=chosen.listed, frame=found.frame, order=found.order)
+    return replace(found, listed=chosen.listed)
 
 
 def _table(path: Path, layer: str | None) -> Table:
