@@ -71,9 +71,9 @@ def measure(path: Path, across: int) -> None:
     (found,) = scan(path, options=ScanOptions())
     (item,) = found.items
     with reader(found.dataset) as fetch:
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         with open_image(fetch(item)) as image:
-            opening = time.perf_counter() - started
+            opening, busy = time.perf_counter() - started, time.process_time() - busy
             corner = across // 2 * SIDE - SIDE // 2
             started = time.perf_counter()
             image.read(Window(corner, corner, SIDE, SIDE), (0, 1, 2))

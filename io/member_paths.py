@@ -1,6 +1,8 @@
 """The files that an index means by its locations."""
 
+import os
 import re
+import stat
 from pathlib import Path
 
 from ..catalog.errors import ItemError
@@ -33,9 +35,11 @@ class MemberFolders:
             return _without_secrets(location), None, "a link; links are not downloaded"
         name = clean_path(location)
         for folder in filter(None, (self._media, self._home)):
-            path = folder / name
-            if _is_file(path):
-                return self.key(path), path, None
+            text = os.path.join(folder, name)  # noqa: PTH118  indexes are long, paths are slow
+            if _is_file(text):
+                path = Path(text)
+                is_plain = folder == self._home and not name.startswith(("/", "."))
+                return name if is_plain else self.key(path), path, None
         try:
             path = self._elsewhere.find(location)
         except ItemError as error:
@@ -54,8 +58,8 @@ def _without_secrets(link: str) -> str:
     return re.sub(r"//[^/@]*@", "//", link.partition("?")[0])
 
 
-def _is_file(path: Path) -> bool:
+def _is_file(path: str) -> bool:
     try:
-        return path.is_file()
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
     except (OSError, ValueError):  # a name that is too long, or holds a zero byte
         return False

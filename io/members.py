@@ -92,12 +92,12 @@ class Members:
         return replace(self, listed=tuple(self.listed[number] for number in numbers), order="first")
 
     def present(self, *, skip_missing: bool) -> tuple[Member, ...]:
-        """Return the members whose files are there.
+        """Return the members whose files were there when the index was read.
 
         Raises:
             ItemError: One is missing, and that is not to be passed over; or all are.
         """
-        there = tuple(m for m in self.listed if m.path is not None and m.path.is_file())
+        there = tuple(m for m in self.listed if m.path is not None)
         if len(there) == len(self.listed):
             return there
         if not there or not skip_missing:
@@ -106,7 +106,7 @@ class Members:
 
     def missing(self) -> str | None:
         """Return which members are missing, in words; None where none is."""
-        lost = [m for m in self.listed if m.path is None or not m.path.is_file()]
+        lost = [m for m in self.listed if m.path is None]
         if not lost:
             return None
         names = ", ".join(member.key for member in lost[:_SHOWN])
