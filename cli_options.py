@@ -90,6 +90,33 @@ source_options = _group("source", {
         "--xy", metavar="X,Y", callback=_columns,
         help="Columns of longitude and latitude of a table without geometry.",
     ),
+    "mode": click.option(
+        "--mode", metavar="mosaic|separate",
+        help="Rasters of a mosaic or folder as one image, or each by itself; names of ArcGIS too."
+        "  [default: mosaic; separate for a folder]",
+    ),
+    "where": click.option(
+        "--where", metavar="SQL", help="Only items of a mosaic with this in its index or table."
+    ),
+    "mosaic_order": click.option(
+        "--mosaic-order", metavar="first|last|COLUMN [desc]",
+        help="Which member is seen where several have data.  [default: as the index says]",
+    ),
+    "skip_missing": click.option(
+        "--skip-missing", is_flag=True, help="Make a mosaic of the members that are there."
+    ),
+    "allow_outside": click.option(
+        "--allow-outside", is_flag=True, help="A VRT may name files outside its own folder."
+    ),
+    "asset": click.option("--asset", metavar="NAME", help="The asset of STAC items."),
+    "paths": click.option(
+        "--paths", metavar="TABLE",
+        help="Of an Esri mosaic dataset: what Export Mosaic Dataset Paths of ArcGIS wrote.",
+    ),
+    "source_kind": click.option(
+        "--source-kind", metavar="KIND",
+        help="What the input is where that is not found out: gti, stac, vrt, ...",
+    ),
 })  # fmt: skip
 """What of the inputs, and where its photos are: arguments of ``ScanOptions.checked``."""
 

@@ -11,6 +11,9 @@ feature it belongs to is gone; ``unreadable``: claims to be an image, cannot be 
 
 OutputStatus = Literal["done", "failed", "skipped"]
 
+MOSAIC_KINDS = frozenset(["vrt", "gti", "stac", "folder_mosaic", "esri_mosaic", "tile_tables"])
+"""Input kinds whose images are rasters of one place; their layer says which of them, and how."""
+
 CodedDomains = Mapping[str, Mapping[str, str]]
 """Name of a domain → code, as text → what it means."""
 
@@ -57,7 +60,7 @@ class Dataset:
     uri: str
     """Absolute path of the file or folder. Never holds secrets."""
     layer: str = ""
-    """The feature class; empty for files and folders."""
+    """The feature class; empty for files and folders. Of a mosaic its mode and selection."""
     attachment_table: str | None = None
     key_field: str | None = None
     """The column of the attachment table that names the feature."""
@@ -79,6 +82,8 @@ class Dataset:
     @property
     def is_feature_class(self) -> bool:
         """Whether images of this dataset belong to features."""
+        if self.kind in MOSAIC_KINDS:
+            return False
         return bool(self.layer) or self.geometry_type is not None
 
 
@@ -99,9 +104,9 @@ class Feature:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """One image: a file or an attachment, whatever its state."""
+    """One image: a file, an attachment, a mosaic or a member of one, whatever its state."""
 
-    kind: Literal["file", "attachment"]
+    kind: Literal["file", "attachment", "member", "mosaic"]
     source_key: str
     """What names the image within its dataset: a relative path, or a row key."""
     name: str

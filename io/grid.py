@@ -99,6 +99,11 @@ class GridOptions:
             )
 
 
+def is_too_large(width: int, height: int) -> bool:
+    """Return whether a row of windows of a grid would not fit into memory."""
+    return width * height > _MOST_PIXELS or max(width, height) > _LONGEST
+
+
 def same_system(one: str | None, other: str | None) -> bool:
     """Return whether two reference systems, as WKT or ``EPSG:n``, are the same."""
     if one is None or other is None or one == other:
@@ -157,7 +162,7 @@ def _laid_out(grid: Grid, cell: tuple[float, float], snap: Snap | None) -> Grid:
     left, right = (first_centre((side - x) / cell[0]) for side in (west, east))
     top, bottom = (first_centre((y - side) / cell[1]) for side in (north, south))
     width, height = max(1, right - left), max(1, bottom - top)
-    if width * height > _MOST_PIXELS or max(width, height) > _LONGEST:
+    if is_too_large(width, height):
         raise ItemError(
             f"would have {width} x {height} pixels of {cell[0]:g} in its reference system;"
             " give a larger --cell-size"

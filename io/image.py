@@ -108,6 +108,7 @@ def open_image(where: Where) -> Image:
     from .photo import Photo
     from .raster import Raster
     from .upright import tiff_orientation, upright
+    from .vrt_file import check_sources
 
     if not isinstance(where, Path | bytes):
         return where.open()
@@ -118,7 +119,10 @@ def open_image(where: Where) -> Image:
     if media_type in ("image/heic", "image/avif"):
         return Photo(where, pillow_formats(media_type))
     driver = "PNG" if media_type == "image/png" else GDAL_DRIVERS.get(media_type or "")
-    raster = Raster(where, driver or _driver_of_other(where, head))
+    driver = driver or _driver_of_other(where, head)
+    if driver == "VRT" and isinstance(where, Path):
+        check_sources(where)
+    raster = Raster(where, driver)
     if media_type == "image/tiff" and not raster.is_placed:
         raster.orientation = tiff_orientation(where)
     return upright(raster)

@@ -1,5 +1,7 @@
 """NoData values that a file does not declare."""
 
+from typing import Protocol, runtime_checkable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,15 @@ from ..catalog.errors import ItemError
 from .image import Image, RasterArray, Window
 from .raster import differs
 from .view import View
+
+
+@runtime_checkable
+class HasMembers(Protocol):
+    """An image made of others, of which each marks its own pixels."""
+
+    def marked(self, values: tuple[float, ...]) -> Image:
+        """Return the image with pixels of these values NoData in what it is made of."""
+        ...
 
 
 def with_nodata(image: Image, values: tuple[float, ...]) -> Image:
@@ -23,6 +34,8 @@ def with_nodata(image: Image, values: tuple[float, ...]) -> Image:
         return image
     if len(values) not in (1, image.bands):
         raise ItemError(f"has {image.bands} band(s), --nodata has {len(values)} values")
+    if isinstance(image, HasMembers):
+        return image.marked(values)
     return _Marked(image, values if len(values) > 1 else values * image.bands)
 
 

@@ -62,7 +62,7 @@ def probe(
         return item
     if where is None:
         return replace(item, status="missing", reason="has no data (NULL)")
-    claimed = claimed or _claims_to_be_image(item)
+    claimed = claimed or claims_to_be_image(item)
     try:
         size, sha256 = content() if content else measured(where)
         item = replace(item, byte_size=size, sha256=sha256)
@@ -101,7 +101,8 @@ def _probed(
     return probe(item, where, content=content.result if content else None)
 
 
-def _claims_to_be_image(item: Item) -> bool:
+def claims_to_be_image(item: Item) -> bool:
+    """Return whether an item is called an image, by its declared type or its name."""
     declared = (item.declared_type or "").lower()
     if declared:
         return declared.startswith("image/")

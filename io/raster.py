@@ -46,12 +46,13 @@ _ATTACHMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": 
 class Raster:
     """A raster file or the bytes of one, open."""
 
-    def __init__(self, where: Path | bytes, driver: str | None) -> None:
+    def __init__(self, where: Path | bytes, driver: str | None, table: str | None = None) -> None:
         """Read the header.
 
         Args:
             where: A path, or the encoded raster.
             driver: The GDAL driver that may open it; None leaves the choice to GDAL.
+            table: The table of a database that holds it.
 
         Raises:
             ItemError: Damaged, too large, or no raster.
@@ -60,18 +61,20 @@ class Raster:
         self._rows = RowReader(self._read_area)
         self._env = rasterio.Env(**_SAFE, **(_ATTACHMENT if self._memory else {}))
         try:
-            self._dataset = self._open(where, driver)
+            self._dataset = self._open(where, driver, table)
             self._describe()
         except BaseException:
             self.__exit__()
             raise
 
-    def _open(self, where: Path | bytes, driver: str | None) -> DatasetReader:
+    def _open(self, where: Path | bytes, driver: str | None, table: str | None) -> DatasetReader:
         if isinstance(where, Path):
             assert_not_live(where)
         if driver == "PNG":
             _check_png(where)
         options: dict[str, Any] = {"driver": driver} if driver else {}
+        if table is not None:
+            options["TABLE"] = table
         if self._memory is not None:
             options["OVERVIEW_LEVEL"] = "NONE"  # overviews may point at other files
         with self._env, unplaced() as noted:

@@ -36,6 +36,7 @@ FORMATS = {
     ".gpx": Format(driver="GPX", starts=re.compile(rb"(?s)(\xef\xbb\xbf)?\s*<.{0,400}<gpx")),
     ".xlsx": Format(driver="XLSX", starts=_SHEETS, options=_HEADERS),
     ".ods": Format(driver="ODS", starts=_SHEETS, options=_HEADERS),
+    ".sqlite": Format(driver="SQLite", starts=re.compile(rb"SQLite format 3")),
     ".tab": Format(driver="MapInfo File", starts=re.compile(rb"(?i)!table")),
 }
 TEXT = frozenset([".csv", ".tsv"])

@@ -179,7 +179,7 @@ def open_tables(path: Path) -> list[Table]:
     assert_not_live(path)
     if path.suffix.lower() in TEXT:
         return [_CsvTable(path, csv_format(path))]
-    if is_sqlite(path):
+    if is_sqlite(path) and path.suffix.lower() != ".sqlite":
         return _geopackage_tables(path)
     return _ogr_tables(path)
 

@@ -4,13 +4,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from ..catalog.geopackage import WGS84
 from ..catalog.records import Scan
 from ..catalog.store import Catalog
 from ..io import sources
-from ..io.sources.options import ScanOptions
+from ..io.sources.options import MosaicOptions, ScanOptions
 from ..io.srs import reprojection
 from .argument_texts import as_text
 from .device import choose_device
@@ -49,6 +49,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     device: str = "auto",
     max_memory: str | int | None = None,
     progress: Show | None = None,
+    **mosaic: Unpack[MosaicOptions],
 ) -> Run:
     """Classify images and keep the results in a catalog.
 
@@ -92,6 +93,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         max_memory: What the process should stay below, ``"4G"`` or bytes; smaller windows and
             queues are taken for it, with the same result.
         progress: Called as windows and images are finished, with a :class:`.progress.Progress`.
+        mosaic: What of a mosaic, and how: ``mode``, ``where`` and the others of
+            :class:`~pixelcat.io.sources.options.MosaicOptions`.
 
     Returns:
         The run. Images that could not be classified are counted and listed there.
@@ -107,7 +110,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     check_paths(paths, Path(output))
     choose_device(device)
     limit = None if max_memory is None else parse_bytes(str(max_memory))
-    look = ScanOptions.checked(layer=layer, photo_columns=photo_columns, media=media, xy=xy)
+    look = ScanOptions.checked(
+        layer=layer, photo_columns=photo_columns, media=media, xy=xy, **mosaic
+    )
     named = None if classes is None else Path(classes)
     definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
     given = {name: as_text(value) for name, value in (arguments or {}).items()}

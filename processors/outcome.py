@@ -72,14 +72,19 @@ def report(
     """
     rows = catalog.query(
         "SELECT o.status, o.reason, o.is_current, o.item_sha256, d.layer, i.name, i.source_key,"
-        " i.status AS item FROM outputs o"
+        " i.kind, i.status AS item, i.reason AS remark FROM outputs o"
         " JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id"
         f" WHERE o.run_id = ? AND d.id IN ({', '.join('?' for _ in datasets)})"
         " ORDER BY o.item_id",
         (run["id"], *datasets),
     )
     states = [row["status"] for row in rows]
-    said = (d.options["note"] for d in datasets.values() if "note" in d.options)
+    said = [d.options["note"] for d in datasets.values() if "note" in d.options]
+    said += [
+        f"{row['name']}: {row['remark']}"
+        for row in rows
+        if row["kind"] == "mosaic" and row["item"] == "ready" and row["remark"]
+    ]
     return Run(
         catalog=catalog.path,
         **run,
@@ -110,6 +115,7 @@ def _kept(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _failure(row: Mapping[str, Any]) -> Failure:
-    place = f"{row['layer']} attachment {row['source_key']}" if row["layer"] else row["source_key"]
+    is_raster = not row["layer"] or row["kind"] in ("member", "mosaic")
+    place = row["source_key"] if is_raster else f"{row['layer']} attachment {row['source_key']}"
     image = place if row["name"] in place else f"{place} ({row['name']})"
     return Failure(image=image, reason=row["reason"])

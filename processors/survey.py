@@ -63,12 +63,16 @@ def scan(
             [_named(row, names) for row in catalog.query(sql.format(chosen=chosen), ids)]
             for sql in _QUERIES
         )
+        remarks = catalog.query(_REMARKS.format(chosen=chosen), ids)
     return Survey(
         catalog=None if output is None else Path(output).resolve(),
         layers=layers,
         types=types,
         reasons=reasons,
-        notes=tuple(o["note"] for each in scans if "note" in (o := each.dataset.options)),
+        notes=(
+            *(o["note"] for each in scans if "note" in (o := each.dataset.options)),
+            *(f"{row['name']}: {row['reason']}" for row in remarks),
+        ),
     )
 
 
@@ -128,7 +132,8 @@ FROM shown s GROUP BY s.dataset ORDER BY s.dataset
 _TYPES = (
     _SHOWN
     + """
-SELECT layer, uri, coalesce(content_type, 'no image') AS type, count(*) AS photos,
+SELECT layer, uri, coalesce(content_type,
+  iif(kind = 'mosaic' AND usable, 'mosaic', 'no image')) AS type, count(*) AS photos,
   round(total(byte_size) / 1e6, 2) AS megabytes, sum(usable) AS usable
 FROM shown WHERE id IS NOT NULL GROUP BY dataset, type ORDER BY dataset, photos DESC
 """
@@ -140,4 +145,8 @@ SELECT layer, uri, status, reason, count(*) AS photos, min(name) AS for_example
 FROM shown WHERE NOT usable GROUP BY dataset, status, reason ORDER BY dataset, photos DESC
 """
 )
+_REMARKS = """
+SELECT name, reason FROM items WHERE kind = 'mosaic' AND status = 'ready' AND reason NOT NULL
+  AND dataset_id IN ({chosen}) ORDER BY id
+"""
 _QUERIES = (_LAYERS, _TYPES, _REASONS)

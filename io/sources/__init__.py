@@ -9,19 +9,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from ...catalog.errors import SourceError
+from ...catalog.errors import SourceError, UsageError
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
 from ..reference import Where
 from . import (
+    esri_mosaic,
     file,
     filegdb,
     folder,
+    folder_mosaic,
     form_export,
     geopackage,
+    gti,
     mobile_geodatabase,
     photo_columns,
+    stac,
+    tile_tables,
+    vrt,
 )
 from .options import Attached, ScanOptions
 
@@ -59,11 +65,18 @@ class Source(Protocol):
 
 
 _MODULES: tuple[Source, ...] = (
-    filegdb, mobile_geodatabase, geopackage, form_export, photo_columns, folder, file,
+    vrt, gti, stac, esri_mosaic, tile_tables,
+    filegdb, mobile_geodatabase, geopackage, form_export, photo_columns, folder_mosaic, folder, file,
 )  # fmt: skip
 SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
 """In the order in which they are asked whether an input is theirs."""
 
+_MOSAICS = frozenset([vrt.KIND, gti.KIND, stac.KIND, esri_mosaic.KIND, folder_mosaic.KIND])
+"""Kinds that the options of mosaics are about."""
+_FOLDERS = frozenset([folder.KIND, folder_mosaic.KIND, esri_mosaic.KIND])
+"""Kinds that are folders."""
+_EITHER = frozenset([filegdb.KIND, form_export.KIND])
+"""Kinds that are folders or files."""
 _ATTACHED: dict[str, Callable[[Path], Attached]] = {
     filegdb.KIND: filegdb.attached,
     geopackage.KIND: geopackage.attached,
@@ -90,10 +103,10 @@ def scan(
         raise SourceError(f"{path}: neither a regular file nor a folder")
     path = path.resolve()
     assert_not_live(path)
-    source = next(source for source in SOURCES.values() if source.matches(path))
     options = options or ScanOptions()
     if layer:
         options = replace(options, layer=layer)
+    source = _source_of(path, options)
     known = fingerprint([path], source.KIND, options) if source.IS_WHOLE else None
     for found in _scans(source, path, options):
         if SOURCES[found.dataset.kind].IS_WHOLE:
@@ -101,7 +114,27 @@ def scan(
         yield found
 
 
+def _source_of(path: Path, options: ScanOptions) -> Source:
+    """Return what an input is: as the user says, or as the first kind that it matches."""
+    if options.source_kind is not None:
+        if options.source_kind not in SOURCES:
+            listing = ", ".join(SOURCES)
+            raise UsageError(f"--source-kind {options.source_kind} is unknown; known: {listing}")
+        is_folder = options.source_kind in _FOLDERS
+        if options.source_kind not in _EITHER and path.is_dir() != is_folder:
+            what = "a folder" if path.is_dir() else "a file"
+            raise UsageError(f"--source-kind {options.source_kind}: {path} is {what}")
+        return SOURCES[options.source_kind]
+    if options.paths is not None:
+        return SOURCES[esri_mosaic.KIND]
+    source = next(source for source in SOURCES.values() if source.matches(path))
+    is_mosaic = source is SOURCES[folder.KIND] and options.mode == "mosaic"
+    return SOURCES[folder_mosaic.KIND] if is_mosaic else source
+
+
 def _scans(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:
+    if source.KIND not in _MOSAICS and options.given():
+        raise UsageError(f"{path} is no mosaic; leave out {', '.join(options.given())}")
     if source.KIND in _ATTACHED:
         yield from _scan_layers(source, path, options)
         return

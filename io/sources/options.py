@@ -4,9 +4,42 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self, TypedDict, Unpack
 
 from ...catalog.errors import UsageError
+
+Mode = Literal["mosaic", "separate"]
+
+_MODES: dict[str, Mode] = {
+    "mosaic": "mosaic",
+    "separate": "separate",
+    "process_as_mosaicked_image": "mosaic",
+    "process_items_separately": "separate",
+    "process_candidate_items_only": "separate",
+}
+_CANDIDATES = "candidate IN (1, 2)"
+"""What ArcGIS calls the candidate items of a mosaic dataset."""
+
+
+class MosaicOptions(TypedDict, total=False):
+    """How to look at a mosaic, as it comes from the user."""
+
+    mode: str | None
+    """``mosaic``, ``separate``, or as ArcGIS calls them; None for the way of the input."""
+    where: str | None
+    """SQL over the columns of the index: only these items."""
+    source_kind: str | None
+    """What the input is, where that is not to be found out."""
+    asset: str | None
+    """The asset of STAC items."""
+    paths: str | os.PathLike[str] | None
+    """Table of the paths of an Esri mosaic dataset; FILE or ``FILE|layername=NAME``."""
+    mosaic_order: str | None
+    """``first``, ``last``, or the first by a column: ``COLUMN`` or ``COLUMN desc``."""
+    skip_missing: bool
+    """Make mosaics of the members that are there."""
+    allow_outside: bool
+    """A VRT may name files outside its own folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +54,15 @@ class ScanOptions:
     """Folder that paths in such columns are relative to; None to try the usual places."""
     xy: tuple[str, str] | None = None
     """Columns with x and y (longitude and latitude) of a table without geometry."""
+    mode: Mode | None = None
+    """Rasters as one image, or each of them; None for the way of the input."""
+    where: str | None = None
+    source_kind: str | None = None
+    asset: str | None = None
+    paths: str | None = None
+    mosaic_order: str | None = None
+    skip_missing: bool = False
+    allow_outside: bool = False
 
     @classmethod
     def checked(
@@ -30,11 +72,12 @@ class ScanOptions:
         photo_columns: str | Sequence[str] = (),
         media: str | os.PathLike[str] | None = None,
         xy: Sequence[str] | None = None,
+        **mosaic: Unpack[MosaicOptions],
     ) -> Self:
         """Return what a user says, checked as far as it can be without the input.
 
         Raises:
-            UsageError: The folder is none, or not two columns of coordinates.
+            UsageError: The folder is none, not two columns of coordinates, an unknown mode.
         """
         folder = None if media is None else Path(media)
         if folder is not None and not folder.is_dir():
@@ -43,12 +86,50 @@ class ScanOptions:
             given = xy if isinstance(xy, str) else ",".join(xy)
             raise UsageError(f"--xy {given} is not two columns, as in --xy lon,lat")
         names = [photo_columns] if isinstance(photo_columns, str) else photo_columns
+        paths, order = mosaic.get("paths"), mosaic.get("mosaic_order")
+        if order is not None and not order.strip():
+            raise UsageError("--mosaic-order is first, last or a column, as in 'datetime desc'")
         return cls(
             layer=layer,
             photo_columns=tuple(names),
             media=folder,
             xy=None if xy is None else (xy[0], xy[1]),
+            mode=_mode(mosaic.get("mode")),
+            where=mosaic.get("where") or _candidates(mosaic.get("mode")),
+            source_kind=mosaic.get("source_kind"),
+            asset=mosaic.get("asset"),
+            paths=None if paths is None else os.fspath(paths),
+            mosaic_order=order,
+            skip_missing=mosaic.get("skip_missing", False),
+            allow_outside=mosaic.get("allow_outside", False),
         )
+
+    def given(self) -> tuple[str, ...]:
+        """Return the options of mosaics that are given, as they are called."""
+        said = {
+            "--mode mosaic": self.mode == "mosaic",
+            "--where": self.where,
+            "--asset": self.asset,
+            "--paths": self.paths,
+            "--mosaic-order": self.mosaic_order,
+            "--skip-missing": self.skip_missing,
+            "--allow-outside": self.allow_outside,
+        }
+        return tuple(name for name, value in said.items() if value)
+
+
+def _mode(text: str | None) -> Mode | None:
+    if text is None:
+        return None
+    mode = _MODES.get(text.strip().lower())
+    if mode is None:
+        raise UsageError(f"--mode {text}: expected mosaic or separate, or as ArcGIS calls them")
+    return mode
+
+
+def _candidates(mode: str | None) -> str | None:
+    is_asked = mode is not None and mode.strip().lower() == "process_candidate_items_only"
+    return _CANDIDATES if is_asked else None
 
 
 class Attached(NamedTuple):

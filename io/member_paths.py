@@ -1,0 +1,65 @@
+"""The files that an index means by its locations."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from ..catalog.errors import ItemError
+from .photo_paths import PhotoFolders, clean_path
+
+
+class MemberFolders:
+    """Looks for rasters relative to the folder of an index, then as for photos.
+
+    Absolute paths count as they are, and so do relative ones that lead out of the folder:
+    tile indexes are commonly kept beside their rasters.
+    """
+
+    def __init__(self, home: Path, media: Path | None = None) -> None:
+        """Set the folders.
+
+        Args:
+            home: The folder of the index.
+            media: The folder that the user names; asked first.
+        """
+        self._home = home
+        self._media = media
+        self._elsewhere = PhotoFolders(home, media=media)
+
+    def find(self, location: object) -> tuple[str, Path | None, str | None]:
+        """Return the key of a location, its file, and why there is none."""
+        if not isinstance(location, str) or not location.strip():
+            return "", None, "the index gives no path"
+        if "://" in location and not location.lower().startswith("file:"):
+            return _without_secrets(location), None, "a link; links are not downloaded"
+        name = clean_path(location)
+        for folder in filter(None, (self._media, self._home)):
+            text = os.path.join(folder, name)  # noqa: PTH118  indexes are long, paths are slow
+            if _is_file(text):
+                path = Path(text)
+                is_plain = folder == self._home and not name.startswith(("/", "."))
+                return name if is_plain else self.key(path), path, None
+        try:
+            path = self._elsewhere.find(location)
+        except ItemError as error:
+            return location, None, str(error)
+        return self.key(path), path, None
+
+    def key(self, path: Path) -> str:
+        """Return what names a file: relative to the folder of the index, or absolute."""
+        if path.is_relative_to(self._home):
+            return path.relative_to(self._home).as_posix()
+        return path.as_posix()
+
+
+def _without_secrets(link: str) -> str:
+    """Return a link without what may be a token or password: they never reach a catalog."""
+    return re.sub(r"//[^/@]*@", "//", link.partition("?")[0])
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return False
