@@ -40,3 +40,19 @@ def texture(random: np.random.Generator, height: int, width: int) -> NDArray[np.
         full = np.repeat(np.repeat(coarse.astype(np.float32), factor, 0), factor, 1)
         values += weight * full[:height, :width]
     return np.clip(values + 128, 1, 255).astype(np.uint8)
+
+
+def cut(scene: Path, path: Path, height: int, width: int) -> None:
+    """Write the upper left part of a scene as a file of its own."""
+    with rasterio.open(scene) as source:
+        profile = {**source.profile, "height": height, "width": width}
+        with rasterio.open(path, "w", **profile) as target:
+            for row in range(0, height, BLOCK):
+                window = Window(0, row, width, min(BLOCK, height - row))
+                target.write(source.read(window=window), window=window)
+
+
+def shape(scene: Path) -> tuple[int, int]:
+    """Return the height and the width of a scene."""
+    with rasterio.open(scene) as source:
+        return source.height, source.width
