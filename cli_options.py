@@ -90,6 +90,24 @@ source_options = _group("source", {
         "--xy", metavar="X,Y", callback=_columns,
         help="Columns of longitude and latitude of a table without geometry.",
     ),
+    "source_kind": click.option(
+        "--source-kind", metavar="KIND",
+        help="What an address is: image_service, map_service, wms, wmts, xyz or web_raster."
+        "  [default: told from it]",
+    ),
+    "mode": click.option(
+        "--mode", metavar="mosaic|separate",
+        help="All rasters of an image service as one image, or each for itself."
+        "  [default: mosaic]",
+    ),
+    "where": click.option(
+        "--where", metavar="SQL", help="Which rasters of an image service, in its own SQL."
+    ),
+    "zoom": click.option("--zoom", metavar="LEVEL", help="Level of tiles of a service."),
+    "max_pixels": click.option(
+        "--max-pixels", type=int, metavar="N",
+        help="Most pixels that a service is asked for.  [default: 100000000]",
+    ),
 })  # fmt: skip
 """What of the inputs, and where its photos are: arguments of ``ScanOptions.checked``."""
 
@@ -128,7 +146,7 @@ argument_options = _group("arguments", {
 }, _arguments)  # fmt: skip
 """The arguments of a model, as text by name."""
 
-environment_options = _group("environment", {
+_GROUND: dict[str, Decorator] = {
     "extent": click.option(
         "--extent", metavar="XMIN,YMIN,XMAX,YMAX|FILE",
         help="Only pixels in this rectangle, or in the bounds of a layer or raster.",
@@ -157,8 +175,14 @@ environment_options = _group("environment", {
         "--nodata", metavar="VALUE[,VALUE...]",
         help="Value that marks NoData, for files that do not declare it; or one per band.",
     ),
-})  # fmt: skip
+}  # fmt: skip
+environment_options = _group("environment", _GROUND)
 """The environment, as ArcGIS calls it: what of the ground, on which grid."""
+
+service_options = _group(
+    "environment", {name: _GROUND[name] for name in ("extent", "extent_crs", "cell_size", "crs")}
+)
+"""What of it says what a service is asked for."""
 
 result_options = _group("results", {
     "out_features": click.option(

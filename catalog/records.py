@@ -101,7 +101,7 @@ class Feature:
 class Item:
     """One image: a file or an attachment, whatever its state."""
 
-    kind: Literal["file", "attachment"]
+    kind: Literal["file", "attachment", "service"]
     source_key: str
     """What names the image within its dataset: a relative path, or a row key."""
     name: str

@@ -17,7 +17,7 @@ from .device import choose_device
 from .driver import Driver, Request
 from .environment import environment_of
 from .extras import checked_kinds
-from .inputs import check_name, check_paths
+from .inputs import as_inputs, check_name, check_paths, in_degrees, options_for
 from .late_model import LateModel
 from .memory import parse_bytes
 from .options import options_of
@@ -36,6 +36,11 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     photo_columns: str | Sequence[str] = (),
     media: str | os.PathLike[str] | None = None,
     xy: Sequence[str] | None = None,
+    source_kind: str | None = None,
+    mode: str | None = None,
+    where: str | None = None,
+    zoom: str | int | None = None,
+    max_pixels: int | None = None,
     arguments: Mapping[str, Any] | None = None,
     environment: Mapping[str, Any] | None = None,
     classes: str | os.PathLike[str] | None = None,
@@ -56,7 +61,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     stopped; what is done already is not done again.
 
     Args:
-        inputs: Image files, folders, geodatabases, layers or tables with photos.
+        inputs: Image files, folders, geodatabases, layers or tables with photos; addresses of
+            services.
         model: An ``.emd`` file or its text, a ``.dlpk`` package, or a model file.
         output: The catalog, a GeoPackage; made where it does not exist. Class rasters go
             to ``<its stem>_rasters`` beside it.
@@ -64,6 +70,12 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         photo_columns: Columns that name or hold photos, where they are not found.
         media: Folder that paths in such columns are relative to, and may not lead out of.
         xy: Columns of longitude and latitude of a table without geometry.
+        source_kind: What an address is, where that does not show: ``image_service``,
+            ``map_service``, ``wms``, ``wmts``, ``xyz`` or ``web_raster``.
+        mode: ``mosaic``, all rasters of an image service as one image, or ``separate``.
+        where: Which rasters of an image service, in its SQL.
+        zoom: Level of tiles of a service.
+        max_pixels: Most that a service is asked for; default 100 million.
         arguments: Model arguments by name, as text or as Python values; see
             :data:`pixelcat.processors.options.ARGUMENTS`.
         environment: What of the ground is classified, and on which grid, by the names of the
@@ -103,17 +115,28 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         CatalogError: The catalog cannot be used; CatalogBusyError where another run has it.
         OutputError: The disk refused.
     """
-    paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
-    check_paths(paths, Path(output))
+    sought = as_inputs(inputs)
+    check_paths(sought, Path(output))
     choose_device(device)
     limit = None if max_memory is None else parse_bytes(str(max_memory))
-    look = ScanOptions.checked(layer=layer, photo_columns=photo_columns, media=media, xy=xy)
+    look = ScanOptions.checked(
+        layer=layer,
+        photo_columns=photo_columns,
+        media=media,
+        xy=xy,
+        source_kind=source_kind,
+        mode=mode,
+        where=where,
+        zoom=zoom,
+        max_pixels=max_pixels,
+    )
+    place = in_degrees(environment_of(environment or {}), sought)
     named = None if classes is None else Path(classes)
     definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
     given = {name: as_text(value) for name, value in (arguments or {}).items()}
     options = replace(
         options_of(definition, given),
-        environment=environment_of(environment or {}),
+        environment=place,
         also=checked_kinds(also, also_type),
         also_type=also_type,
     )
@@ -127,7 +150,11 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         force=force,
         verify=verify,
     )
-    scans = [scan for path in paths for scan in sources.scan(path, options=look)]
+    scans = [
+        scan
+        for each in sought
+        for scan in sources.scan(each, options=options_for(each, look, place))
+    ]
     check_name(out_features, [scan.dataset for scan in scans])
     with LateModel(definition, options, device, limit) as loaded:
         if not Path(output).exists():

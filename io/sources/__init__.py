@@ -1,6 +1,7 @@
 """Input kinds. Each is one module that finds the items of an input and fetches their bytes.
 
-A new kind is one module with the functions of :class:`Source` and one line in ``SOURCES``.
+A new kind is one module with the functions of :class:`Source`, or of :class:`Service` where
+inputs are addresses and not paths, and one line in ``_MODULES`` or ``_SERVICES``.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -9,19 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from ...catalog.errors import SourceError
+from ...catalog.errors import SourceError, UsageError
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
 from ..reference import Where
+from ..web_credentials import refuse_secrets
 from . import (
     file,
     filegdb,
     folder,
     form_export,
     geopackage,
+    image_service,
+    map_service,
     mobile_geodatabase,
     photo_columns,
+    web_raster,
+    wms,
+    wmts,
+    xyz,
 )
 from .options import Attached, ScanOptions
 
@@ -58,11 +66,42 @@ class Source(Protocol):
         ...
 
 
+class Service(Protocol):
+    """What a module of this package provides for inputs in the web."""
+
+    KIND: str
+
+    def matches(self, text: str) -> bool:
+        """Return whether an input is of this kind, by how it is written; nothing is asked."""
+        ...
+
+    def scan(self, text: str, options: ScanOptions) -> Iterator[Scan]:
+        """Yield one scan per dataset in the input.
+
+        Args:
+            text: The input.
+            options: What the user says about it, the extent included.
+
+        Raises:
+            UsageError: Something has to be said about it.
+            SourceError: It cannot be reached, or has nothing of what is asked for.
+        """
+        ...
+
+    def reader(self, dataset: Dataset) -> AbstractContextManager[Fetch]:
+        """Open a dataset to fetch its items; a fetch raises ItemError where one is gone."""
+        ...
+
+
 _MODULES: tuple[Source, ...] = (
     filegdb, mobile_geodatabase, geopackage, form_export, photo_columns, folder, file,
 )  # fmt: skip
 SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
 """In the order in which they are asked whether an input is theirs."""
+
+_SERVICES: tuple[Service, ...] = (image_service, map_service, wms, wmts, xyz, web_raster)
+SERVICES: dict[str, Service] = {module.KIND: module for module in _SERVICES}
+"""The same for addresses."""
 
 _ATTACHED: dict[str, Callable[[Path], Attached]] = {
     filegdb.KIND: filegdb.attached,
@@ -71,19 +110,30 @@ _ATTACHED: dict[str, Callable[[Path], Attached]] = {
 """Kinds with layers that have attachments; their other layers may name photos by columns."""
 
 
+def is_service(text: str) -> bool:
+    """Return whether an input is an address, and no path."""
+    return any(service.matches(text) for service in _SERVICES)
+
+
 def scan(
-    path: Path, layer: str | None = None, options: ScanOptions | None = None
+    path: Path | str, layer: str | None = None, options: ScanOptions | None = None
 ) -> Iterator[Scan]:
     """Find out what an input is and yield its datasets.
 
     Args:
-        path: The input.
+        path: The input; text where it is an address.
         layer: Only this feature class; goes over the options.
         options: What the user says about the input.
 
     Raises:
         SourceError: No such file, not readable, or nothing to classify in it.
     """
+    options = options or ScanOptions()
+    if layer:
+        options = replace(options, layer=layer)
+    if isinstance(path, str):
+        yield from _scan_service(path, options)
+        return
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
     if not (path.is_file() or path.is_dir()):
@@ -91,14 +141,20 @@ def scan(
     path = path.resolve()
     assert_not_live(path)
     source = next(source for source in SOURCES.values() if source.matches(path))
-    options = options or ScanOptions()
-    if layer:
-        options = replace(options, layer=layer)
     known = fingerprint([path], source.KIND, options) if source.IS_WHOLE else None
     for found in _scans(source, path, options):
         if SOURCES[found.dataset.kind].IS_WHOLE:
             found = replace(found, dataset=replace(found.dataset, fingerprint=known))
         yield found
+
+
+def _scan_service(text: str, options: ScanOptions) -> Iterator[Scan]:
+    refuse_secrets(text)
+    kind = options.source_kind
+    if kind is not None and kind not in SERVICES:
+        raise UsageError(f"--source-kind {kind} is no service; known are {', '.join(SERVICES)}")
+    service = SERVICES[kind] if kind else next(s for s in _SERVICES if s.matches(text))
+    yield from service.scan(text, options)
 
 
 def _scans(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:
@@ -131,4 +187,4 @@ def _scan_layers(source: Source, path: Path, options: ScanOptions) -> Iterator[S
 
 def reader(dataset: Dataset) -> AbstractContextManager[Fetch]:
     """Open a dataset of the catalog to fetch the images of its items."""
-    return SOURCES[dataset.kind].reader(dataset)
+    return (SERVICES.get(dataset.kind) or SOURCES[dataset.kind]).reader(dataset)
