@@ -95,7 +95,8 @@ def _source_names(uris: Collection[str]) -> dict[str, str]:
 def _named(row: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Put the input first; what has no layers goes by the name of its file or folder."""
     uri = row.pop("uri")
-    layer = row.pop("layer") or PurePath(uri).name
+    place = uri.partition("#")[0] if "://" in uri else uri
+    layer = row.pop("layer") or PurePath(place).name
     return {"source": names[uri], "layer": layer, **row}
 
 
@@ -138,7 +139,8 @@ FROM shown s GROUP BY s.dataset ORDER BY s.dataset
 _TYPES = (
     _SHOWN
     + """
-SELECT layer, uri, coalesce(content_type, 'no image') AS type, count(*) AS photos,
+SELECT layer, uri, coalesce(content_type, iif(kind = 'service', 'of a service', 'no image'))
+  AS type, count(*) AS photos,
   round(total(byte_size) / 1e6, 2) AS megabytes, sum(usable) AS usable
 FROM shown WHERE id IS NOT NULL GROUP BY dataset, type ORDER BY dataset, photos DESC
 """

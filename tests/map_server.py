@@ -88,7 +88,7 @@ def scene() -> bytes:
         with memory.open(
             driver="GTiff", width=600, height=500, count=4, dtype="uint8", crs="EPSG:3857",
             transform=Affine(CELL, 0, WEST, 0, -CELL, NORTH), tiled=True,
-            blockxsize=128, blockysize=128, compress="DEFLATE",
+            blockxsize=128, blockysize=128, compress="DEFLATE", photometric="MINISBLACK",
         ) as dataset:  # fmt: skip
             dataset.write(pixels)
         return memory.read()
@@ -129,8 +129,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         if parts.path == "/log":
-            said = {"requests": self.requests, "most": Handler.most_busy}
-            self._send(json.dumps(said).encode(), "application/json")
+            with self.lock:
+                said = json.dumps({"requests": self.requests, "most": Handler.most_busy}).encode()
+                self.requests.clear()
+                self.images.clear()
+                Handler.most_busy = 0
+            self._send(said, "application/json")
             return
         with self.lock:
             self.requests.append(
