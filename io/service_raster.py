@@ -20,7 +20,8 @@ from ..catalog.records import Dataset, Item
 from .image import Image, RasterArray, Window
 from .raster import GdalName, Raster
 from .view import View
-from .web import explained, gdal_options
+from .web import gdal_options
+from .web_pieces import explained, patiently
 
 Rings = tuple[tuple[tuple[float, float], ...], ...]
 
@@ -111,7 +112,7 @@ class _ServiceImage(View):
             ItemError: The service does not give a piece of it; says why.
         """
         try:
-            array = self._raster.read(window, bands)
+            array = patiently(lambda: self._raster.read(window, bands))
         except ItemError as error:
             block = self._request.block
             size = None if block is None else (block[0], block[1])

@@ -1,14 +1,12 @@
 """Asking a web service: what went wrong is told in one line, and no secret is ever in it.
 
-GDAL fetches the pixels; what it says of an answer that is no image is "Read failed". So services
-are asked for their description here, and once more for a piece that GDAL could not use. Both
-send the same credentials, which come from the environment alone.
+GDAL fetches the pixels; services are asked for their descriptions here. Both are as polite and send
+the same credentials, which come from the environment alone.
 """
 
 import http.client
 import json
 import os
-import re
 import time
 import urllib.error
 import urllib.request
@@ -21,14 +19,11 @@ from .safe_xml import parse_xml
 from .web_credentials import headers, scrubbed
 from .web_errors import image_shape, problem_in
 
-_RETRIED = (429, 500, 502, 503, 504)
+RETRIED = (429, 500, 502, 503, 504)
+"""Status of a server that is busy or ill for a while."""
 _MOST = 64 << 20
 """Bytes of an answer that are read."""
-_PIECE = re.compile(r"ReadBlockFromFile \((https?://.+)\) failed")
-_STATUS = re.compile(r"HTTP (?:status|response) code: (\d+)(?:, error: (.*?)\.?$)?", re.MULTILINE)
-"""How GDAL names a piece that it has and cannot use, and one that it has not."""
-
-_CREDENTIALS = "give credentials as docs/services.md says"
+HOW_TO_GIVE = "give credentials as docs/services.md says"
 
 _POLITE = {
     "GDAL_HTTP_MAX_RETRY": "3",
@@ -52,7 +47,7 @@ class Answer(NamedTuple):
 def gdal_options() -> dict[str, str]:
     """Return how GDAL is to fetch: politely, looking for no companions, keeping nothing."""
     return {
-        **{name: _setting(name) for name in _POLITE},
+        **{name: setting(name) for name in _POLITE},
         "GDAL_HTTP_USERAGENT": user_agent(),
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_PAM_ENABLED": "NO",
@@ -79,15 +74,15 @@ def ask(url: str, *, method: str = "GET", first: int | None = None) -> Answer:
         ItemError: It cannot be reached, or answers with an error.
     """
     request = urllib.request.Request(url, method=method, headers=_headers(url, first))  # noqa: S310
-    for attempt in range(_retries() + 1):
+    for attempt in range(retries() + 1):
         if attempt:
-            time.sleep(float(_setting("GDAL_HTTP_RETRY_DELAY")) * 2 ** (attempt - 1))
+            wait(attempt - 1)
         try:
-            with _OPENER.open(request, timeout=float(_setting("GDAL_HTTP_TIMEOUT"))) as response:
+            with _OPENER.open(request, timeout=float(setting("GDAL_HTTP_TIMEOUT"))) as response:
                 return _read(response, first)
         except urllib.error.HTTPError as error:
             failure = _refusal(error)
-            if error.code not in _RETRIED:
+            if error.code not in RETRIED:
                 break
         except (TimeoutError, OSError, http.client.HTTPException, ValueError) as error:
             failure = _no_answer(error)
@@ -149,48 +144,6 @@ def ask_image(url: str, size: tuple[int, int] | None = None) -> tuple[int, int, 
     return width, height, bands
 
 
-def explained(error: ItemError, url: str, size: tuple[int, int] | None) -> ItemError:
-    """Return why GDAL could not use a piece of a service, found out by asking once more.
-
-    Args:
-        error: What :class:`.raster.Raster` raised.
-        url: Of the service, for the message.
-        size: Width and height of a piece, where all are so large.
-    """
-    said = _all_words(error)
-    status = _STATUS.search(said)
-    if status is not None:
-        return ItemError(scrubbed(f"{shown(url)} {_status(int(status[1]), status[2] or '')}"))
-    piece = _PIECE.search(said)
-    if piece is None:
-        return ItemError(scrubbed(str(error)))
-    try:
-        ask_image(piece[1], size)
-    except ItemError as found:
-        return ItemError(f"{shown(piece[1])} {found}")
-    return ItemError(f"{shown(piece[1])} failed at first and answers now; run the command again")
-
-
-def _all_words(error: BaseException | None) -> str:
-    words = []
-    while error is not None:
-        words.append(str(error))
-        error = error.__cause__
-    return "\n".join(words)
-
-
-def _status(code: int, words: str) -> str:
-    """Say what GDAL was answered where it was not sent a piece."""
-    if "timed out" in words or "timeout" in words.lower():
-        return f"did not answer within {_setting('GDAL_HTTP_TIMEOUT')} s (GDAL_HTTP_TIMEOUT)"
-    if code == 0:
-        return f"cannot be reached: {words}"
-    if code in (401, 403):
-        return f"answered with HTTP {code}; {_CREDENTIALS}"
-    reason = http.client.responses.get(code, "")
-    return f"answered with HTTP {code} {reason} to a piece of the image".replace("  ", " ")
-
-
 def check_host(given: str, named: str) -> None:
     """Refuse to take credentials to a host that only a service names.
 
@@ -215,7 +168,8 @@ def _port(url: str) -> str:
     return f":{port}" if port else ""
 
 
-def _setting(name: str) -> str:
+def setting(name: str) -> str:
+    """Return a number that says how politely to ask, as text."""
     text = os.environ.get(name, "")
     try:
         float(text)
@@ -224,8 +178,14 @@ def _setting(name: str) -> str:
     return text
 
 
-def _retries() -> int:
-    return int(float(_setting("GDAL_HTTP_MAX_RETRY")))
+def wait(attempt: int) -> None:
+    """Wait before another try, each time longer."""
+    time.sleep(float(setting("GDAL_HTTP_RETRY_DELAY")) * 2**attempt)
+
+
+def retries() -> int:
+    """Return how often to try again."""
+    return int(float(setting("GDAL_HTTP_MAX_RETRY")))
 
 
 def _headers(url: str, first: int | None) -> dict[str, str]:
@@ -254,7 +214,7 @@ def _refusal(error: urllib.error.HTTPError) -> str:
     if said:
         words += f": {said}"
     if error.code in (401, 403):
-        words += f"; {_CREDENTIALS}"
+        words += f"; {HOW_TO_GIVE}"
     return words
 
 
@@ -263,7 +223,7 @@ def _no_answer(error: Exception) -> str:
         return "sent an answer that is cut off"
     reason = getattr(error, "reason", error)
     if isinstance(error, TimeoutError) or isinstance(reason, TimeoutError):
-        return f"did not answer within {_setting('GDAL_HTTP_TIMEOUT')} s (GDAL_HTTP_TIMEOUT)"
+        return f"did not answer within {setting('GDAL_HTTP_TIMEOUT')} s (GDAL_HTTP_TIMEOUT)"
     words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
     return f"cannot be reached: {words}"
 

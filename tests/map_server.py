@@ -242,7 +242,9 @@ class Handler(BaseHTTPRequestHandler):
     def catalog(self, query: dict[str, str]) -> tuple:
         assert query["outsr"] == "3857" and query["where"], query
         offset = int(query.get("resultoffset", 0))
-        chosen = [n for n in RASTERS if query["where"] == "1=1" or f"OBJECTID = {n}" == query["where"]]
+        chosen = [
+            n for n in RASTERS if query["where"] == "1=1" or f"OBJECTID = {n}" == query["where"]
+        ]
         page = chosen[offset : offset + 2]
         features = [
             {
@@ -299,7 +301,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def wmts_xml(self, query: dict[str, str]) -> tuple:
         host = self.headers["Host"]
-        prefix = f"http://{host}/bad/{self._fault[0]}/{self._fault[1]}" if self._fault[0] else f"http://{host}"
+        prefix = (
+            f"http://{host}/bad/{self._fault[0]}/{self._fault[1]}"
+            if self._fault[0]
+            else f"http://{host}"
+        )
         return wmts_capabilities(prefix).encode(), "application/xml"
 
     def wmts(self, query: dict[str, str]) -> tuple:
@@ -320,7 +326,9 @@ class Handler(BaseHTTPRequestHandler):
     def tile(self, query: dict[str, str], z: str, x: str, y: str, size: int = 256) -> tuple:
         z = z.removeprefix("m")
         tile = 2 * WORLD / (1 << int(z))
-        transform = Affine(tile / size, 0, int(x) * tile - WORLD, 0, -tile / size, WORLD - int(y) * tile)
+        transform = Affine(
+            tile / size, 0, int(x) * tile - WORLD, 0, -tile / size, WORLD - int(y) * tile
+        )
         pixels = sample(transform, size, size)[:3]
         return self._image(encoded(pixels, "png"), "image/png")
 

@@ -15,7 +15,8 @@ from ..raster import GdalName, Raster
 from ..service_scan import asking, is_address
 from ..sniff import GDAL_DRIVERS, HEAD_BYTES, content_type, describe
 from ..view import View
-from ..web import Answer, ask, explained, gdal_options
+from ..web import Answer, ask, gdal_options
+from ..web_pieces import explained
 from .options import ScanOptions
 
 KIND = "web_raster"
@@ -79,7 +80,7 @@ class _WebImage(View):
         try:
             self._raster = Raster(GdalName(path, options), driver)
         except ItemError as error:
-            raise explained(error, url, None) from None
+            raise _why(error, url) from None
         super().__init__(self._raster)
 
     def __exit__(self, *_: object) -> None:
@@ -90,7 +91,16 @@ class _WebImage(View):
         try:
             return self._raster.read(window, bands)
         except ItemError as error:
-            raise explained(error, self._url, None) from None
+            raise _why(error, self._url) from None
+
+
+def _why(error: ItemError, url: str) -> ItemError:
+    """Return why a piece cannot be read: GDAL does not say it where the server refuses."""
+    try:
+        ask(url, first=1)
+    except ItemError as found:
+        return found
+    return explained(error, url, None)
 
 
 def _driver(answer: Answer) -> str:
