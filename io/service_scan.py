@@ -56,7 +56,7 @@ def address_of(text: str, prefixes: Sequence[str] = ()) -> tuple[str, dict[str, 
 def with_query(address: str, **query: object) -> str:
     """Return an address with a query; values are escaped."""
     told = {name: value for name, value in query.items() if value is not None}
-    return f"{address}?{urlencode(told, quote_via=quote)}"
+    return f"{address}?{urlencode(told, quote_via=quote)}" if told else address
 
 
 def has_prefix(text: str, *prefixes: str) -> bool:

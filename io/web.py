@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 from ..catalog.errors import ItemError
 from .safe_xml import parse_xml
-from .web_credentials import headers, scrubbed
+from .web_credentials import credentials, scrubbed
 from .web_errors import image_shape, problem_in
 
 RETRIED = (429, 500, 502, 503, 504)
@@ -151,7 +151,7 @@ def check_host(given: str, named: str) -> None:
         ItemError: There are some, and it is another host than the user gave.
     """
     here, there = urlsplit(given), urlsplit(named)
-    if here.netloc != there.netloc and headers():
+    if here.netloc != there.netloc and credentials():
         raise ItemError(
             f"names {there.hostname} for its tiles, and credentials are for one host; leave them out"
         )
@@ -190,7 +190,7 @@ def retries() -> int:
 
 def _headers(url: str, first: int | None) -> dict[str, str]:
     more = {} if first is None else {"Range": f"bytes=0-{first - 1}"}
-    return {"User-Agent": user_agent(), "Accept": "*/*", **more, **headers()}
+    return {"User-Agent": user_agent(), "Accept": "*/*", **more, **credentials()}
 
 
 def _read(response: Any, first: int | None) -> Answer:
@@ -237,7 +237,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         there, here = urlsplit(newurl), urlsplit(req.full_url)
         if there.scheme not in ("http", "https"):
             raise ItemError(f"redirects to {there.scheme}, which is not the web")
-        if (there.scheme, there.netloc) != (here.scheme, here.netloc) and headers():
+        if (there.scheme, there.netloc) != (here.scheme, here.netloc) and credentials():
             raise ItemError(
                 f"redirects to {there.hostname}, and credentials are for one host; give that"
                 " address itself, or leave them out"

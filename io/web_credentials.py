@@ -37,7 +37,7 @@ def refuse_secrets(text: str) -> None:
     )
 
 
-def headers() -> dict[str, str]:
+def credentials() -> dict[str, str]:
     """Return the headers that carry credentials, as GDAL would send them."""
     named = dict(_from_text(os.environ.get("GDAL_HTTP_HEADERS", "")))
     file = os.environ.get("GDAL_HTTP_HEADER_FILE")
@@ -62,7 +62,7 @@ def scrubbed(message: str) -> str:
 def _secrets() -> set[str]:
     login = os.environ.get("GDAL_HTTP_USERPWD", "")
     values = [
-        *headers().values(),
+        *credentials().values(),
         os.environ.get("GDAL_HTTP_BEARER", ""),
         os.environ.get("GDAL_HTTP_COOKIE", ""),
         login,

@@ -17,9 +17,21 @@ Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def as_inputs(given: Inputs) -> list[Path | str]:
-    """Return paths, and addresses as the text that they are."""
+    """Return paths, and addresses as the text that they are.
+
+    Raises:
+        UsageError: An address that is none of http or https.
+    """
     each = [given] if isinstance(given, str | os.PathLike) else given
-    return [one if isinstance(one, str) and is_service(one) else Path(one) for one in each]
+    return [_as_input(one) for one in each]
+
+
+def _as_input(one: str | os.PathLike[str]) -> Path | str:
+    if not isinstance(one, str) or "://" not in one or Path(one).exists():
+        return Path(one)
+    if not is_service(one):
+        raise UsageError(f"{one.partition('://')[0]}:// is no address that can be read here")
+    return one
 
 
 def in_degrees(environment: Environment, inputs: Sequence[Path | str]) -> Environment:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -17,9 +18,15 @@ import rasterio
 import shapely
 from affine import Affine
 from click.testing import CliRunner, Result
+from pyproj import CRS
 
 import pixelcat
+from pixelcat.catalog.errors import SourceError
 from pixelcat.cli import cli
+from pixelcat.io import sources
+from pixelcat.io.extent import Extent
+from pixelcat.io.image import RasterArray, Window, open_image
+from pixelcat.io.sources.options import ScanOptions
 
 SERVER = Path(__file__).parent / "map_server.py"
 EXTENT = "5.02,52.1,5.04,52.11"
@@ -179,3 +186,181 @@ def test_each_raster_of_an_image_service_is_an_item(server, run, as_local):
     rasters = server.picture.RASTERS
     outlines = {name: ring for name, category, ring in rasters.values() if category == 1}
     assert as_local(outlines=outlines) == 2, result.output
+
+
+FAULTS = {
+    f"{SERVICES}/Imagery/ImageServer|token/0": "Invalid token. (498), a token is needed",
+    f"{SERVICES}/Base/MapServer|truncated/0": "sent an image that is cut off or damaged",
+    "/wms?layers=ortho|html/0": "answered with a web page (of a sign-in?) instead of an image",
+    "/xyz/{z}/{x}/{y}.png|text/1": "answered with a text file (text/plain) instead of an image",
+    "/xyz/{z}/{x}/{y}.png|gone/1": "answered with HTTP 404 Not Found",
+    "/xyz/{z}/{x}/{y}.png|nothing/1": "answered with HTTP 204 No Content",
+    "/xyz/{z}/{x}/{y}.png|short/1": "sent an image that is cut off or damaged",
+    "/xyz/{z}/{x}/{y}.png|slow/1": "did not answer within 1 s",
+}
+"""Path, fault, images before it → what is said of it."""
+
+
+def faulty(url: str, path: str, fault: str) -> str:
+    prefix = "wms:" if path.startswith("/wms") else ""
+    return f"{prefix}{url}/bad/{fault}{path}"
+
+
+def test_what_a_service_does_wrong_fails_its_image_and_no_other(server, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("GDAL_HTTP_TIMEOUT", "1")
+    inputs = {faulty(server.url, *key.split("|")): said for key, said in FAULTS.items()}
+    busy = f"{server.url}/bad/busy/1/xyz/{{z}}/{{x}}/{{y}}.png"
+    ground = ("--extent", EXTENT, "--cell-size", server.cell)
+    result = run(*inputs, busy, *ground, code=3)
+    with sqlite3.connect(tmp_path / "r.gpkg") as connection:
+        query = "SELECT d.uri, o.status, o.reason FROM outputs o JOIN items i ON i.id = o.item_id"
+        rows = connection.execute(f"{query} JOIN datasets d ON d.id = i.dataset_id").fetchall()
+    connection.close()
+    ends = {uri.partition("#")[0]: (status, reason) for uri, status, reason in rows}
+    assert ends.pop(busy) == ("done", None)
+    assert len(ends) == len(inputs)
+    for text, said in inputs.items():
+        status, reason = ends[text.removeprefix("wms:")]
+        assert status == "failed"
+        assert said in reason and "\n" not in reason
+        assert said in result.stderr
+
+
+def scanned(code: int, *arguments: str) -> str:
+    """Scan; return everything that it says."""
+    result = CliRunner().invoke(cli, ["scan", *arguments])
+    if code:
+        assert result.exception.exit_code == code, result.output
+        return str(result.exception)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "code", "said"),
+    [
+        (f"{SERVICES}/Imagery/ImageServer", ("--extent", "15,52,16,53"), 5, "inside --extent"),
+        (
+            f"{SERVICES}/Imagery/ImageServer",
+            ("--cell-size", "0.01"),
+            2,
+            "requests, more than --max",
+        ),
+        (f"{SERVICES}/Imagery/ImageServer", ("--zoom", "3"), 2, "not --zoom"),
+        (f"{SERVICES}/Base/MapServer", ("--extent", EXTENT), 2, "--cell-size"),
+        (f"{SERVICES}/Base/MapServer", ("--mode", "separate"), 2, "for image services"),
+        (f"/bad/describe/0{SERVICES}/Imagery/ImageServer", (), 5, "Token Required (499)"),
+        (f"/bad/auth/0{SERVICES}/Imagery/ImageServer", (), 5, "HTTP 401"),
+        ("/wms?service=WMS", (), 5, "needs layers=NAME; it has ortho, roads"),
+        ("/wms?service=WMS&layers=ortho", ("--cell-size", "9"), 2, "--extent"),
+        ("/wmts?service=WMTS&layer=no", (), 5, "has no layer no; it has ortho"),
+        ("/wmts?service=WMTS&layer=ortho", ("--zoom", "3"), 2, "it has m10, m11"),
+        ("/xyz/{z}/{x}/{y}.png", ("--extent", EXTENT), 2, "--zoom"),
+        ("/xyz/{z}/{x}/{y}.png", ("--zoom", "14"), 2, "--extent"),
+        ("/bad/html/0/xyz/{z}/{x}/{y}.png", ("--extent", EXTENT, "--zoom", "14"), 5, "a web page"),
+        ("/gone.tif", (), 5, "HTTP 404"),
+        ("/xyz/14/8419/5402.png", (), 5, "image/png, which is read whole"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(server, path, options, code, said):
+    message = scanned(code, f"{server.url}{path}", *options)
+    assert said in message and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://host.test/arcgis/rest/services/A/ImageServer?token=hidden-1",
+        "xyz:https://host.test/{z}/{x}/{y}.png?apikey=hidden-1",
+        "wms:https://me:hidden-1@host.test/wms?layers=a",
+        "https://host.test/scene.tif?X-Amz-Signature=hidden-1",
+    ],
+)
+def test_an_address_with_a_secret_is_refused_and_not_repeated(text):
+    message = scanned(2, text)
+    assert "GDAL_HTTP_HEADERS" in message and "hidden-1" not in message
+
+
+def test_credentials_from_the_environment_are_sent_and_kept_nowhere(
+    server, run, tmp_path, monkeypatch
+):
+    secret = server.picture.SECRET
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", f"X-Api-Key: {secret}")
+    prefix = f"{server.url}/bad/auth/0"
+    wrong = f"{server.url}/bad/text/1/xyz/{{z}}/{{x}}/{{y}}.png"
+    inputs = [f"{prefix}{SERVICES}/Imagery/ImageServer", f"{prefix}/scene.tif", wrong]
+    result = run(*inputs, "--extent", EXTENT, "--cell-size", server.cell, code=3)
+    assert len(rows_of(tmp_path / "r.gpkg")) == 2
+    sent = [each["headers"].get("X-Api-Key") for each in server.log()["requests"]]
+    assert sent and set(sent) == {secret}
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(left) > 2
+    for said in (result.stdout, result.stderr, *map(str, left)):
+        assert secret not in said
+    for path in left:
+        assert secret.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"GDAL_HTTP_AUTH": "BEARER", "GDAL_HTTP_BEARER": "sEcret-T0ken"},
+        {"GDAL_HTTP_HEADERS": "Accept-Language: nl\nAuthorization: Bearer sEcret-T0ken"},
+        {"GDAL_HTTP_HEADERS": "Accept-Language: nl,X-Key: sEcret-T0ken"},
+        {"GDAL_HTTP_HEADER_FILE": "headers.txt"},
+    ],
+)
+def test_every_way_to_give_credentials_works(server, settings, tmp_path, monkeypatch):
+    (tmp_path / "headers.txt").write_text("X-Key: sEcret-T0ken\n")
+    monkeypatch.chdir(tmp_path)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    for path in ("/xyz/{z}/{x}/{y}.png", "/large/{z}/{x}/{y}.png"):
+        address = f"{server.url}/bad/auth/0{path}"
+        pixels = read_whole(address, server, zoom="14")
+        assert pixels.valid.all()
+
+
+def read_whole(address: str, server: Server, crs: str | None = None, **options: Any) -> RasterArray:
+    """All pixels of the only image of a service."""
+    extent = Extent(bounds=tuple(map(float, EXTENT.split(","))), crs="EPSG:4326")
+    look = replace(ScanOptions.checked(**options), extent=extent, crs=crs)
+    if crs:
+        look = replace(look, cell_size=0.0001)
+    (scan,) = sources.scan(address, options=look)
+    (item,) = scan.items
+    assert item.status == "ready", item.reason
+    with sources.reader(scan.dataset) as fetch, open_image(fetch(item)) as image:
+        everything = Window(0, 0, image.height, image.width)
+        return image.read(everything, tuple(range(image.bands)))
+
+
+@pytest.mark.parametrize("version", ["1.1.1", "1.3.0"])
+def test_axes_of_degrees_are_as_the_version_has_them(server, version):
+    address = f"wms:{server.url}/wms?layers=ortho&version={version}"
+    raster = read_whole(address, server, crs="EPSG:4326")
+    bands, height, width = raster.data.shape
+    right = server.picture.sample(raster.transform, width, height, degrees=True)
+    assert bands == 3 and np.mean(raster.data == right[:3]) > 0.999
+    assert CRS(raster.crs).to_epsg() == 4326
+
+
+def test_large_tiles_have_smaller_pixels(server):
+    raster = read_whole(f"{server.url}/large/{{z}}/{{x}}/{{y}}.png", server, zoom="13")
+    assert raster.transform.a == pytest.approx(server.picture.CELL)
+    right = server.picture.sample(raster.transform, *raster.valid.shape[::-1])
+    assert np.array_equal(raster.data, right[:3])
+
+
+def test_credentials_do_not_follow_to_another_host(server, monkeypatch):
+    template = "/xyz/{z}/{x}/{y}.png"
+    assert read_whole(f"{server.url}/bad/away/0{template}", server, zoom="14").valid.all()
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", f"Authorization: Bearer {server.picture.SECRET}")
+    with pytest.raises(SourceError, match="redirects to localhost, and credentials are for one"):
+        read_whole(f"{server.url}/bad/away/0{template}", server, zoom="14")
+    server.log()
+    # GDAL, behind a first tile that is where it should be
+    assert read_whole(f"{server.url}/bad/away/1{template}", server, zoom="14").valid.all()
+    own = int(server.url.rpartition(":")[2])
+    sent = {(e["port"] == own, e["headers"].get("Authorization")) for e in server.log()["requests"]}
+    assert sent == {(True, f"Bearer {server.picture.SECRET}"), (False, None)}

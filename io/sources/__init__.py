@@ -102,6 +102,7 @@ SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
 _SERVICES: tuple[Service, ...] = (image_service, map_service, wms, wmts, xyz, web_raster)
 SERVICES: dict[str, Service] = {module.KIND: module for module in _SERVICES}
 """The same for addresses."""
+_WITH_TILES: tuple[Service, ...] = (map_service, wmts, xyz)
 
 _ATTACHED: dict[str, Callable[[Path], Attached]] = {
     filegdb.KIND: filegdb.attached,
@@ -154,6 +155,10 @@ def _scan_service(text: str, options: ScanOptions) -> Iterator[Scan]:
     if kind is not None and kind not in SERVICES:
         raise UsageError(f"--source-kind {kind} is no service; known are {', '.join(SERVICES)}")
     service = SERVICES[kind] if kind else next(s for s in _SERVICES if s.matches(text))
+    if (options.mode == "separate" or options.where) and service is not image_service:
+        raise UsageError("--mode separate and --where are for image services and mosaics")
+    if options.zoom is not None and service not in _WITH_TILES:
+        raise UsageError(f"{text} has no tiles; say how fine with --cell-size, not --zoom")
     yield from service.scan(text, options)
 
 
