@@ -67,6 +67,11 @@ MERCATOR = {"wkid": 102100, "latestWkid": 3857}
 BOX = {"xmin": WEST, "ymin": SOUTH, "xmax": EAST, "ymax": NORTH, "spatialReference": MERCATOR}
 
 
+def heights(pixels: np.ndarray) -> np.ndarray:
+    """Return a band of heights made of the picture, some without data."""
+    return np.where(pixels[:1] < 16, np.float32(-9999), pixels[:1] * np.float32(0.25))
+
+
 def encoded(pixels: np.ndarray, kind: str) -> bytes:
     """Return (bands, height, width) pixels as PNG or TIFF."""
     bands, height, width = pixels.shape
@@ -211,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
         if declared != str(len(body)):
             self.close_connection = True
 
-    def image_service(self, query: dict[str, str]) -> tuple:
+    def image_service(self, query: dict[str, str], name: str) -> tuple:
         if self._fault[0] == "describe":
             raise arcgis_error(499, "Token Required")
         said = {
@@ -220,16 +225,21 @@ class Handler(BaseHTTPRequestHandler):
             "capabilities": "Catalog,Image,Metadata", "copyrightText": "(c) Test Survey", "allowRasterFunction": True,
             "maxImageHeight": 4100, "maxImageWidth": 15000, "noDataValue": None,
         }  # fmt: skip
+        if name == "Heights":
+            said |= {"bandCount": 1, "pixelType": "F32", "noDataValue": -9999}
         return json.dumps(said).encode(), "application/json;charset=UTF-8"
 
-    def export_image(self, query: dict[str, str]) -> tuple:
+    def export_image(self, query: dict[str, str], name: str) -> tuple:
         if query.get("f") != "image" or query.get("format") != "tiff":
             raise arcgis_error(400, f"Invalid or missing input parameters: {query}")
         if json.loads(query["renderingrule"]) != {"rasterFunction": "None"}:
             raise arcgis_error(400, "a styled picture")
         rule = json.loads(query.get("mosaicrule", "{}"))
         number = rule.get("lockRasterIds", [0])[0]
-        return self._image(encoded(self._sampled(query, number), "tiff"), "image/tiff")
+        pixels = self._sampled(query, number)
+        if name == "Heights":
+            pixels = heights(pixels)
+        return self._image(encoded(pixels, "tiff"), "image/tiff")
 
     def _sampled(self, query: dict[str, str], number: int = 0) -> np.ndarray:
         west, south, east, north = map(float, query["bbox"].split(","))
@@ -401,8 +411,8 @@ def wmts_capabilities(host: str) -> str:
 
 
 ROUTES = (
-    (rf"{FOLDER}/Imagery/ImageServer", Handler.image_service),
-    (rf"{FOLDER}/Imagery/ImageServer/exportImage", Handler.export_image),
+    (rf"{FOLDER}/(Imagery|Heights)/ImageServer", Handler.image_service),
+    (rf"{FOLDER}/(Imagery|Heights)/ImageServer/exportImage", Handler.export_image),
     (rf"{FOLDER}/Imagery/ImageServer/query", Handler.catalog),
     (rf"{FOLDER}/(Base|Cached)/MapServer", Handler.map_service),
     (rf"{FOLDER}/Base/MapServer/export", Handler.export_map),

@@ -345,6 +345,16 @@ def test_axes_of_degrees_are_as_the_version_has_them(server, version):
     assert CRS(raster.crs).to_epsg() == 4326
 
 
+def test_values_of_an_image_service_come_as_they_are_and_nodata_too(server):
+    raster = read_whole(f"{server.url}{SERVICES}/Heights/ImageServer", server)
+    picture = server.picture.sample(raster.transform, *raster.valid.shape[::-1])
+    right = server.picture.heights(picture)
+    assert raster.data.dtype == np.float32
+    assert 0.9 < raster.valid.mean() < 1
+    assert np.array_equal(raster.valid, right[0] != -9999)
+    assert np.array_equal(raster.data[0], np.where(raster.valid, right[0], 0))
+
+
 def test_large_tiles_have_smaller_pixels(server):
     raster = read_whole(f"{server.url}/large/{{z}}/{{x}}/{{y}}.png", server, zoom="13")
     assert raster.transform.a == pytest.approx(server.picture.CELL)
