@@ -327,6 +327,12 @@ class Handler(BaseHTTPRequestHandler):
     def wmts_tile(self, query: dict[str, str], matrix: str, row: str, column: str) -> tuple:
         return self.tile(query, matrix.removeprefix("m"), column, row)
 
+    def degrees_tile(self, query: dict[str, str], z: str, row: str, column: str) -> tuple:
+        tile = 180 / (1 << int(z))
+        west, north = int(column) * tile - 180, 90 - int(row) * tile
+        pixels = sample(Affine(tile / 256, 0, west, 0, -tile / 256, north), 256, 256, degrees=True)
+        return self._image(encoded(pixels[:3], "png"), "image/png")
+
     def arcgis_tile(self, query: dict[str, str], z: str, row: str, column: str) -> tuple:
         return self.tile(query, z, column, row)
 
@@ -386,13 +392,20 @@ def wms_capabilities(version: str) -> str:
 
 
 def wmts_capabilities(host: str) -> str:
-    """Return the capabilities of a WMTS with one set of tiles in EPSG:3857."""
+    """Return the capabilities of a WMTS with tiles in EPSG:3857, and in degrees."""
     matrices = "".join(
         f"""<TileMatrix><ows:Identifier>m{z}</ows:Identifier>
 <ScaleDenominator>{2 * WORLD / (256 << z) / 0.00028!r}</ScaleDenominator>
 <TopLeftCorner>{-WORLD!r} {WORLD!r}</TopLeftCorner><TileWidth>256</TileWidth><TileHeight>256</TileHeight>
 <MatrixWidth>{1 << z}</MatrixWidth><MatrixHeight>{1 << z}</MatrixHeight></TileMatrix>"""
         for z in range(10, 16)
+    )
+    degrees = "".join(
+        f"""<TileMatrix><ows:Identifier>d{z}</ows:Identifier>
+<ScaleDenominator>{180 / (256 << z) * 111319.49079327358 / 0.00028!r}</ScaleDenominator>
+<TopLeftCorner>90 -180</TopLeftCorner><TileWidth>256</TileWidth><TileHeight>256</TileHeight>
+<MatrixWidth>{2 << z}</MatrixWidth><MatrixHeight>{1 << z}</MatrixHeight></TileMatrix>"""
+        for z in range(10, 14)
     )
     return f"""<?xml version="1.0"?>
 <Capabilities xmlns="http://www.opengis.net/wmts/1.0" xmlns:ows="http://www.opengis.net/ows/1.1"
@@ -403,11 +416,14 @@ def wmts_capabilities(host: str) -> str:
 <ows:Get xlink:href="{host}/wmts?"/></ows:HTTP></ows:DCP></ows:Operation></ows:OperationsMetadata>
 <Contents><Layer><ows:Title>Orthophoto</ows:Title><ows:Identifier>ortho</ows:Identifier>
 <Style isDefault="true"><ows:Identifier>default</ows:Identifier></Style><Format>image/png</Format>
+<TileMatrixSetLink><TileMatrixSet>degrees</TileMatrixSet></TileMatrixSetLink>
 <TileMatrixSetLink><TileMatrixSet>web</TileMatrixSet></TileMatrixSetLink>
 <ResourceURL format="image/png" resourceType="tile"
  template="{host}/wmts/tile/{{Style}}/{{TileMatrixSet}}/{{TileMatrix}}/{{TileRow}}/{{TileCol}}.png"/></Layer>
 <TileMatrixSet><ows:Identifier>web</ows:Identifier>
-<ows:SupportedCRS>urn:ogc:def:crs:EPSG::3857</ows:SupportedCRS>{matrices}</TileMatrixSet></Contents></Capabilities>"""
+<ows:SupportedCRS>urn:ogc:def:crs:EPSG::3857</ows:SupportedCRS>{matrices}</TileMatrixSet>
+<TileMatrixSet><ows:Identifier>degrees</ows:Identifier>
+<ows:SupportedCRS>urn:ogc:def:crs:EPSG::4326</ows:SupportedCRS>{degrees}</TileMatrixSet></Contents></Capabilities>"""
 
 
 ROUTES = (
@@ -421,6 +437,7 @@ ROUTES = (
     (r"/wmts/1.0.0/WMTSCapabilities.xml", Handler.wmts_xml),
     (r"/wmts", Handler.wmts),
     (r"/wmts/tile/default/web/(m\d+)/(\d+)/(\d+).png", Handler.wmts_tile),
+    (r"/wmts/tile/default/degrees/d(\d+)/(\d+)/(\d+).png", Handler.degrees_tile),
     (r"/xyz/(\d+)/(\d+)/(\d+).png", Handler.tile),
     (r"/large/(\d+)/(\d+)/(\d+).png", Handler.large_tile),
     (r"/tms/(\d+)/(\d+)/(\d+).png", Handler.tms),

@@ -335,10 +335,19 @@ def read_whole(address: str, server: Server, crs: str | None = None, **options: 
         return image.read(everything, tuple(range(image.bands)))
 
 
-@pytest.mark.parametrize("version", ["1.1.1", "1.3.0"])
-def test_axes_of_degrees_are_as_the_version_has_them(server, version):
-    address = f"wms:{server.url}/wms?layers=ortho&version={version}"
-    raster = read_whole(address, server, crs="EPSG:4326")
+@pytest.mark.parametrize(
+    ("address", "options"),
+    [
+        ("wms:{}/wms?layers=ortho&version=1.1.1", {"crs": "EPSG:4326"}),
+        ("wms:{}/wms?layers=ortho&version=1.3.0", {"crs": "EPSG:4326"}),
+        (
+            "wmts:{}/wmts/1.0.0/WMTSCapabilities.xml?layer=ortho&tilematrixset=degrees",
+            {"zoom": "d12"},
+        ),
+    ],
+)
+def test_axes_of_degrees_are_as_each_service_has_them(server, address, options):
+    raster = read_whole(address.format(server.url), server, **options)
     bands, height, width = raster.data.shape
     right = server.picture.sample(raster.transform, width, height, degrees=True)
     assert bands == 3 and np.mean(raster.data == right[:3]) > 0.999
