@@ -7,7 +7,6 @@ from ..catalog.errors import ItemError
 from . import srs
 from .extent import Bounds
 from .gdal_wms import element
-from .service_grid import WORLD
 from .web import ask_json
 
 _PIXEL_TYPES = {
@@ -103,7 +102,3 @@ def service_element(url: str, number: str, image_format: str, *more: tuple[str, 
         *more,
     )
     return f'<Service name="AGS">{"".join(element(*part) for part in parts)}</Service>'
-
-
-WEB_MERCATOR = (-WORLD, -WORLD, WORLD, WORLD)
-"""Bounds of EPSG:3857."""

@@ -62,18 +62,17 @@ def user_agent() -> str:
     return os.environ.get("GDAL_HTTP_USERAGENT", f"pixelcat/{__version__}")
 
 
-def ask(url: str, *, method: str = "GET", first: int | None = None) -> Answer:
+def ask(url: str, *, first: int | None = None) -> Answer:
     """Ask a service, again after a while where it is busy.
 
     Args:
         url: Of http or https.
-        method: GET or HEAD.
         first: Only so many bytes; None for all.
 
     Raises:
         ItemError: It cannot be reached, or answers with an error.
     """
-    request = urllib.request.Request(url, method=method, headers=_headers(url, first))  # noqa: S310
+    request = urllib.request.Request(url, headers=_headers(url, first))  # noqa: S310
     for attempt in range(retries() + 1):
         if attempt:
             wait(attempt - 1)
