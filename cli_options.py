@@ -92,11 +92,13 @@ source_options = _group("source", {
     ),
     "mode": click.option(
         "--mode", metavar="mosaic|separate",
-        help="Rasters of a mosaic or folder as one image, or each by itself; names of ArcGIS too."
-        "  [default: mosaic; separate for a folder]",
+        help="Rasters of a mosaic, folder or image service as one image, or each by itself; names"
+        " of ArcGIS too.  [default: mosaic; separate for a folder]",
     ),
     "where": click.option(
-        "--where", metavar="SQL", help="Only items of a mosaic with this in its index or table."
+        "--where", metavar="SQL",
+        help="Only items of a mosaic with this in its index or table; of an image service, in its"
+        " own SQL.",
     ),
     "mosaic_order": click.option(
         "--mosaic-order", metavar="first|last|COLUMN [desc]",
@@ -113,9 +115,14 @@ source_options = _group("source", {
         "--paths", metavar="TABLE",
         help="Of an Esri mosaic dataset: what Export Mosaic Dataset Paths of ArcGIS wrote.",
     ),
+    "zoom": click.option("--zoom", metavar="LEVEL", help="Level of tiles of a service."),
+    "max_pixels": click.option(
+        "--max-pixels", type=int, metavar="N",
+        help="Most pixels that a service is asked for.  [default: 100000000]",
+    ),
     "source_kind": click.option(
         "--source-kind", metavar="KIND",
-        help="What the input is where that is not found out: gti, stac, vrt, ...",
+        help="What the input is where that is not found out: gti, stac, vrt, wms, xyz, ...",
     ),
 })  # fmt: skip
 """What of the inputs, and where its photos are: arguments of ``ScanOptions.checked``."""
@@ -155,7 +162,7 @@ argument_options = _group("arguments", {
 }, _arguments)  # fmt: skip
 """The arguments of a model, as text by name."""
 
-environment_options = _group("environment", {
+_GROUND: dict[str, Decorator] = {
     "extent": click.option(
         "--extent", metavar="XMIN,YMIN,XMAX,YMAX|FILE",
         help="Only pixels in this rectangle, or in the bounds of a layer or raster.",
@@ -194,8 +201,14 @@ environment_options = _group("environment", {
         "--nodata", metavar="VALUE[,VALUE...]",
         help="Value that marks NoData, for files that do not declare it; or one per band.",
     ),
-})  # fmt: skip
+}  # fmt: skip
+environment_options = _group("environment", _GROUND)
 """The environment, as ArcGIS calls it: what of the ground, on which grid."""
+
+service_options = _group(
+    "environment", {name: _GROUND[name] for name in ("extent", "extent_crs", "cell_size", "crs")}
+)
+"""What of it says what a service is asked for."""
 
 result_options = _group("results", {
     "out_features": click.option(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .catalog.errors import UsageError
-from .cli_options import source_options
+from .cli_options import service_options, source_options
 from .cli_output import as_rows, format_option, print_rows
 
 TITLES = {
@@ -26,12 +26,14 @@ TITLES = {
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Record nothing, whatever -o says.")
 @source_options
+@service_options
 @format_option
 def scan(
     inputs: Sequence[str],
     output: str | None,
     dry_run: bool,
     source: Mapping[str, Any],
+    environment: Mapping[str, str | None],
     format_: str,
 ) -> None:
     """Say what is in an input: layers, photos, and which of them cannot be used and why.
@@ -51,7 +53,8 @@ def scan(
     from .processors.survey import scan as scan_
 
     look = ScanOptions.checked(**source)
-    survey = scan_(inputs, output=None if dry_run else output, options=look)
+    recorded = None if dry_run else output
+    survey = scan_(inputs, output=recorded, options=look, environment=environment)
     for note in survey.notes:
         click.echo(f"note: {note}", err=True)
     tables = {name: getattr(survey, name) for name in TITLES}

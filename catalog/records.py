@@ -106,7 +106,7 @@ class Feature:
 class Item:
     """One image: a file, an attachment, a mosaic or a member of one, whatever its state."""
 
-    kind: Literal["file", "attachment", "member", "mosaic"]
+    kind: Literal["file", "attachment", "member", "mosaic", "service"]
     source_key: str
     """What names the image within its dataset: a relative path, or a row key."""
     name: str

@@ -49,6 +49,15 @@ class Extent:
         except ItemError as error:
             raise SourceError(f"--extent {path}: {error}") from error
 
+    def bounds_in(self, crs: str | None) -> Bounds:
+        """Return its bounds in another reference system, as WKT or ``EPSG:n``.
+
+        Raises:
+            NotAskedError: It has no place there.
+            ItemError: There is no way to that system.
+        """
+        return _moved(self.bounds, self.crs, crs)
+
     def part_of(self, image: Image) -> Part:
         """Return the pixels of an image whose centres lie inside.
 
@@ -59,7 +68,7 @@ class Extent:
         """
         if image.transform is None:
             raise ValueError("an image without a place on the ground has no part in an extent")
-        bounds = _moved(self.bounds, self.crs, image.crs)
+        bounds = self.bounds_in(image.crs)
         area = overlap(
             pixels_within(image.transform, bounds), Window(0, 0, image.height, image.width)
         )

@@ -5,10 +5,10 @@ import math
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import rasterio
@@ -43,14 +43,26 @@ _SAFE = {
 _ATTACHMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
 
 
+class GdalName(NamedTuple):
+    """A raster that GDAL knows by a name of its own: in a network, or described in XML."""
+
+    name: str
+    options: Mapping[str, str]
+    """How GDAL is to get at it."""
+    has_alpha: bool = True
+    """False where what GDAL takes for alpha, the last of two or four bands, holds data."""
+
+
 class Raster:
     """A raster file or the bytes of one, open."""
 
-    def __init__(self, where: Path | bytes, driver: str | None, table: str | None = None) -> None:
+    def __init__(
+        self, where: Path | bytes | GdalName, driver: str | None, table: str | None = None
+    ) -> None:
         """Read the header.
 
         Args:
-            where: A path, or the encoded raster.
+            where: A path, the encoded raster, or a name.
             driver: The GDAL driver that may open it; None leaves the choice to GDAL.
             table: The table of a database that holds it.
 
@@ -59,7 +71,11 @@ class Raster:
         """
         self._memory = MemoryFile(where) if isinstance(where, bytes) else None
         self._rows = RowReader(self._read_area)
-        self._env = rasterio.Env(**_SAFE, **(_ATTACHMENT if self._memory else {}))
+        self._has_alpha = not isinstance(where, GdalName) or where.has_alpha
+        options = _ATTACHMENT if self._memory else {}
+        if isinstance(where, GdalName):
+            options = dict(where.options)
+        self._env = rasterio.Env(**{**_SAFE, **options})
         try:
             self._dataset = self._open(where, driver, table)
             self._describe()
@@ -67,10 +83,12 @@ class Raster:
             self.__exit__()
             raise
 
-    def _open(self, where: Path | bytes, driver: str | None, table: str | None) -> DatasetReader:
+    def _open(
+        self, where: Path | bytes | GdalName, driver: str | None, table: str | None
+    ) -> DatasetReader:
         if isinstance(where, Path):
             assert_not_live(where)
-        if driver == "PNG":
+        if driver == "PNG" and not isinstance(where, GdalName):
             _check_png(where)
         options: dict[str, Any] = {"driver": driver} if driver else {}
         if table is not None:
@@ -82,7 +100,8 @@ class Raster:
                 if self._memory is not None:
                     dataset = self._memory.open(**options)
                 else:
-                    dataset = rasterio.open(where, **options)
+                    name = where.name if isinstance(where, GdalName) else where
+                    dataset = rasterio.open(name, **options)
             except GDAL_ERRORS as error:
                 raise ItemError(f"not an image that can be read: {first_line(error)}") from error
         self.transform, self.crs = _georeference_of(dataset, noted)
@@ -100,7 +119,7 @@ class Raster:
         self._indexes = [
             index
             for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
-            if meaning != ColorInterp.alpha
+            if meaning != ColorInterp.alpha or not self._has_alpha
         ]
         self._alpha = next(iter(set(dataset.indexes) - set(self._indexes)), None)
         self.bands = len(self._indexes)
@@ -191,7 +210,7 @@ class Raster:
             valid &= np.logical_or.reduce(different)
         if self._alpha is not None:
             valid &= dataset.read(self._alpha, window=area) != 0
-        elif MaskFlags.per_dataset in dataset.mask_flag_enums[indexes[0] - 1]:
+        elif self._has_alpha and MaskFlags.per_dataset in dataset.mask_flag_enums[indexes[0] - 1]:
             valid &= dataset.read_masks(indexes[0], window=area) != 0
         return valid
 

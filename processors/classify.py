@@ -10,14 +10,14 @@ from ..catalog.geopackage import WGS84
 from ..catalog.records import Scan
 from ..catalog.store import Catalog
 from ..io import sources
-from ..io.sources.options import MosaicOptions, ScanOptions
+from ..io.sources.options import ScanOptions, SourceOptions
 from ..io.srs import reprojection
 from .argument_texts import as_text
 from .device import choose_device
 from .driver import Driver, Request
 from .environment import environment_of
 from .extras import checked_kinds
-from .inputs import check_name, check_paths
+from .inputs import as_inputs, check_name, check_paths, in_degrees, options_for
 from .late_model import LateModel
 from .memory import parse_bytes
 from .options import options_of
@@ -49,7 +49,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     device: str = "auto",
     max_memory: str | int | None = None,
     progress: Show | None = None,
-    **mosaic: Unpack[MosaicOptions],
+    **source: Unpack[SourceOptions],
 ) -> Run:
     """Classify images and keep the results in a catalog.
 
@@ -57,7 +57,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     stopped; what is done already is not done again.
 
     Args:
-        inputs: Image files, folders, geodatabases, layers or tables with photos.
+        inputs: Image files, folders, geodatabases, layers or tables with photos; addresses of
+            services.
         model: An ``.emd`` file or its text, a ``.dlpk`` package, or a model file.
         output: The catalog, a GeoPackage; made where it does not exist. Class rasters go
             to ``<its stem>_rasters`` beside it.
@@ -93,8 +94,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         max_memory: What the process should stay below, ``"4G"`` or bytes; smaller windows and
             queues are taken for it, with the same result.
         progress: Called as windows and images are finished, with a :class:`.progress.Progress`.
-        mosaic: What of a mosaic, and how: ``mode``, ``where`` and the others of
-            :class:`~pixelcat.io.sources.options.MosaicOptions`.
+        source: What of a mosaic or service, and how: ``mode``, ``where``, ``zoom`` and the others of
+            :class:`~pixelcat.io.sources.options.SourceOptions`.
 
     Returns:
         The run. Images that could not be classified are counted and listed there.
@@ -106,19 +107,20 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         CatalogError: The catalog cannot be used; CatalogBusyError where another run has it.
         OutputError: The disk refused.
     """
-    paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
-    check_paths(paths, Path(output))
+    sought = as_inputs(inputs)
+    check_paths(sought, Path(output))
     choose_device(device)
     limit = None if max_memory is None else parse_bytes(str(max_memory))
     look = ScanOptions.checked(
-        layer=layer, photo_columns=photo_columns, media=media, xy=xy, **mosaic
+        layer=layer, photo_columns=photo_columns, media=media, xy=xy, **source
     )
+    place = in_degrees(environment_of(environment or {}), sought)
     named = None if classes is None else Path(classes)
     definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
     given = {name: as_text(value) for name, value in (arguments or {}).items()}
     options = replace(
         options_of(definition, given),
-        environment=environment_of(environment or {}),
+        environment=place,
         also=checked_kinds(also, also_type),
         also_type=also_type,
     )
@@ -132,7 +134,11 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         force=force,
         verify=verify,
     )
-    scans = [scan for path in paths for scan in sources.scan(path, options=look)]
+    scans = [
+        scan
+        for each in sought
+        for scan in sources.scan(each, options=options_for(each, look, place))
+    ]
     check_name(out_features, [scan.dataset for scan in scans])
     with LateModel(definition, options, device, limit) as loaded:
         if not Path(output).exists():

@@ -1,15 +1,56 @@
 """Checking what a command is given, before anything is made on disk."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..catalog.errors import SourceError, UsageError
 from ..catalog.records import Dataset
+from ..io.environment import Environment
 from ..io.places import check_place
+from ..io.sources import is_service
+from ..io.sources.options import ScanOptions
+
+Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
-def check_paths(inputs: Sequence[Path], output: Path | None) -> None:
+def as_inputs(given: Inputs) -> list[Path | str]:
+    """Return paths, and addresses as the text that they are.
+
+    Raises:
+        UsageError: An address that is none of http or https.
+    """
+    each = [given] if isinstance(given, str | os.PathLike) else given
+    return [_as_input(one) for one in each]
+
+
+def _as_input(one: str | os.PathLike[str]) -> Path | str:
+    if not isinstance(one, str) or "://" not in one or Path(one).exists():
+        return Path(one)
+    if not is_service(one):
+        raise UsageError(f"{one.partition('://')[0]}:// is no address that can be read here")
+    return one
+
+
+def in_degrees(environment: Environment, inputs: Sequence[Path | str]) -> Environment:
+    """Return the environment; with services, an extent in no other system is in degrees."""
+    extent = environment.extent
+    if extent is None or extent.crs is not None or not any(isinstance(i, str) for i in inputs):
+        return environment
+    return replace(environment, extent=replace(extent, crs="EPSG:4326"))
+
+
+def options_for(each: Path | str, look: ScanOptions, environment: Environment) -> ScanOptions:
+    """Return how to look at an input: of a service, only what the environment is about."""
+    if isinstance(each, Path):
+        return look
+    grid = environment.grid
+    return replace(look, extent=environment.extent, cell_size=grid.cell_size, crs=grid.crs)
+
+
+def check_paths(inputs: Sequence[Path | str], output: Path | None) -> None:
     """Refuse places that cannot be meant, before anything is made on disk.
 
     Raises:
@@ -18,9 +59,10 @@ def check_paths(inputs: Sequence[Path], output: Path | None) -> None:
     """
     if not inputs:
         raise UsageError("nothing to do: give a file, a folder or a geodatabase")
+    paths = [each for each in inputs if isinstance(each, Path)]
     if output is not None:
-        _check_output(inputs, output)
-    for path in inputs:
+        _check_output(paths, output)
+    for path in paths:
         if not path.exists():
             raise SourceError(f"{path}: no such file or folder")
 

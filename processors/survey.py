@@ -12,7 +12,8 @@ from ..catalog.ingest_items import is_gone
 from ..catalog.store import Catalog
 from ..io import sources
 from ..io.sources.options import ScanOptions
-from .inputs import check_paths
+from .environment import environment_of
+from .inputs import as_inputs, check_paths, in_degrees, options_for
 
 Rows = list[dict[str, Any]]
 
@@ -38,6 +39,7 @@ def scan(
     *,
     output: str | os.PathLike[str] | None = None,
     options: ScanOptions | None = None,
+    environment: Mapping[str, Any] | None = None,
 ) -> Survey:
     """Find out what is in inputs; nothing is classified and no model is needed.
 
@@ -46,15 +48,23 @@ def scan(
         output: The catalog that records it, made where it does not exist; None records
             nothing.
         options: What the user says about the inputs.
+        environment: What of services is looked at: ``extent``, ``extent_crs``, ``cell_size``
+            and ``crs``; nothing else counts here.
 
     Raises:
         UsageError: The output cannot be one.
         SourceError: An input is missing or unreadable.
         CatalogError: The catalog cannot be used.
     """
-    paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
-    check_paths(paths, None if output is None else Path(output))
-    scans = [each for path in paths for each in sources.scan(path, options=options)]
+    sought = as_inputs(inputs)
+    check_paths(sought, None if output is None else Path(output))
+    place = in_degrees(environment_of(environment or {}), sought)
+    look = options or ScanOptions()
+    scans = [
+        scan
+        for each in sought
+        for scan in sources.scan(each, options=options_for(each, look, place))
+    ]
     with _catalog(output) as catalog:
         ids = [catalog.add(each).id for each in scans]
         chosen = ", ".join("?" for _ in ids)
@@ -89,7 +99,8 @@ def _source_names(uris: Collection[str]) -> dict[str, str]:
 def _named(row: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Put the input first; what has no layers goes by the name of its file or folder."""
     uri = row.pop("uri")
-    layer = row.pop("layer") or PurePath(uri).name
+    place = uri.partition("#")[0] if "://" in uri else uri
+    layer = row.pop("layer") or PurePath(place).name
     return {"source": names[uri], "layer": layer, **row}
 
 
@@ -132,8 +143,9 @@ FROM shown s GROUP BY s.dataset ORDER BY s.dataset
 _TYPES = (
     _SHOWN
     + """
-SELECT layer, uri, coalesce(content_type,
-  iif(kind = 'mosaic' AND usable, 'mosaic', 'no image')) AS type, count(*) AS photos,
+SELECT layer, uri, coalesce(content_type, CASE kind WHEN 'service' THEN 'of a service'
+  WHEN 'mosaic' THEN iif(usable, 'mosaic', 'no image') ELSE 'no image' END) AS type,
+  count(*) AS photos,
   round(total(byte_size) / 1e6, 2) AS megabytes, sum(usable) AS usable
 FROM shown WHERE id IS NOT NULL GROUP BY dataset, type ORDER BY dataset, photos DESC
 """

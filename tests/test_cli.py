@@ -258,7 +258,7 @@ def test_a_signal_stops_a_run_that_leaves_no_half_made_file(
         (["classify"], "Missing"),
         (["classify", "x.tif", "-o", "r.gpkg"], "--model"),
         (["classify", "x.tif", "-m", "n.keras"], "--output"),
-        (["classify", "x.tif", "--max-memry", "4G"], "Did you mean '--max-memory'?"),
+        (["classify", "x.tif", "--presision", "float16"], "Did you mean '--precision'?"),
         (["classify", "x.tif", "-m", "n", "-o", "r", "--arg", "padding"], "is not name=value"),
         (["classify", "x.tif", "-m", "n", "-o", "r", "--arg", "=3"], "is not name=value"),
         (["sql", "r.gpkg", "select 1", "--format", "xml"], "xml"),

@@ -1,6 +1,7 @@
 """Input kinds. Each is one module that finds the items of an input and fetches their bytes.
 
-A new kind is one module with the functions of :class:`Source` and one line in ``SOURCES``.
+A new kind is one module with the functions of :class:`Source`, or of :class:`Service` where
+inputs are addresses and not paths, and one line in ``_MODULES`` or ``_SERVICES``.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -14,6 +15,7 @@ from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
 from ..reference import Where
+from ..web_credentials import refuse_secrets
 from . import (
     esri_mosaic,
     file,
@@ -23,11 +25,17 @@ from . import (
     form_export,
     geopackage,
     gti,
+    image_service,
+    map_service,
     mobile_geodatabase,
     photo_columns,
     stac,
     tile_tables,
     vrt,
+    web_raster,
+    wms,
+    wmts,
+    xyz,
 )
 from .options import Attached, ScanOptions
 
@@ -64,6 +72,33 @@ class Source(Protocol):
         ...
 
 
+class Service(Protocol):
+    """What a module of this package provides for inputs in the web."""
+
+    KIND: str
+
+    def matches(self, text: str) -> bool:
+        """Return whether an input is of this kind, by how it is written; nothing is asked."""
+        ...
+
+    def scan(self, text: str, options: ScanOptions) -> Iterator[Scan]:
+        """Yield one scan per dataset in the input.
+
+        Args:
+            text: The input.
+            options: What the user says about it, the extent included.
+
+        Raises:
+            UsageError: Something has to be said about it.
+            SourceError: It cannot be reached, or has nothing of what is asked for.
+        """
+        ...
+
+    def reader(self, dataset: Dataset) -> AbstractContextManager[Fetch]:
+        """Open a dataset to fetch its items; a fetch raises ItemError where one is gone."""
+        ...
+
+
 _MODULES: tuple[Source, ...] = (
     vrt, gti, stac, esri_mosaic, tile_tables,
     filegdb, mobile_geodatabase, geopackage, form_export, photo_columns, folder_mosaic, folder, file,
@@ -77,6 +112,12 @@ _FOLDERS = frozenset([folder.KIND, folder_mosaic.KIND, esri_mosaic.KIND])
 """Kinds that are folders."""
 _EITHER = frozenset([filegdb.KIND, form_export.KIND])
 """Kinds that are folders or files."""
+_SERVICES: tuple[Service, ...] = (image_service, map_service, wms, wmts, xyz, web_raster)
+SERVICES: dict[str, Service] = {module.KIND: module for module in _SERVICES}
+"""The same for addresses."""
+_OF_SERVICES = frozenset(["--mode mosaic", "--where", "--zoom"])
+_WITH_TILES: tuple[Service, ...] = (map_service, wmts, xyz)
+
 _ATTACHED: dict[str, Callable[[Path], Attached]] = {
     filegdb.KIND: filegdb.attached,
     geopackage.KIND: geopackage.attached,
@@ -84,19 +125,30 @@ _ATTACHED: dict[str, Callable[[Path], Attached]] = {
 """Kinds with layers that have attachments; their other layers may name photos by columns."""
 
 
+def is_service(text: str) -> bool:
+    """Return whether an input is an address, and no path."""
+    return any(service.matches(text) for service in _SERVICES)
+
+
 def scan(
-    path: Path, layer: str | None = None, options: ScanOptions | None = None
+    path: Path | str, layer: str | None = None, options: ScanOptions | None = None
 ) -> Iterator[Scan]:
     """Find out what an input is and yield its datasets.
 
     Args:
-        path: The input.
+        path: The input; text where it is an address.
         layer: Only this feature class; goes over the options.
         options: What the user says about the input.
 
     Raises:
         SourceError: No such file, not readable, or nothing to classify in it.
     """
+    options = options or ScanOptions()
+    if layer:
+        options = replace(options, layer=layer)
+    if isinstance(path, str):
+        yield from _scan_service(path, options)
+        return
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
     if not (path.is_file() or path.is_dir()):
@@ -132,6 +184,22 @@ def _source_of(path: Path, options: ScanOptions) -> Source:
     return SOURCES[folder_mosaic.KIND] if is_mosaic else source
 
 
+def _scan_service(text: str, options: ScanOptions) -> Iterator[Scan]:
+    refuse_secrets(text)
+    kind = options.source_kind
+    if kind is not None and kind not in SERVICES:
+        raise UsageError(f"--source-kind {kind} is no service; known are {', '.join(SERVICES)}")
+    service = SERVICES[kind] if kind else next(s for s in _SERVICES if s.matches(text))
+    if (options.mode == "separate" or options.where) and service is not image_service:
+        raise UsageError("--mode separate and --where are for image services and mosaics")
+    alien = [name for name in options.given() if name not in _OF_SERVICES]
+    if alien:
+        raise UsageError(f"{text} is a service; leave out {', '.join(alien)}")
+    if options.zoom is not None and service not in _WITH_TILES:
+        raise UsageError(f"{text} has no tiles; say how fine with --cell-size, not --zoom")
+    yield from service.scan(text, options)
+
+
 def _scans(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:
     if source.KIND not in _MOSAICS and options.given():
         raise UsageError(f"{path} is no mosaic; leave out {', '.join(options.given())}")
@@ -164,4 +232,4 @@ def _scan_layers(source: Source, path: Path, options: ScanOptions) -> Iterator[S
 
 def reader(dataset: Dataset) -> AbstractContextManager[Fetch]:
     """Open a dataset of the catalog to fetch the images of its items."""
-    return SOURCES[dataset.kind].reader(dataset)
+    return (SERVICES.get(dataset.kind) or SOURCES[dataset.kind]).reader(dataset)

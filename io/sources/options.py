@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Self, TypedDict, Unpack
 
 from ...catalog.errors import UsageError
+from ..extent import Extent
+
+MAX_PIXELS = 100_000_000
 
 Mode = Literal["mosaic", "separate"]
 
@@ -21,8 +24,8 @@ _CANDIDATES = "candidate IN (1, 2)"
 """What ArcGIS calls the candidate items of a mosaic dataset."""
 
 
-class MosaicOptions(TypedDict, total=False):
-    """How to look at a mosaic, as it comes from the user."""
+class SourceOptions(TypedDict, total=False):
+    """How to look at a mosaic or a service, as it comes from the user."""
 
     mode: str | None
     """``mosaic``, ``separate``, or as ArcGIS calls them; None for the way of the input."""
@@ -40,6 +43,10 @@ class MosaicOptions(TypedDict, total=False):
     """Make mosaics of the members that are there."""
     allow_outside: bool
     """A VRT may name files outside its own folder."""
+    zoom: str | int | None
+    """Level of tiles of a service."""
+    max_pixels: int | None
+    """Most that a service may be asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +70,16 @@ class ScanOptions:
     mosaic_order: str | None = None
     skip_missing: bool = False
     allow_outside: bool = False
+    zoom: str | None = None
+    """Level of tiles of a service."""
+    max_pixels: int = MAX_PIXELS
+    """Most that a service may be asked for."""
+    extent: Extent | None = None
+    """What of a service; files are scanned whatever the extent, and this is None."""
+    cell_size: float | None = None
+    """Of a service, in units of ``crs`` or else of its own reference system; None for files."""
+    crs: str | None = None
+    """Of a service, ``EPSG:n`` or WKT; None for its own, and for files."""
 
     @classmethod
     def checked(
@@ -72,7 +89,7 @@ class ScanOptions:
         photo_columns: str | Sequence[str] = (),
         media: str | os.PathLike[str] | None = None,
         xy: Sequence[str] | None = None,
-        **mosaic: Unpack[MosaicOptions],
+        **source: Unpack[SourceOptions],
     ) -> Self:
         """Return what a user says, checked as far as it can be without the input.
 
@@ -85,8 +102,11 @@ class ScanOptions:
         if xy is not None and (isinstance(xy, str) or len(xy) != 2 or not all(xy)):
             given = xy if isinstance(xy, str) else ",".join(xy)
             raise UsageError(f"--xy {given} is not two columns, as in --xy lon,lat")
+        pixels = source.get("max_pixels")
+        if pixels is not None and pixels <= 0:
+            raise UsageError(f"--max-pixels {pixels}: expected a number above 0")
         names = [photo_columns] if isinstance(photo_columns, str) else photo_columns
-        paths, order = mosaic.get("paths"), mosaic.get("mosaic_order")
+        paths, order = source.get("paths"), source.get("mosaic_order")
         if order is not None and not order.strip():
             raise UsageError("--mosaic-order is first, last or a column, as in 'datetime desc'")
         return cls(
@@ -94,21 +114,24 @@ class ScanOptions:
             photo_columns=tuple(names),
             media=folder,
             xy=None if xy is None else (xy[0], xy[1]),
-            mode=_mode(mosaic.get("mode")),
-            where=mosaic.get("where") or _candidates(mosaic.get("mode")),
-            source_kind=mosaic.get("source_kind"),
-            asset=mosaic.get("asset"),
+            mode=_mode(source.get("mode")),
+            where=source.get("where") or _candidates(source.get("mode")),
+            source_kind=source.get("source_kind"),
+            asset=source.get("asset"),
             paths=None if paths is None else os.fspath(paths),
             mosaic_order=order,
-            skip_missing=mosaic.get("skip_missing", False),
-            allow_outside=mosaic.get("allow_outside", False),
+            skip_missing=source.get("skip_missing", False),
+            allow_outside=source.get("allow_outside", False),
+            zoom=None if source.get("zoom") is None else str(source.get("zoom")),
+            max_pixels=MAX_PIXELS if pixels is None else pixels,
         )
 
     def given(self) -> tuple[str, ...]:
-        """Return the options of mosaics that are given, as they are called."""
+        """Return the options of mosaics and services that are given, as they are called."""
         said = {
             "--mode mosaic": self.mode == "mosaic",
             "--where": self.where,
+            "--zoom": self.zoom,
             "--asset": self.asset,
             "--paths": self.paths,
             "--mosaic-order": self.mosaic_order,

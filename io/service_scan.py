@@ -1,0 +1,150 @@
+"""What a service is asked for, as a dataset of the catalog."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from ..catalog.errors import ItemError, NotAskedError, SourceError, UsageError
+from ..catalog.records import Dataset, Item, Scan
+from . import srs
+from .gdal_wms import BLOCK
+from .grid import Grid
+from .probe import probe
+from .service_raster import ServiceRaster
+from .sources.options import ScanOptions
+from .web_credentials import scrubbed
+
+_HTTP = re.compile(r"https?://", re.IGNORECASE)
+
+
+class Cut(NamedTuple):
+    """One image of a service."""
+
+    key: str
+    name: str
+    raster: ServiceRaster
+    grid: Grid
+
+
+class Service(NamedTuple):
+    """Where it is, and what is said of it."""
+
+    kind: str
+    address: str
+    """Without secrets; names the layer too."""
+    attribution: str = ""
+    """Whose the imagery is, as the service says."""
+
+
+def address_of(text: str, prefixes: Sequence[str] = ()) -> tuple[str, dict[str, str]]:
+    """Return the address without its query, and the query by lower-case name.
+
+    Args:
+        text: What the user gave.
+        prefixes: That may stand before the address, with a colon.
+    """
+    for prefix in prefixes:
+        text = text.removeprefix(f"{prefix}:")
+    parts = urlsplit(text)
+    query = {name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")), query
+
+
+def with_query(address: str, **query: object) -> str:
+    """Return an address with a query; values are escaped."""
+    told = {name: value for name, value in query.items() if value is not None}
+    return f"{address}?{urlencode(told, quote_via=quote)}" if told else address
+
+
+def has_prefix(text: str, *prefixes: str) -> bool:
+    """Return whether an input is an address with one of these before it."""
+    kind, _, rest = text.partition(":")
+    return kind in prefixes and bool(_HTTP.match(rest))
+
+
+def is_address(text: str) -> bool:
+    """Return whether an input is an address of http or https."""
+    return bool(_HTTP.match(text))
+
+
+@contextmanager
+def asking(name: str) -> Iterator[None]:
+    """Say of which input it is that a service is wrong.
+
+    Raises:
+        SourceError: It is.
+    """
+    try:
+        yield
+    except NotAskedError:
+        raise SourceError(f"{name}: nothing of it lies inside --extent") from None
+    except ItemError as error:
+        raise SourceError(scrubbed(f"{name}: {error}")) from None
+
+
+def scan_of(
+    service: Service, cuts: Sequence[Cut], options: ScanOptions, *, notes: Sequence[str] = ()
+) -> Scan:
+    """Return the dataset of a request: one for each extent, so that earlier ones stay.
+
+    Raises:
+        UsageError: More pixels than the user allows.
+    """
+    check_pixels(service.address, [cut.grid for cut in cuts], options.max_pixels)
+    said = [*notes]
+    if service.attribution:
+        said.append(f"{service.address}: {service.attribution}")
+    facts = {"rasters": json.dumps({cut.key: cut.raster.as_json() for cut in cuts})}
+    if service.attribution:
+        facts["attribution"] = service.attribution
+    if said:
+        facts["note"] = "; ".join(said)
+    dataset = Dataset(
+        kind=service.kind,
+        uri=f"{service.address}#{_request(cuts, options)}",
+        driver="WMS",
+        srs=srs.describe(cuts[0].raster.crs),
+        options=facts,
+    )
+    items = (
+        probe(Item(kind="service", source_key=each.key, name=each.name), each.raster, claimed=True)
+        for each in cuts
+    )
+    return Scan(dataset=dataset, items=items)
+
+
+def check_pixels(name: str, grids: Sequence[Grid], most: int) -> None:
+    """Refuse a request that nobody may have meant.
+
+    Raises:
+        UsageError: It is too large; says by how much.
+    """
+    pixels = sum(grid.width * grid.height for grid in grids)
+    requests = sum(-(-grid.width // BLOCK) * -(-grid.height // BLOCK) for grid in grids)
+    if pixels > most:
+        raise UsageError(
+            f"{name}: about {pixels / 1e6:,.0f} million pixels in at least {requests:,} requests,"
+            f" more than --max-pixels {most}; give a smaller --extent, a coarser --cell-size or"
+            " --zoom, or a larger --max-pixels if the service's terms allow it"
+        )
+
+
+def _request(cuts: Sequence[Cut], options: ScanOptions) -> str:
+    """Tell requests of one service apart, in words as short as that allows."""
+    first = cuts[0].grid
+    if len(cuts) > 1 or options.mode == "separate":
+        asked = None if options.extent is None else options.extent.bounds
+        words = [*(asked or ()), first.transform.a, options.where or ""]
+    else:
+        words = [*first.bounds, first.transform.a]
+    return ",".join(f"{word:.10g}" if isinstance(word, float) else str(word) for word in words)
+
+
+def words_of(said: Mapping[str, object], *names: str) -> str:
+    """Return what a service says of its terms, in one line and not too long."""
+    texts = (str(said.get(name) or "").strip() for name in names)
+    line = " ".join(next((text for text in texts if text), "").split())
+    return scrubbed(re.sub(r"<[^>]+>", "", line))[:300]

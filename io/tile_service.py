@@ -1,0 +1,91 @@
+"""Tiles of a service, whichever way it numbers them, as one image."""
+
+import math
+from typing import NamedTuple
+
+from affine import Affine
+
+from .extent import Bounds
+from .gdal_wms import tiles
+from .grid import Grid
+from .image import Window
+from .service_grid import cut
+from .service_raster import ServiceRaster
+from .web import ask_image
+
+
+class Level(NamedTuple):
+    """Tiles that have one size on the ground."""
+
+    url: str
+    """Of a tile, with ``{x}`` and ``{y}`` for its column and row."""
+    corner: tuple[float, float]
+    """Upper left."""
+    cell: float
+    """Of a pixel of a tile that has the size that the service says."""
+    tile: tuple[int, int]
+    """Width and height in pixels, as the service says."""
+    size: tuple[int, int]
+    """Columns and rows of tiles."""
+    crs: str
+    """WKT."""
+    from_bottom: bool = False
+    """Whether rows are counted from the bottom."""
+
+
+def tiled(level: Level, bounds: Bounds, name: str) -> tuple[ServiceRaster, Grid]:
+    """Return the raster that an extent needs, and its pixels.
+
+    One tile in the middle is fetched: it tells size and bands, and whether there are any.
+
+    Args:
+        level: The tiles.
+        bounds: The extent, in their reference system.
+        name: Address of the service.
+
+    Raises:
+        NotAskedError: The extent lies elsewhere.
+        ItemError: That tile is none.
+    """
+    grid, window = cut(_whole(level), bounds, math.lcm(*level.tile))
+    width, height, bands = ask_image(_middle(level, window))
+    if (width, height) != level.tile:  # for screens with small pixels
+        level = _finer(level, (width, height))
+        grid, window = cut(_whole(level), bounds, math.lcm(width, height))
+    bands = 1 if bands == 1 else 4
+    raster = ServiceRaster(
+        url=name,
+        xml=tiles(
+            level.url.replace("{x}", "${x}").replace("{y}", "${y}"),
+            grid,
+            window,
+            tile=level.tile,
+            bands=bands,
+            from_bottom=level.size[1] if level.from_bottom else None,
+        ),
+        crs=level.crs,
+        block=level.tile,
+        has_alpha=bands == 4,
+    )
+    return raster, grid
+
+
+def _whole(level: Level) -> Grid:
+    return Grid(
+        transform=Affine(level.cell, 0, level.corner[0], 0, -level.cell, level.corner[1]),
+        width=level.size[0] * level.tile[0],
+        height=level.size[1] * level.tile[1],
+        crs=level.crs,
+    )
+
+
+def _middle(level: Level, window: Window) -> str:
+    column = (window.column + window.width // 2) // level.tile[0]
+    row = (window.row + window.height // 2) // level.tile[1]
+    if level.from_bottom:
+        row = level.size[1] - 1 - row
+    return level.url.replace("{x}", str(column)).replace("{y}", str(row))
+
+
+def _finer(level: Level, tile: tuple[int, int]) -> Level:
+    return level._replace(cell=level.cell * level.tile[0] / tile[0], tile=tile)

@@ -1,0 +1,385 @@
+"""Map and image services as inputs, against a server on this machine."""
+
+import importlib.util
+import json
+import sqlite3
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from click.testing import CliRunner, Result
+from pyproj import CRS
+
+import pixelcat
+from pixelcat.catalog.errors import SourceError
+from pixelcat.cli import cli
+from pixelcat.io import sources
+from pixelcat.io.extent import Extent
+from pixelcat.io.image import RasterArray, Window, open_image
+from pixelcat.io.sources.options import ScanOptions
+
+SERVER = Path(__file__).parent / "map_server.py"
+EXTENT = "5.02,52.1,5.04,52.11"
+SERVICES = "/arcgis/rest/services"
+
+
+class Server(NamedTuple):
+    """The server, and what it serves."""
+
+    url: str
+    picture: ModuleType
+
+    def log(self) -> dict[str, Any]:
+        """What it was asked since the last call; faults begin anew."""
+        with urllib.request.urlopen(f"{self.url}/log") as answer:
+            return json.load(answer)
+
+    @property
+    def cell(self) -> str:
+        return repr(self.picture.CELL)
+
+
+@pytest.fixture(scope="session")
+def picture() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("map_server", SERVER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def running(picture: ModuleType) -> Iterator[Server]:
+    with subprocess.Popen(
+        [sys.executable, SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        port, _ = process.stdout.readline().split()
+        yield Server(f"http://127.0.0.1:{port}", picture)
+        process.kill()
+
+
+@pytest.fixture
+def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.02")
+    running.log()
+    return running
+
+
+@pytest.fixture
+def run(model_emd: Path, tmp_path: Path) -> Callable[..., Result]:
+    """Classify, and check how the command ends."""
+
+    def classify(*arguments: str, code: int = 0, out: str = "r.gpkg") -> Result:
+        command = ["classify", *arguments, "-m", str(model_emd), "-o", str(tmp_path / out)]
+        result = CliRunner().invoke(cli, command)
+        found = getattr(result.exception, "exit_code", result.exit_code)
+        assert found == code, (result.output, result.exception)
+        return result
+
+    return classify
+
+
+@pytest.fixture
+def as_local(
+    run: Callable[..., Result], write_raster: Callable[..., Path], tmp_path: Path, server: Server
+) -> Callable[..., int]:
+    """Compare class maps of services, pixel by pixel, with those of files of the same pixels."""
+
+    def compare(*options: str, beyond: int = 0, outlines: dict[str, Any] | None = None) -> int:
+        """Files are larger by some pixels beyond each side than what the service was asked."""
+        rows = rows_of(tmp_path / "r.gpkg")
+        files = []
+        for row in rows:
+            place = Affine(*json.loads(row["transform"])) @ Affine.translation(-beyond, -beyond)
+            size = row["width"] + 2 * beyond, row["height"] + 2 * beyond
+            valid = None
+            number = int(row["source_key"]) if outlines else 0
+            if outlines:
+                ring = shapely.Polygon(outlines[row["name"]])
+                columns, lines = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
+                valid = shapely.contains_xy(
+                    ring, place.c + place.a * columns, place.f + place.e * lines
+                )
+            files.append(tmp_path / f"beyond{beyond}_{row['id']}.tif")
+            write_raster(
+                files[-1],
+                server.picture.sample(place, *size, number=number),
+                mask=None if valid is None else valid * np.uint8(255),
+                transform=place,
+                crs="EPSG:3857",
+                photometric="MINISBLACK",
+            )
+        run(*map(str, files), *options, out=f"local{beyond}.gpkg")
+        others = {row["name"]: row for row in rows_of(tmp_path / f"local{beyond}.gpkg")}
+        for row, file in zip(rows, files, strict=True):
+            with (
+                rasterio.open(tmp_path / row["raster_path"]) as one,
+                rasterio.open(tmp_path / others[file.name]["raster_path"]) as same,
+            ):
+                assert (one.shape, one.crs) == (same.shape, same.crs)
+                assert one.transform.almost_equals(same.transform, 1e-4)
+                classes = one.read(1)
+                assert np.array_equal(classes, same.read(1)), row["name"]
+                assert len(np.unique(classes)) > 1
+        return len(rows)
+
+    return compare
+
+
+def rows_of(catalog: Path) -> list[sqlite3.Row]:
+    """Items with their class rasters."""
+    with sqlite3.connect(catalog) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = connection.execute(
+            "SELECT i.*, o.raster_path FROM items i JOIN outputs o ON o.item_id = i.id"
+            " WHERE o.status = 'done' ORDER BY i.id"
+        ).fetchall()
+    connection.close()
+    return rows
+
+
+def test_services_of_every_kind_give_the_classes_of_a_file(server, run, as_local):
+    url, scene = server.url, f"{server.url}/scene.tif"
+    arguments = (
+        f"{url}{SERVICES}/Imagery/ImageServer",
+        f"{url}{SERVICES}/Base/MapServer",
+        f"{url}{SERVICES}/Cached/MapServer",
+        f"wms:{url}/wms?layers=ortho&version=1.3.0",
+        f"wmts:{url}/wmts/1.0.0/WMTSCapabilities.xml?layer=ortho",
+        f"wmts:{url}/wmts?layer=ortho",
+        f"xyz:{url}/xyz/{{z}}/{{x}}/{{y}}.png",
+        f"tms:{url}/tms/{{z}}/{{x}}/{{y}}.png",
+        scene,
+    )
+    ground = ("--extent", EXTENT, "--cell-size", server.cell)
+    result = run(*arguments, *ground)
+    for said in ("(c) Test Survey", "CC BY 4.0, Test Survey"):
+        assert said in result.stderr
+    assert as_local(*ground, "--extent-crs", "EPSG:4326") == len(arguments)
+    log = server.log()
+    agents = {each["headers"]["User-Agent"] for each in log["requests"]}
+    assert agents == {f"pixelcat/{pixelcat.__version__}"}
+    assert log["most"] <= 4
+    assert run(*arguments, *ground).stdout.split("\n")[2].split()[2] == "0"  # of which now
+    assert not any("exportImage" in each["path"] for each in server.log()["requests"])
+
+
+def test_what_lies_beyond_the_extent_is_looked_at_as_of_a_larger_file(server, run, as_local):
+    run(f"{server.url}{SERVICES}/Imagery/ImageServer", "--extent", EXTENT)
+    assert as_local("--extent", EXTENT, "--extent-crs", "EPSG:4326", beyond=256) == 1
+
+
+def test_each_raster_of_an_image_service_is_an_item(server, run, as_local):
+    url = f"{server.url}{SERVICES}/Imagery/ImageServer"
+    result = run(url, "--mode", "separate")
+    rasters = server.picture.RASTERS
+    outlines = {name: ring for name, category, ring in rasters.values() if category == 1}
+    assert as_local(outlines=outlines) == 2, result.output
+
+
+FAULTS = {
+    f"{SERVICES}/Imagery/ImageServer|token/0": "Invalid token. (498), a token is needed",
+    f"{SERVICES}/Base/MapServer|truncated/0": "sent an image that is cut off or damaged",
+    "/wms?layers=ortho|html/0": "answered with a web page (of a sign-in?) instead of an image",
+    "/xyz/{z}/{x}/{y}.png|text/1": "answered with a text file (text/plain) instead of an image",
+    "/xyz/{z}/{x}/{y}.png|gone/1": "answered with HTTP 404 Not Found",
+    "/xyz/{z}/{x}/{y}.png|nothing/1": "answered with HTTP 204 No Content",
+    "/xyz/{z}/{x}/{y}.png|short/1": "sent an image that is cut off or damaged",
+    "/xyz/{z}/{x}/{y}.png|slow/1": "did not answer within 1 s",
+}
+"""Path, fault, images before it → what is said of it."""
+
+
+def faulty(url: str, path: str, fault: str) -> str:
+    prefix = "wms:" if path.startswith("/wms") else ""
+    return f"{prefix}{url}/bad/{fault}{path}"
+
+
+def test_what_a_service_does_wrong_fails_its_image_and_no_other(server, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("GDAL_HTTP_TIMEOUT", "1")
+    inputs = {faulty(server.url, *key.split("|")): said for key, said in FAULTS.items()}
+    busy = f"{server.url}/bad/busy/1/xyz/{{z}}/{{x}}/{{y}}.png"
+    ground = ("--extent", EXTENT, "--cell-size", server.cell)
+    result = run(*inputs, busy, *ground, code=3)
+    with sqlite3.connect(tmp_path / "r.gpkg") as connection:
+        query = "SELECT d.uri, o.status, o.reason FROM outputs o JOIN items i ON i.id = o.item_id"
+        rows = connection.execute(f"{query} JOIN datasets d ON d.id = i.dataset_id").fetchall()
+    connection.close()
+    ends = {uri.partition("#")[0]: (status, reason) for uri, status, reason in rows}
+    assert ends.pop(busy) == ("done", None)
+    assert len(ends) == len(inputs)
+    for text, said in inputs.items():
+        status, reason = ends[text.removeprefix("wms:")]
+        assert status == "failed"
+        assert said in reason and "\n" not in reason
+        assert said in result.stderr
+
+
+def scanned(code: int, *arguments: str) -> str:
+    """Scan; return everything that it says."""
+    result = CliRunner().invoke(cli, ["scan", *arguments])
+    if code:
+        assert result.exception.exit_code == code, result.output
+        return str(result.exception)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "code", "said"),
+    [
+        (f"{SERVICES}/Imagery/ImageServer", ("--extent", "15,52,16,53"), 5, "inside --extent"),
+        (
+            f"{SERVICES}/Imagery/ImageServer",
+            ("--cell-size", "0.01"),
+            2,
+            "requests, more than --max",
+        ),
+        (f"{SERVICES}/Imagery/ImageServer", ("--zoom", "3"), 2, "not --zoom"),
+        (f"{SERVICES}/Base/MapServer", ("--extent", EXTENT), 2, "--cell-size"),
+        (f"{SERVICES}/Base/MapServer", ("--mode", "separate"), 2, "for image services"),
+        (f"/bad/describe/0{SERVICES}/Imagery/ImageServer", (), 5, "Token Required (499)"),
+        (f"/bad/auth/0{SERVICES}/Imagery/ImageServer", (), 5, "HTTP 401"),
+        ("/wms?service=WMS", (), 5, "needs layers=NAME; it has ortho, roads"),
+        ("/wms?service=WMS&layers=ortho", ("--cell-size", "9"), 2, "--extent"),
+        ("/wmts?service=WMTS&layer=no", (), 5, "has no layer no; it has ortho"),
+        ("/wmts?service=WMTS&layer=ortho", ("--zoom", "3"), 2, "it has m10, m11"),
+        ("/xyz/{z}/{x}/{y}.png", ("--extent", EXTENT), 2, "--zoom"),
+        ("/xyz/{z}/{x}/{y}.png", ("--zoom", "14"), 2, "--extent"),
+        ("/bad/html/0/xyz/{z}/{x}/{y}.png", ("--extent", EXTENT, "--zoom", "14"), 5, "a web page"),
+        ("/gone.tif", (), 5, "HTTP 404"),
+        ("/xyz/14/8419/5402.png", (), 5, "image/png, which is read whole"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(server, path, options, code, said):
+    message = scanned(code, f"{server.url}{path}", *options)
+    assert said in message and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://host.test/arcgis/rest/services/A/ImageServer?token=hidden-1",
+        "xyz:https://host.test/{z}/{x}/{y}.png?apikey=hidden-1",
+        "wms:https://me:hidden-1@host.test/wms?layers=a",
+        "https://host.test/scene.tif?X-Amz-Signature=hidden-1",
+    ],
+)
+def test_an_address_with_a_secret_is_refused_and_not_repeated(text):
+    message = scanned(2, text)
+    assert "GDAL_HTTP_HEADERS" in message and "hidden-1" not in message
+
+
+def test_credentials_from_the_environment_are_sent_and_kept_nowhere(
+    server, run, tmp_path, monkeypatch
+):
+    secret = server.picture.SECRET
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", f"X-Api-Key: {secret}")
+    prefix = f"{server.url}/bad/auth/0"
+    wrong = f"{server.url}/bad/text/1/xyz/{{z}}/{{x}}/{{y}}.png"
+    inputs = [f"{prefix}{SERVICES}/Imagery/ImageServer", f"{prefix}/scene.tif", wrong]
+    result = run(*inputs, "--extent", EXTENT, "--cell-size", server.cell, code=3)
+    assert len(rows_of(tmp_path / "r.gpkg")) == 2
+    sent = [each["headers"].get("X-Api-Key") for each in server.log()["requests"]]
+    assert sent and set(sent) == {secret}
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(left) > 2
+    for said in (result.stdout, result.stderr, *map(str, left)):
+        assert secret not in said
+    for path in left:
+        assert secret.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"GDAL_HTTP_AUTH": "BEARER", "GDAL_HTTP_BEARER": "sEcret-T0ken"},
+        {"GDAL_HTTP_HEADERS": "Accept-Language: nl\nAuthorization: Bearer sEcret-T0ken"},
+        {"GDAL_HTTP_HEADERS": "Accept-Language: nl,X-Key: sEcret-T0ken"},
+        {"GDAL_HTTP_HEADER_FILE": "headers.txt"},
+    ],
+)
+def test_every_way_to_give_credentials_works(server, settings, tmp_path, monkeypatch):
+    (tmp_path / "headers.txt").write_text("X-Key: sEcret-T0ken\n")
+    monkeypatch.chdir(tmp_path)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    for path in ("/xyz/{z}/{x}/{y}.png", "/large/{z}/{x}/{y}.png"):
+        address = f"{server.url}/bad/auth/0{path}"
+        pixels = read_whole(address, server, zoom="14")
+        assert pixels.valid.all()
+
+
+def read_whole(address: str, server: Server, crs: str | None = None, **options: Any) -> RasterArray:
+    """All pixels of the only image of a service."""
+    extent = Extent(bounds=tuple(map(float, EXTENT.split(","))), crs="EPSG:4326")
+    look = replace(ScanOptions.checked(**options), extent=extent, crs=crs)
+    if crs:
+        look = replace(look, cell_size=0.0001)
+    (scan,) = sources.scan(address, options=look)
+    (item,) = scan.items
+    assert item.status == "ready", item.reason
+    with sources.reader(scan.dataset) as fetch, open_image(fetch(item)) as image:
+        everything = Window(0, 0, image.height, image.width)
+        return image.read(everything, tuple(range(image.bands)))
+
+
+@pytest.mark.parametrize(
+    ("address", "options"),
+    [
+        ("wms:{}/wms?layers=ortho&version=1.1.1", {"crs": "EPSG:4326"}),
+        ("wms:{}/wms?layers=ortho&version=1.3.0", {"crs": "EPSG:4326"}),
+        (
+            "wmts:{}/wmts/1.0.0/WMTSCapabilities.xml?layer=ortho&tilematrixset=degrees",
+            {"zoom": "d12"},
+        ),
+    ],
+)
+def test_axes_of_degrees_are_as_each_service_has_them(server, address, options):
+    raster = read_whole(address.format(server.url), server, **options)
+    bands, height, width = raster.data.shape
+    right = server.picture.sample(raster.transform, width, height, degrees=True)
+    assert bands == 3 and np.mean(raster.data == right[:3]) > 0.999
+    assert CRS(raster.crs).to_epsg() == 4326
+
+
+def test_values_of_an_image_service_come_as_they_are_and_nodata_too(server):
+    raster = read_whole(f"{server.url}{SERVICES}/Heights/ImageServer", server)
+    picture = server.picture.sample(raster.transform, *raster.valid.shape[::-1])
+    right = server.picture.heights(picture)
+    assert raster.data.dtype == np.float32
+    assert 0.9 < raster.valid.mean() < 1
+    assert np.array_equal(raster.valid, right[0] != -9999)
+    assert np.array_equal(raster.data[0], np.where(raster.valid, right[0], 0))
+
+
+def test_large_tiles_have_smaller_pixels(server):
+    raster = read_whole(f"{server.url}/large/{{z}}/{{x}}/{{y}}.png", server, zoom="13")
+    assert raster.transform.a == pytest.approx(server.picture.CELL)
+    right = server.picture.sample(raster.transform, *raster.valid.shape[::-1])
+    assert np.array_equal(raster.data, right[:3])
+
+
+def test_credentials_do_not_follow_to_another_host(server, monkeypatch):
+    template = "/xyz/{z}/{x}/{y}.png"
+    assert read_whole(f"{server.url}/bad/away/0{template}", server, zoom="14").valid.all()
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", f"Authorization: Bearer {server.picture.SECRET}")
+    with pytest.raises(SourceError, match="redirects to localhost, and credentials are for one"):
+        read_whole(f"{server.url}/bad/away/0{template}", server, zoom="14")
+    server.log()
+    # GDAL, behind a first tile that is where it should be
+    assert read_whole(f"{server.url}/bad/away/1{template}", server, zoom="14").valid.all()
+    own = int(server.url.rpartition(":")[2])
+    sent = {(e["port"] == own, e["headers"].get("Authorization")) for e in server.log()["requests"]}
+    assert sent == {(True, f"Bearer {server.picture.SECRET}"), (False, None)}
