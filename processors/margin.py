@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from .network import Network
 from .tensorflow_setup import tensorflow
+from .trial import tried
 from .windows import round_up
 
 _SIZES = (256, 320)
@@ -15,8 +15,8 @@ _SIZES = (256, 320)
 def with_margin(network: Network, said: int | None = None, multiple: int = 1) -> Network:
     """Return a network whose answer has the size of its input, with zeros where it has none.
 
-    A network that already gives one score vector per input pixel is returned as it is, and so
-    is one that answers in a size of another kind.
+    A network that already gives one score vector per input pixel stays as it is, and so does one
+    that answers in a size of another kind. What it holds meanwhile is noted.
 
     Args:
         network: Any network. The answer of one that takes any size must be smaller by the
@@ -26,6 +26,9 @@ def with_margin(network: Network, said: int | None = None, multiple: int = 1) ->
         multiple: Of which sides the network takes.
     """
     sizes = [round_up(size, multiple) for size in _SIZES]
+    height, width = network.height or sizes[0], network.width or sizes[0]
+    held = tried(network, height, width).bytes_per_pixel
+    network = replace(network, bytes_per_pixel=held)
     margin = _lost(network, sizes[0])
     fixed = network.height is not None
     if not margin or margin != (said if fixed else _lost(network, sizes[1])):
@@ -42,28 +45,12 @@ def with_margin(network: Network, said: int | None = None, multiple: int = 1) ->
 def _lost(network: Network, size: int) -> int:
     """Return by how many pixels the answer is smaller at each side; 0 where that is no number."""
     height, width = network.height or size, network.width or size
-    given = answer_shape(network, height, width)
+    given = tried(network, height, width).shape
     if len(given) not in (3, 4):
         return 0
     lost = {height - given[1], width - given[2]}
     least = min(lost)
     return least // 2 if len(lost) == 1 and least > 0 and least % 2 == 0 else 0
-
-
-def answer_shape(network: Network, height: int, width: int) -> tuple[int, ...]:
-    """Return the shape of the answer for one window, as it is when the network runs."""
-    return _shape_of(network.call, (1, height, width, network.bands))
-
-
-@lru_cache(maxsize=1)
-def _shape_of(call: Callable[[Any], Any], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of the answer to an input; asked twice in a row for most networks."""
-    tf = tensorflow()
-    # a concrete function: TensorFlow would complain about one that is traced for each size
-    run = tf.function(lambda pixels: call(pixels)).get_concrete_function(
-        tf.TensorSpec(shape, tf.float32)
-    )
-    return tuple(run(tf.zeros(shape)).shape)
 
 
 def _padded(call: Callable[[Any], Any], margin: int) -> Callable[[Any], Any]:

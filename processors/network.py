@@ -43,5 +43,7 @@ class Network:
     """How ``scores`` was told."""
     margin: int = 0
     """Pixels at each side of a window without an answer; ``call`` gives zeros there."""
+    bytes_per_pixel: float = 0.0
+    """What it holds per pixel of a window while it answers, estimated; 0 where not yet known."""
     by_pixel: bool = False
     """Whether it is known to look at single pixels only."""

@@ -47,7 +47,7 @@ def prepare(
     loaded = _loaded(definition, options)
     _check_asked(definition, options, loaded)
     network, field = _measured(definition, options, loaded)
-    budget = None if max_memory is None else Budget(max_memory, network, options.tile_multiple)
+    budget = None if max_memory is None else Budget(max_memory, network)
     tiling, notes = tiling_for(network, options, field, None if budget is None else budget.pixels)
     classes = _classes(definition, options, network)
     excluded, more = excluded_class(

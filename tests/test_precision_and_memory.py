@@ -15,7 +15,7 @@ from affine import Affine
 from pixelcat import classify
 from pixelcat.catalog.errors import ItemError, UsageError
 from pixelcat.processors import device
-from pixelcat.processors.memory import bytes_per_pixel, parse_bytes
+from pixelcat.processors.memory import parse_bytes
 from pixelcat.processors.options import RunOptions
 from pixelcat.processors.receptive_field import measure
 from pixelcat.processors.tensorflow_setup import tensorflow
@@ -229,8 +229,7 @@ def test_sides_that_a_network_divides(prepared: Function, pool: int, multiple: i
     large = keras.layers.UpSampling2D(pool)(small)
     both = keras.layers.Concatenate()([large, inputs])
     model = keras.Model(inputs, keras.layers.Conv2D(2, 1, activation="softmax")(both))
-    network = prepared(model, tile_multiple=multiple).network
-    assert bytes_per_pixel(network, multiple) > 0
+    assert prepared(model, tile_multiple=multiple).network.bytes_per_pixel > 0
 
 
 def test_what_a_network_holds_counts_what_is_alive_at_once(prepared: Function) -> None:
@@ -242,4 +241,4 @@ def test_what_a_network_holds_counts_what_is_alive_at_once(prepared: Function) -
         values = layers.Conv2D(16, 3, padding="same", activation="relu")(values)
     network = prepared(keras.Model(inputs, layers.Conv2D(2, 1)(values))).network
     both = 2 * 4 * (16 + 16)
-    assert both <= bytes_per_pixel(network) < 2 * both
+    assert both <= network.bytes_per_pixel < 2 * both
