@@ -158,10 +158,10 @@ def test_the_command_writes_and_tells(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([], "give --photos or --file-geodatabase"),
-        (["--photos", "p", "--file-geodatabase", "o.gdb"], "one of the two"),
+        ([], "give one of --photos"),
+        (["--photos", "p", "--file-geodatabase", "o.gdb"], "give one of --photos"),
         (["--photos", "p", "--overwrite-attachments"], "goes with --file-geodatabase"),
-        (["--file-geodatabase", "o.gdb", "--name", "{plot_id}"], "go with --photos"),
+        (["--file-geodatabase", "o.gdb", "--name", "{plot_id}"], "--name goes with --photos"),
         (["--file-geodatabase", "o.gpkg"], "ends in .gdb"),
         (["--file-geodatabase", "absent/o.gdb"], "does not exist"),
         (["--file-geodatabase", "survey.gdb/o.gdb"], "inside a geodatabase"),

@@ -23,7 +23,7 @@ _SETTINGS = {
     "PYTHONIOENCODING": "utf-8:replace",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
-_DEFAULTS = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+_DEFAULTS = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 _DURING = {"load": "while it was loaded"}
 """Where something went wrong, for what is no method of a raster function."""
 
