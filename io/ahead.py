@@ -27,7 +27,10 @@ def opened(
     Args:
         tasks: One for each image.
         where: Finds the image; called in the thread of the caller, before the task before is
-            yielded. An ItemError of it is raised where the image is asked for.
+            yielded.
+
+    Raises:
+        ItemError: By what gives the image, not here: it cannot be found or opened.
     """
     waiting: deque[tuple[T, Future[Image]]] = deque()
     with ThreadPoolExecutor(max_workers=1) as thread:

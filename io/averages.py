@@ -60,8 +60,8 @@ def _along_rows(values: NDArray[Any], positions: NDArray[np.float64]) -> NDArray
         sums[begins] = np.add.reduceat(
             values[: whole[-1]], whole[:-1][begins], axis=0, dtype=_sum_type(values)
         )
-    means: NDArray[np.float64] = (sums + np.diff(parts, axis=0)) / np.diff(positions)[:, np.newaxis]
-    return means
+    averages: NDArray[np.float64] = sums + np.diff(parts, axis=0)
+    return averages / np.diff(positions)[:, np.newaxis]
 
 
 def _sum_type(values: NDArray[Any]) -> type[np.generic]:

@@ -12,6 +12,15 @@ from .image import Window
 from .raster import GDAL_ERRORS, unplaced
 
 
+def can_be_opened(path: Path) -> bool:
+    """Return whether a file is a raster, by its header."""
+    try:
+        with unplaced(), rasterio.open(path):
+            return True
+    except GDAL_ERRORS:
+        return False
+
+
 def read_classes(path: Path, area: Window) -> tuple[NDArray[Any], int]:
     """Return the class values of a window, shape (height, width), and the NoData value.
 

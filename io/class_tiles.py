@@ -1,12 +1,14 @@
 """Class rasters as parts of one raster: what GDAL needs to know to show them together."""
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import rasterio
+import shapely
 from affine import Affine
 
 from ..catalog.errors import OutputError
@@ -15,8 +17,12 @@ from . import srs
 from .raster import GDAL_ERRORS, unplaced
 
 DATA_TYPES = {
-    "uint8": "Byte", "uint16": "UInt16", "uint32": "UInt32", "int16": "Int16", "int32": "Int32",
-}  # fmt: skip
+    "uint8": "Byte",
+    "uint16": "UInt16",
+    "uint32": "UInt32",
+    "int16": "Int16",
+    "int32": "Int32",
+}
 """NumPy's names of types → GDAL's."""
 
 
@@ -55,12 +61,14 @@ def read_tile(path: Path) -> ClassTile | None:
     """Return the header of a class raster, None where it has no place on the ground.
 
     Raises:
-        OutputError: It cannot be read.
+        OutputError: It cannot be read, or is none any more.
     """
     try:
         with unplaced():
             dataset = rasterio.open(path)
         with dataset:
+            if dataset.dtypes[0] not in DATA_TYPES or dataset.nodata is None:
+                raise OutputError(f"{path} is no class raster any more; delete it, classify again")
             system = srs.describe(dataset.crs.to_wkt()) if dataset.crs else None
             if system is None:
                 return None
@@ -89,13 +97,28 @@ def finest_cell(tiles: Sequence[ClassTile], system: Srs) -> tuple[float, float]:
 
 
 def index_definition(
-    table: str, tiles: Sequence[ClassTile], classes: Sequence[ClassDefinition]
+    table: str,
+    tiles: Sequence[ClassTile],
+    outlines: Sequence[bytes],
+    classes: Sequence[ClassDefinition],
 ) -> str:
     """Return the XML by which GDAL's driver GTI makes one raster of a table of tiles.
 
-    Tiles of later items lie above those of earlier ones.
+    Tiles of later items lie above those of earlier ones. Those in the reference system that most
+    are in keep their pixels: the grid is that of the first of them with the finest.
+
+    Args:
+        table: The table.
+        tiles: Class rasters.
+        outlines: Of all that it shows, in the reference system that most are in, as WKB.
+        classes: What the values mean.
     """
-    across, down = finest_cell(tiles, common_system(tiles))
+    system = common_system(tiles)
+    across, down = finest_cell(tiles, system)
+    own = [tile for tile in tiles if tile.srs == system]
+    first = next((tile for tile in own if tile.cell == (across, down)), own[0])
+    left, bottom, right, top = shapely.total_bounds(shapely.from_wkb(outlines))
+    corner = first.transform.c, first.transform.f
     root = Element("GDALTileIndexDataset")
     for name, text in (
         ("IndexLayer", table),
@@ -103,10 +126,19 @@ def index_definition(
         ("SortField", "item_id"),
         ("ResX", repr(across)),
         ("ResY", repr(down)),
+        ("MinX", repr(_on_grid(left, corner[0], across, math.floor))),
+        ("MinY", repr(_on_grid(bottom, corner[1], down, math.floor))),
+        ("MaxX", repr(_on_grid(right, corner[0], across, math.ceil))),
+        ("MaxY", repr(_on_grid(top, corner[1], down, math.ceil))),
     ):
         SubElement(root, name).text = text
     root.append(class_band("Band", tiles[0], classes))
     return tostring(root, encoding="unicode")
+
+
+def _on_grid(value: float, origin: float, cell: float, rounded: Callable[[float], int]) -> float:
+    """Return the line of a grid before or behind a coordinate."""
+    return origin + rounded(round((value - origin) / cell, 6)) * cell
 
 
 def class_band(name: str, tile: ClassTile, classes: Sequence[ClassDefinition]) -> Element:

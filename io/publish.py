@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..catalog.errors import CatalogBusyError, OutputError
+from ..catalog.errors import CatalogBusyError, OutputError, UsageError
 from ..catalog.lock import RunLock
 
 _CHUNK = 1 << 20
@@ -45,6 +45,33 @@ def publish(temporary: Path, final: Path) -> str:
     except OSError as error:
         raise OutputError(f"cannot write {final}: {error.strerror}") from error
     return digest.hexdigest()
+
+
+def write_new(final: Path, text: str, suffixes: tuple[str, ...]) -> None:
+    """Write a text file that is not there yet.
+
+    Args:
+        final: The file.
+        text: What it holds.
+        suffixes: What its name may end in.
+
+    Raises:
+        UsageError: Something has that name, or it ends in something else.
+        OutputError: The disk refused.
+    """
+    if final.suffix.lower() not in suffixes:
+        raise UsageError(f"{final}: give it a name that ends in {' or '.join(suffixes)}")
+    if final.exists() or final.is_symlink():
+        raise UsageError(f"{final} exists and is left alone; choose another name")
+    draft = temporary_name(final)
+    try:
+        draft.write_text(text, encoding="utf-8")
+        publish(draft, final)
+    except OSError as error:
+        raise OutputError(f"cannot write {final}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def publish_folder(temporary: Path, final: Path) -> None:

@@ -53,6 +53,12 @@ def definition(name: str) -> str:
     return known.definition
 
 
+def is_map(definition: str) -> bool:
+    """Return whether a reference system places things on a map: projected, or lon/lat."""
+    crs = CRS.from_user_input(definition)
+    return (crs.is_projected or crs.is_geographic) and len(crs.axis_info) == 2
+
+
 def short_name(definition: str) -> str:
     """Return ``EPSG:n`` or the like where a reference system has a number, else its WKT."""
     known = describe(definition)

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition
 from .class_tiles import ClassTile, class_band, finest_cell
-from .publish import publish, temporary_name
+from .publish import write_new
 
 
 def write_vrt(path: Path, tiles: Sequence[ClassTile], classes: Sequence[ClassDefinition]) -> None:
@@ -18,16 +17,10 @@ def write_vrt(path: Path, tiles: Sequence[ClassTile], classes: Sequence[ClassDef
     Paths of tiles are relative to it.
 
     Raises:
+        UsageError: Something has that name, or it does not end in ``.vrt``.
         OutputError: The disk refused.
     """
-    draft = temporary_name(path)
-    try:
-        draft.write_text(_document(path, tiles, classes), encoding="utf-8")
-        publish(draft, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    write_new(path, _document(path, tiles, classes), (".vrt",))
 
 
 def _document(path: Path, tiles: Sequence[ClassTile], classes: Sequence[ClassDefinition]) -> str:

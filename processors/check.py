@@ -9,8 +9,11 @@ from ..catalog import integrity
 from ..catalog.errors import ItemError
 from ..catalog.lock import rasters_folder
 from ..catalog.query import read_only
+from ..io.class_raster_in import can_be_opened
 from ..io.content import digest
 from ..io.publish import is_draft
+
+_AGAIN = "delete it and classify again"
 
 
 class Finding(NamedTuple):
@@ -61,16 +64,17 @@ def _rasters(folder: Path, listed: list[integrity.RasterRow], deep: bool) -> Ite
     for path, row in {each.path: each for each in listed}.items():
         problem = _problem(folder / path, row.sha256 if deep else None)
         if problem:
-            what = f"{problem} (run {row.run_id}, {row.image_name}); classify again"
-            yield Finding("raster", path, what)
+            yield Finding("raster", path, f"run {row.run_id}, {row.image_name}: {problem}")
 
 
 def _problem(path: Path, sha256: str | None) -> str | None:
     if not path.is_file():
-        return "is gone"
+        return "is gone; classify again"
+    if not can_be_opened(path):
+        return f"cannot be opened; {_AGAIN}"
     try:
         if sha256 is not None and digest(path) != sha256:
-            return "is not what was written"
+            return f"is not what was written; {_AGAIN}"
     except ItemError as error:
         return str(error)
     return None

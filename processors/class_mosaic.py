@@ -1,5 +1,6 @@
 """The class rasters of a run as one raster, within the catalog."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,11 +37,15 @@ def write_class_mosaic(catalog: Catalog, run_id: int) -> tuple[str, ...]:
     headers = [tile for _, tile in tiles]
     system = common_system(headers)
     placed = [(member, tile.outline(system)) for member, tile in tiles]
+    known = [(member, outline) for member, outline in placed if outline is not None]
     mosaic = Mosaic(
         srs=system,
-        tiles=[(member, outline) for member, outline in placed if outline is not None],
+        tiles=known,
         definition=index_definition(
-            table_name(run_id), headers, class_definitions(catalog.query(CLASSES, (run_id,)))
+            table_name(run_id),
+            headers,
+            [outline for _, outline in known],
+            class_definitions(catalog.query(CLASSES, (run_id,))),
         ),
     )
     catalog.write_mosaic(run_id, listed, mosaic)
@@ -52,22 +57,21 @@ def _tiles(
     catalog: Catalog, listed: list[Member]
 ) -> tuple[list[tuple[Member, ClassTile]], tuple[str, ...]]:
     """Return class rasters that can be tiles, and how many cannot."""
-    tiles, unreadable, turned = [], 0, 0
+    tiles: list[tuple[Member, ClassTile]] = []
+    left: Counter[str] = Counter()
     for member in listed:
         try:
             tile = read_tile(catalog.path.parent / member.location)
         except OutputError:
-            unreadable += 1
+            left["cannot be read"] += 1
             continue
-        if tile is not None and tile.is_upright:
-            tiles.append((member, tile))
+        if tile is None:
+            left["without a place on the ground"] += 1
+        elif not tile.is_upright:
+            left["rotated"] += 1
         else:
-            turned += 1
-    told = {
-        f"{unreadable} class rasters cannot be read and are not in the mosaic": unreadable,
-        f"{turned} class rasters are rotated or without place and not in the mosaic": turned,
-    }
-    return tiles, tuple(text for text, count in told.items() if count)
+            tiles.append((member, tile))
+    return tiles, tuple(f"not in the mosaic of class rasters: {n} {why}" for why, n in left.items())
 
 
 def class_definitions(rows: Sequence[Mapping[str, Any]]) -> list[ClassDefinition]:

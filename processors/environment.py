@@ -48,6 +48,10 @@ def environment_of(given: Mapping[str, Any]) -> Environment:
             said[known] = os.fspath(value) if isinstance(value, os.PathLike) else as_text(value)
     if "extent_crs" in said and "extent" not in said:
         raise UsageError("--extent-crs says what --extent is in; give both")
+    if said.get("map_resampling", "nearest").strip().lower() not in METHODS:
+        raise UsageError(
+            f"--map-resampling {said['map_resampling']}: expected {' or '.join(METHODS)}"
+        )
     if "map_resampling" in said and "map_crs" not in said:
         raise UsageError("--map-resampling says how --map-crs is done; give both")
     return Environment(
@@ -128,18 +132,20 @@ def _nodata(text: str) -> tuple[float, ...]:
 def _crs(option: str, text: str) -> str:
     name = f"EPSG:{text}" if text.strip().isdigit() else text
     try:
-        return srs.short_name(srs.definition(name))
+        known = srs.definition(name)
     except ValueError:
         raise UsageError(
             f"{option} {text} is no reference system; write it as EPSG:32632 or as WKT"
         ) from None
+    if not srs.is_map(known):
+        raise UsageError(
+            f"{option} {text} is no map; give a projected system, or a geographic 2D one"
+        )
+    return srs.short_name(known)
 
 
 def _map_system(crs: str, resampling: str) -> MapSystem:
-    method = resampling.strip().lower()
-    if method not in METHODS:
-        raise UsageError(f"--map-resampling {resampling}: expected {' or '.join(METHODS)}")
-    return MapSystem(crs=_crs("--map-crs", crs), resampling=method)
+    return MapSystem(crs=_crs("--map-crs", crs), resampling=resampling.strip().lower())
 
 
 def _snap(text: str) -> Snap:

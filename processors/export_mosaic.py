@@ -14,7 +14,7 @@ from ..catalog.class_mosaic import MEMBERS, Member
 from ..catalog.errors import OutputError, UsageError
 from ..catalog.records import ClassDefinition
 from ..io.class_tiles import ClassTile, common_system, read_tile
-from ..io.publish import publish, temporary_name
+from ..io.publish import write_new
 from ..io.vrt_out import write_vrt
 from .class_mosaic import CLASSES, class_definitions
 
@@ -51,7 +51,8 @@ def export_mosaic(
         run: Whose class rasters; default the newest run that has some with a place.
 
     Raises:
-        UsageError: There is no such run, or it has no class raster with a place on the ground.
+        UsageError: There is no such run, it has no class raster with a place on the ground, or
+            something has the name of the file.
         OutputError: The disk refused.
     """
     tiles = _Tiles(Path(catalog).resolve(), run)
@@ -88,7 +89,8 @@ def export_stac(
             continue
         items.append(_stac_item(member, tile, outline, tiles, target))
     document = {"type": "FeatureCollection", "features": items}
-    _write_json(target, document)
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    write_new(target, text, (".json", ".geojson"))
     return MosaicExport(rasters=len(items), missing=(*tiles.missing, *left))
 
 
@@ -178,14 +180,3 @@ def _stac_classes(classes: Sequence[ClassDefinition], nodata: int) -> list[dict[
         for each in classes
     ]
     return [*listed, {"value": nodata, "name": "nodata", "description": "no data", "nodata": True}]
-
-
-def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    draft = temporary_name(path)
-    try:
-        draft.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
-        publish(draft, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)

@@ -58,6 +58,8 @@ def together(catalog: Path, run_id: int = 1) -> np.ndarray:
     """Return the class rasters of a run pasted by hand, later ones over earlier ones."""
     whole = np.full(SIZE, 255, np.uint8)
     for path in sorted((catalog.parent / f"results_rasters/run_{run_id}").glob("*.tif")):
+        if path.stem[-1] not in PLACES:
+            continue
         row, column = PLACES[path.stem[-1]]
         with rasterio.open(path) as raster:
             classes = raster.read(1)
@@ -124,7 +126,12 @@ def test_a_tile_in_another_reference_system_is_warped(tiles, model_emd, tmp_path
     with rasterio.open(run.catalog, driver="GTI") as raster:
         assert raster.crs == UTM
         column, row = ~raster.transform @ (LEFT + 2_200, TOP - 100)
-        assert raster.read(1)[int(row), int(column)] != 255
+        classes = raster.read(1)
+        assert classes[int(row), int(column)] != 255
+        left, top = (int(value) for value in ~raster.transform @ (LEFT, TOP))
+        assert raster.transform @ (left, top) == pytest.approx((LEFT, TOP), abs=1e-6)
+    own = classes[top : top + SIZE[0], left : left + SIZE[1]]
+    np.testing.assert_array_equal(own, together(run.catalog))  # tiles on the grid stay as they are
     done = export_mosaic(run.catalog, tmp_path / "m.vrt")
     assert done.rasters == 3
     assert done.missing == ("d.tif: in WGS 84, a virtual raster has one reference system",)
@@ -146,7 +153,7 @@ def test_rotated_rasters_are_left_out_with_a_note(model_emd, tmp_path, write_ras
     place = Affine.translation(LEFT, TOP) @ Affine.rotation(20) @ Affine.scale(10, -10)
     path = write_raster(tmp_path / "turned.tif", pixels, crs=UTM, transform=place)
     run = classify(path, model=model_emd, output=tmp_path / "results.gpkg")
-    assert run.notes == ("1 class rasters are rotated or without place and not in the mosaic",)
+    assert run.notes == ("not in the mosaic of class rasters: 1 rotated",)
     before = run.catalog.read_bytes()
     classify(path, model=model_emd, output=run.catalog)
     assert run.catalog.read_bytes() == before
@@ -195,13 +202,31 @@ def test_stac_items_name_rasters_and_classes(run, tmp_path):
         (["--photos", "out", "--run", "1"], "--run goes with --mosaic and --stac"),
         (["--mosaic", "m.vrt", "--run", "7"], "no run 7"),
         (["--mosaic", "none/m.vrt"], "cannot write none/m.vrt"),
+        (["--mosaic", "results.gpkg/m.vrt"], "cannot write results.gpkg/m.vrt"),
+        (["--stac", "results.gpkg"], "ends in .json"),
+        (["--mosaic", "there.vrt"], "exists and is left alone"),
     ],
 )
 def test_what_export_refuses(run, options, message, monkeypatch):
     monkeypatch.chdir(run.catalog.parent)
+    Path("there.vrt").write_text("mine")
     result = CliRunner().invoke(cli, ["export", run.catalog.name, *options])
     assert result.exit_code != 0
     assert message in str(result.exception or result.output)
+    assert Path("there.vrt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("profile", [{"nodata": None}, {"dtype": "float32"}])
+def test_rasters_that_somebody_rewrote_are_listed_as_missing(run, tmp_path, profile):
+    path = min((run.catalog.parent / "results_rasters/run_1").glob("*.tif"))
+    with rasterio.open(path) as raster:
+        classes, known = raster.read(), raster.profile
+    path.unlink()
+    with rasterio.open(path, "w", **{**known, "driver": "GTiff", **profile}) as raster:
+        raster.write(classes.astype(raster.dtypes[0]))
+    done = export_mosaic(run.catalog, tmp_path / "m.vrt")
+    assert done.rasters == 2
+    assert "is no class raster any more" in done.missing[0]
 
 
 def checked(catalog: Path, *options: str) -> tuple[int, list[dict[str, str]]]:
@@ -216,9 +241,13 @@ def test_check_finds_nothing_wrong_with_a_whole_catalog(run):
 
 def test_check_finds_what_is_gone_changed_and_left_over(run, tiles):
     folder = run.catalog.parent / "results_rasters/run_1"
-    first, second, _ = sorted(folder.glob("*.tif"))
+    first, second, third = sorted(folder.glob("*.tif"))
     first.unlink()
     second.write_bytes(second.read_bytes()[:-1] + b"x")
+    third.write_bytes(third.read_bytes()[:50])
+    assert checked(run.catalog)[1][1]["problem"].endswith(
+        "cannot be opened; delete it and classify again"
+    )
     (folder / ".tmp-1234.tif").touch()
     (folder / "mine.tif").touch()
     shutil.rmtree(tiles)
@@ -226,7 +255,8 @@ def test_check_finds_what_is_gone_changed_and_left_over(run, tiles):
     assert code == 3
     problems = {(each["what"], Path(each["name"]).name): each["problem"] for each in found}
     assert problems.keys() == {
-        ("raster", first.name), ("raster", second.name), ("mosaic", first.name), ("leftover", ".tmp-1234.tif"), ("leftover", "mine.tif"),
+        ("raster", first.name), ("raster", second.name), ("raster", third.name),
+        ("mosaic", first.name), ("leftover", ".tmp-1234.tif"), ("leftover", "mine.tif"),
         ("source", "tiles"),
     }  # fmt: skip
     assert "is gone" in problems["raster", first.name]

@@ -812,3 +812,8 @@ def test_items_is_a_frame_of_the_run(tmp_path: Path, land: Path, photos: Path) -
     frame = run.items()
     assert sorted(frame["image_name"]) == [f"{n}.jpg" for n in range(5)]
     assert set(frame["run_id"]) == {1}
+
+
+def test_a_keyword_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'cell_size'"):
+        classify(tmp_path, model="net.keras", output=tmp_path / "r.gpkg", cell_size=30)

@@ -23,6 +23,7 @@ from pixelcat.cli import cli
 from pixelcat.io.grid import GridOptions
 from pixelcat.io.image import Window, open_image
 from pixelcat.io.warped import on_grid
+from pixelcat.processors.environment import environment_of
 
 Function = Callable[..., Any]
 UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
@@ -427,3 +428,15 @@ def test_means_of_larger_cells_are_those_of_gdal(
         exact = expected if dtype == "float32" else np.floor(expected.round(6) + 0.5)
         inside = (slice(-1), slice(-1))  # what reaches beyond the raster is tested above
         np.testing.assert_allclose(found.data[0][inside], exact[inside], rtol=1e-6)
+
+
+@pytest.mark.parametrize("option", ["crs", "map_crs"])
+@pytest.mark.parametrize("system", ["EPSG:5773", "EPSG:4978"])
+def test_systems_that_are_no_map_are_refused(option: str, system: str) -> None:
+    with pytest.raises(UsageError, match=f"{system} is no map"):
+        environment_of({option: system})
+
+
+def test_an_unknown_way_to_resample_is_named_first() -> None:
+    with pytest.raises(UsageError, match="--map-resampling cubic: expected nearest or mode"):
+        environment_of({"map_resampling": "cubic"})

@@ -94,8 +94,12 @@ class ScanOptions:
         """Return what a user says, checked as far as it can be without the input.
 
         Raises:
+            TypeError: There is no option of a name.
             UsageError: The folder is none, not two columns of coordinates, an unknown mode.
         """
+        unknown = source.keys() - SourceOptions.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"got an unexpected keyword argument {min(unknown)!r}")
         folder = None if media is None else Path(media)
         if folder is not None and not folder.is_dir():
             raise UsageError(f"--media {folder}: no such folder")
