@@ -16,11 +16,8 @@ _GLOBAL = (
     " hides them"
 )
 _CORE = 1024
-"""Least side of a core that nobody asked for."""
-_LARGER_CORES = (2048, 1536)
-"""For halos of a sixteenth of them or more, where a window does not take much memory."""
-_MUCH = 1 << 30
-"""Bytes."""
+"""Least side of a core that nobody asked for. Larger ones have less halo, and no less to compute:
+more of the last windows lies beyond the raster's border."""
 _LEAST_CORE = 64
 _LARGEST_WINDOW = 1 << 28
 """Pixels."""
@@ -78,20 +75,12 @@ def _tile_size(
     asked = options.tile_size or options.nominal_tile or (DEFAULT_TILE, DEFAULT_TILE)
     if options.tile_size is None and field.radius is not None:
         halo = round_up(max(field.radius, options.padding or 0, network.margin), grid)
-        side = max(_core(halo, network.bytes_per_pixel) + 2 * halo, *asked, 4 * halo)
+        side = max(_CORE + 2 * halo, *asked, 4 * halo)
         if most is not None:
             side = max(min(side, math.isqrt(most) // grid * grid), _LEAST_CORE + 2 * halo)
         asked = (side, side)
     free = tuple(max(round_up(side, grid), 2 * grid) for side in asked)
     return network.height or free[0], network.width or free[1]
-
-
-def _core(halo: int, bytes_per_pixel: float) -> int:
-    """Return a side of cores for which little halo is computed."""
-    for core in _LARGER_CORES:
-        if 16 * halo >= core and (core + 2 * halo) ** 2 * bytes_per_pixel <= _MUCH:
-            return core
-    return _CORE
 
 
 def _halo(
