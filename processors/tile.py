@@ -74,7 +74,8 @@ def _tile_size(
     """
     asked = options.tile_size or options.nominal_tile or (DEFAULT_TILE, DEFAULT_TILE)
     if options.tile_size is None and field.radius is not None:
-        halo = round_up(max(field.radius, options.padding or 0, network.margin), grid)
+        wanted = field.radius if options.padding is None else options.padding
+        halo = round_up(max(wanted, network.margin), grid)
         side = max(_CORE + 2 * halo, *asked, 4 * halo)
         if most is not None:
             side = max(min(side, math.isqrt(most) // grid * grid), _LEAST_CORE + 2 * halo)

@@ -188,6 +188,15 @@ def test_a_limit_makes_windows_smaller_and_nothing_else(unet: Any, prepared: Fun
     assert notes == ()
 
 
+@pytest.mark.parametrize("padding", [2, 32, 64])
+def test_a_window_holds_the_halo_that_was_asked_for_and_no_more(
+    unet: Any, prepared: Function, padding: int
+) -> None:
+    tiling = prepared(unet, padding=padding).classifier.tiling
+    assert tiling.padding == padding
+    assert tiling.height - 2 * tiling.padding == 1024
+
+
 def test_a_window_that_was_asked_for_stays_and_says_that_it_is_large(
     unet: Any, prepared: Function
 ) -> None:
