@@ -119,7 +119,8 @@ class Members:
             return None
         names = ", ".join(member.key for member in lost[:_SHOWN])
         more = ", ..." if len(lost) > _SHOWN else ""
-        reason = f": {lost[0].lost}" if len(lost) == 1 and lost[0].lost else ""
+        reasons = {member.lost for member in lost}
+        reason = f": {lost[0].lost}" if len(reasons) == 1 and lost[0].lost else ""
         verb = "is" if len(lost) == 1 else "are"
         return f"{len(lost)} of {len(self.listed)} members {verb} missing ({names}{more}{reason})"
 

@@ -413,6 +413,7 @@ def test_each_item_of_a_search_is_an_image(server, run, as_local, tmp_path):
     names = [row["name"] for row in rows_of(tmp_path / "r.gpkg")]
     assert names == ["t0.tif", "t1.tif", "t2.tif"]
     assert as_local() == 3
+    assert "of a service" in scanned(0, f"{server.url}/stac/search", "--mode", "separate")
     chosen = stac(server, "search", mode="separate", where="id = 'item2'")
     assert [(each.name, each.status) for each in chosen] == [("t2.tif", "ready")]
     assert chosen[0].source_key == f"{server.url}/stac/t2.tif?v=2"
@@ -456,6 +457,9 @@ def test_signed_addresses_of_assets_are_not_kept(server):
     assert {each.status for each in items} == {"missing"}
     assert "holds a secret (sig=...)" in items[0].reason
     assert "hidden-1" not in repr(items)
+    (mosaic,) = stac(server, "signed")
+    assert mosaic.status == "unreadable"
+    assert "3 of 3 members are missing" in mosaic.reason and "(sig=...)" in mosaic.reason
 
 
 def test_credentials_do_not_follow_items_to_another_host(server, run, monkeypatch):
