@@ -15,6 +15,7 @@ from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
 from ..reference import Where
+from ..vrt_file import is_vrt_text
 from ..web_credentials import refuse_secrets
 from . import (
     esri_mosaic,
@@ -141,7 +142,7 @@ def scan(
     """Find out what an input is and yield its datasets.
 
     Args:
-        path: The input; text where it is an address.
+        path: The input; text where it is an address, or a VRT itself.
         layer: Only this feature class; goes over the options.
         options: What the user says about the input.
 
@@ -152,7 +153,7 @@ def scan(
     if layer:
         options = replace(options, layer=layer)
     if isinstance(path, str):
-        yield from _scan_service(path, options)
+        yield from (vrt.scan_text if is_vrt_text(path) else _scan_service)(path, options)
         return
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
