@@ -361,6 +361,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Failure(
                 b'{"code": "Down", "description": "no database"}', "application/json", 500
             )
+        if name == "deep":
+            return b'{"type":' + b"[" * 200_000, "application/json"
         items = [stac_item(n, f"http://{host}", name) for n in ([0, 1] if page == 1 else [2])]
         said = {"type": "FeatureCollection", "features": items, "links": []}
         link = {"rel": "next", "href": f"{name}?collections=x&page={page + 1}&token=next:{page}"}

@@ -429,6 +429,7 @@ def test_each_item_of_a_search_is_an_image(server, run, as_local, tmp_path):
         ("post", (), 5, "its next page for POST only"),
         ("catalog", (), 5, "a STAC Catalog; give an ItemCollection or an Item"),
         ("other", (), 5, "JSON that has no STAC items"),
+        ("deep", (), 5, "JSON that is cut off or damaged"),
         ("search", ("--where", "cloud < 5"), 2, "cloud"),
         ("search", ("--asset", "red"), 0, "has no asset red; it has thumbnail, data"),
         ("search", ("--max-pixels", "70000"), 2, "a mosaic of about 0 million pixels, more than"),
