@@ -11,7 +11,9 @@ feature it belongs to is gone; ``unreadable``: claims to be an image, cannot be 
 
 OutputStatus = Literal["done", "failed", "skipped"]
 
-MOSAIC_KINDS = frozenset(["vrt", "gti", "stac", "folder_mosaic", "esri_mosaic", "tile_tables"])
+MOSAIC_KINDS = frozenset(
+    ["vrt", "gti", "stac", "web_stac", "folder_mosaic", "esri_mosaic", "tile_tables"]
+)
 """Input kinds whose images are rasters of one place; their layer says which of them, and how."""
 
 CodedDomains = Mapping[str, Mapping[str, str]]

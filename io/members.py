@@ -9,6 +9,7 @@ from ..catalog.errors import ItemError, SourceError
 from ..catalog.records import SqlValue
 from .extent import Bounds, Extent
 from .item_table import ItemTable
+from .reference import Reference
 
 _SHOWN = 3
 """Missing members that are named."""
@@ -32,6 +33,8 @@ class Member:
     """What names it: its path, relative to the folder of the index where it lies below."""
     path: Path | None
     """None where there is no such file here."""
+    reference: Reference | None = None
+    """How to get at it where it is no file."""
     lost: str | None = None
     """Why not."""
     attributes: Mapping[str, SqlValue] = field(default_factory=dict)
@@ -42,6 +45,11 @@ class Member:
     """Whether these are the bounds of its pixels, and not about them."""
     head: Head | None = None
     """None where only its header tells."""
+
+    @property
+    def where(self) -> Path | Reference | None:
+        """Where it is; None for nowhere."""
+        return self.path or self.reference
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +105,7 @@ class Members:
         Raises:
             ItemError: One is missing, and that is not to be passed over; or all are.
         """
-        there = tuple(m for m in self.listed if m.path is not None)
+        there = tuple(m for m in self.listed if m.where is not None)
         if len(there) == len(self.listed):
             return there
         if not there or not skip_missing:
@@ -106,12 +114,13 @@ class Members:
 
     def missing(self) -> str | None:
         """Return which members are missing, in words; None where none is."""
-        lost = [m for m in self.listed if m.path is None]
+        lost = [m for m in self.listed if m.where is None]
         if not lost:
             return None
         names = ", ".join(member.key for member in lost[:_SHOWN])
         more = ", ..." if len(lost) > _SHOWN else ""
-        reason = f": {lost[0].lost}" if len(lost) == 1 and lost[0].lost else ""
+        reasons = {member.lost for member in lost}
+        reason = f": {lost[0].lost}" if len(reasons) == 1 and lost[0].lost else ""
         verb = "is" if len(lost) == 1 else "are"
         return f"{len(lost)} of {len(self.listed)} members {verb} missing ({names}{more}{reason})"
 
@@ -134,10 +143,21 @@ def identity(members: Sequence[Member], *facts: object) -> tuple[int, str]:
     return total, digest.hexdigest()
 
 
-def _states(members: Sequence[Member]) -> Iterator[tuple[str, int, int]]:
+def _states(members: Sequence[Member]) -> Iterator[tuple[str, int, int | str]]:
     for member in members:
+        if member.reference is not None:
+            yield member.key, *_content(member.key, member.reference)
+            continue
         try:
             status = (member.path or Path(member.key)).stat()
         except OSError as error:
             raise ItemError(f"member {member.key} cannot be read: {error.strerror}") from error
         yield member.key, status.st_size, status.st_mtime_ns
+
+
+def _content(key: str, reference: Reference) -> tuple[int, str]:
+    try:
+        size, digest = reference.content()
+    except ItemError as error:
+        raise ItemError(f"member {key}: {error}") from error
+    return size or 0, digest

@@ -103,10 +103,11 @@ def opened(member: Member) -> Image:
     Raises:
         ItemError: It cannot be used in a mosaic; says which one.
     """
-    if member.path is None:
+    where = member.where
+    if where is None:
         raise ItemError(f"member {member.key} is missing")
     try:
-        image = open_image(member.path)
+        image = open_image(where)
         if image.transform is None:
             image.__exit__()
             raise ItemError("has no place on the ground")

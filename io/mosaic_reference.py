@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from . import srs
+from .grid import Grid
 from .image import Image
 from .members import Member, Members, identity
 from .mosaic import Mosaic
@@ -37,6 +38,15 @@ class MosaicReference:
             ItemError: A member is missing.
         """
         return identity(self._present, self._found.frame)
+
+    @property
+    def grid(self) -> Grid:
+        """All of its pixels.
+
+        Raises:
+            ItemError: It cannot be put together.
+        """
+        return self._plan.grid
 
     def remark(self) -> str | None:
         """Return what is to be said of how it is put together; None for nothing.

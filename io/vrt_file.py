@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, tostring
 
 from ..catalog.errors import ItemError
 from ..catalog.lock import assert_not_live
 from .image import Image, read_head
-from .raster import Raster
+from .raster import GdalName, Raster
 from .safe_xml import parse_xml
 from .sniff import content_type, describe
 
@@ -23,41 +23,70 @@ def is_vrt(path: Path) -> bool:
     return path.is_file() and b"<VRTDataset" in read_head(path)
 
 
-def sources(path: Path) -> list[Path]:
+def is_vrt_text(text: str) -> bool:
+    """Return whether a text is no path but a VRT itself."""
+    return text.lstrip().startswith("<VRTDataset")
+
+
+def with_whole_paths(text: str, folder: Path) -> str:
+    """Return a VRT with its relative paths, which count from a folder, made absolute.
+
+    Raises:
+        ItemError: Its XML is damaged, or it names something that is no file.
+    """
+    path = folder / "inline.vrt"
+    root = _root(path, text)
+    for element in _elements(root):
+        element.text = str(_where(path, element))
+        element.attrib.pop("relativetoVRT", None)
+        element.attrib.pop("relativeToVRT", None)
+    return tostring(root, encoding="unicode")
+
+
+def sources(path: Path, text: str | None = None) -> list[Path]:
     """Return the files that a VRT names itself, each once, whether or not they are there.
+
+    Args:
+        path: The VRT.
+        text: What it says, where it is no file.
 
     Raises:
         ItemError: It cannot be read, or names something that is no file.
     """
-    root = _root(path)
+    root = _root(path, text)
     return list(dict.fromkeys(_where(path, element) for element in _elements(root)))
 
 
-def check_sources(path: Path, *, allow_outside: bool = False) -> list[Path]:
+def check_sources(
+    path: Path, *, allow_outside: bool = False, text: str | None = None
+) -> list[Path]:
     """Return all files that a VRT reads, those of VRTs in it too, once they may be read.
 
     Args:
         path: The VRT.
         allow_outside: They may lie elsewhere than below its folder.
+        text: What it says, where it is no file.
 
     Raises:
         ItemError: One is missing, is no raster, or lies elsewhere.
     """
     below = None if allow_outside else path.parent.resolve()
-    return list(dict.fromkeys(_checked(path, below, depth=0)))
+    return list(dict.fromkeys(_checked(path, below, depth=0, text=text)))
 
 
 class VrtReference:
     """How to get at a VRT."""
 
-    def __init__(self, path: Path, *, allow_outside: bool = False) -> None:
+    def __init__(self, path: Path, *, allow_outside: bool = False, text: str | None = None) -> None:
         """Take the file.
 
         Args:
             path: The VRT.
             allow_outside: What it reads may lie elsewhere than below its folder.
+            text: What it says, with absolute paths, where it is no file.
         """
         self._path = path
+        self._text = text
         self._allow_outside = allow_outside
 
     def open(self) -> Image:
@@ -66,8 +95,8 @@ class VrtReference:
         Raises:
             ItemError: It cannot be used, or one of its sources cannot.
         """
-        check_sources(self._path, allow_outside=self._allow_outside)
-        return Raster(self._path, "VRT")
+        self._sources()
+        return Raster(self._path if self._text is None else GdalName(self._text, {}), "VRT")
 
     def content(self) -> tuple[int, str]:
         """Return the bytes of it and its sources, and a hash that changes with any of them.
@@ -75,19 +104,22 @@ class VrtReference:
         Raises:
             ItemError: One is missing or may not be read.
         """
-        text = _read(self._path)
+        text = _read(self._path) if self._text is None else self._text.encode()
         digest, total = hashlib.sha256(text), len(text)
-        for source in check_sources(self._path, allow_outside=self._allow_outside):
+        for source in self._sources():
             status = source.stat()
             digest.update(repr((str(source), status.st_size, status.st_mtime_ns)).encode())
             total += status.st_size
         return total, digest.hexdigest()
 
+    def _sources(self) -> list[Path]:
+        return check_sources(self._path, allow_outside=self._allow_outside, text=self._text)
 
-def _checked(path: Path, below: Path | None, depth: int) -> Iterator[Path]:
+
+def _checked(path: Path, below: Path | None, depth: int, text: str | None = None) -> Iterator[Path]:
     if depth > _DEEPEST:
         raise ItemError(f"VRTs in VRTs, more than {_DEEPEST} deep")
-    for source in sources(path):
+    for source in sources(path, text):
         if below is not None and not source.resolve().is_relative_to(below):
             raise ItemError(f"names {source}, outside its own folder; --allow-outside lets it")
         if not source.is_file():
@@ -129,9 +161,9 @@ def _where(path: Path, element: Element) -> Path:
     return path.parent / text if is_relative else Path(text).absolute()
 
 
-def _root(path: Path) -> Element:
+def _root(path: Path, text: str | None) -> Element:
     try:
-        root = parse_xml(_read(path))
+        root = parse_xml(_read(path) if text is None else text.encode())
     except ValueError as error:
         raise ItemError(f"its XML is damaged: {error}") from error
     if root.tag != "VRTDataset":

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 from ..catalog.errors import ItemError
 from .safe_xml import parse_xml
-from .web_credentials import credentials, scrubbed
+from .web_credentials import are_given, credentials, scrubbed
 from .web_errors import image_shape, problem_in
 
 RETRIED = (429, 500, 502, 503, 504)
@@ -102,7 +102,7 @@ def ask_json(url: str) -> dict[str, Any]:
         raise ItemError(scrubbed(problem))
     try:
         said = json.loads(answer.data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ItemError("answered with JSON that is cut off or damaged") from error
     if not isinstance(said, dict):
         raise ItemError("answered with JSON of another kind than that of a service")
@@ -150,10 +150,10 @@ def check_host(given: str, named: str) -> None:
         ItemError: There are some, and it is another host than the user gave.
     """
     here, there = urlsplit(given), urlsplit(named)
-    if here.netloc != there.netloc and credentials():
-        raise ItemError(
-            f"names {there.hostname} for its tiles, and credentials are for one host; leave them out"
-        )
+    is_open = here.scheme == "https" != there.scheme
+    if (here.netloc != there.netloc or is_open) and are_given():
+        where = "http, which anybody can read" if is_open else f"{there.hostname}, another host"
+        raise ItemError(f"leads to {where}, and credentials are for one host; leave them out")
 
 
 def shown(url: str) -> str:
@@ -236,7 +236,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         there, here = urlsplit(newurl), urlsplit(req.full_url)
         if there.scheme not in ("http", "https"):
             raise ItemError(f"redirects to {there.scheme}, which is not the web")
-        if (there.scheme, there.netloc) != (here.scheme, here.netloc) and credentials():
+        if (there.scheme, there.netloc) != (here.scheme, here.netloc) and are_given():
             raise ItemError(
                 f"redirects to {there.hostname}, and credentials are for one host; give that"
                 " address itself, or leave them out"

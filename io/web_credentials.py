@@ -25,16 +25,29 @@ def refuse_secrets(text: str) -> None:
         UsageError: It does; they are not repeated.
     """
     url = text[text.find("http") :] if "http" in text else text
+    secret = secret_in(url)
+    if secret is None:
+        return
+    raise UsageError(
+        f"an address of {urlsplit(url).hostname} holds {secret}; leave it out and give it in the"
+        ' environment: GDAL_HTTP_HEADERS="Authorization: Bearer ..." or GDAL_HTTP_USERPWD'
+        " (docs/services.md)"
+    )
+
+
+def secret_in(url: str) -> str | None:
+    """Return what of an address is secret, in words that do not repeat it; None for nothing."""
     parts = urlsplit(url)
+    if "@" in parts.netloc:
+        return "a user name or password"
     named = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
     secret = next((name for name in named if _SECRET_NAMES.search(name)), None)
-    if "@" not in parts.netloc and secret is None:
-        return
-    what = "a user name or password" if secret is None else f"a secret ({secret}=...)"
-    raise UsageError(
-        f"an address of {parts.hostname} holds {what}; leave it out and give it in the environment:"
-        ' GDAL_HTTP_HEADERS="Authorization: Bearer ..." or GDAL_HTTP_USERPWD (docs/services.md)'
-    )
+    return None if secret is None else f"a secret ({secret}=...)"
+
+
+def are_given() -> bool:
+    """Return whether anything would be sent that says who we are."""
+    return bool(credentials() or os.environ.get("GDAL_HTTP_COOKIE"))
 
 
 def credentials() -> dict[str, str]:

@@ -77,7 +77,7 @@ def _json_error(data: bytes) -> str | None:
     """Return the error of an ArcGIS server, which comes with the status of a success."""
     try:
         said = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     error = said.get("error") if isinstance(said, dict) else None
     if error is None:

@@ -12,12 +12,13 @@ from ..io.environment import Environment
 from ..io.places import check_place
 from ..io.sources import is_service
 from ..io.sources.options import ScanOptions
+from ..io.vrt_file import is_vrt_text
 
 Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def as_inputs(given: Inputs) -> list[Path | str]:
-    """Return paths, and addresses as the text that they are.
+    """Return paths; addresses and VRTs as the text that they are.
 
     Raises:
         UsageError: An address that is none of http or https.
@@ -27,6 +28,8 @@ def as_inputs(given: Inputs) -> list[Path | str]:
 
 
 def _as_input(one: str | os.PathLike[str]) -> Path | str:
+    if isinstance(one, str) and is_vrt_text(one):
+        return one
     if not isinstance(one, str) or "://" not in one or Path(one).exists():
         return Path(one)
     if not is_service(one):
@@ -37,17 +40,21 @@ def _as_input(one: str | os.PathLike[str]) -> Path | str:
 def in_degrees(environment: Environment, inputs: Sequence[Path | str]) -> Environment:
     """Return the environment; with services, an extent in no other system is in degrees."""
     extent = environment.extent
-    if extent is None or extent.crs is not None or not any(isinstance(i, str) for i in inputs):
+    if extent is None or extent.crs is not None or not any(map(_is_address, inputs)):
         return environment
     return replace(environment, extent=replace(extent, crs="EPSG:4326"))
 
 
 def options_for(each: Path | str, look: ScanOptions, environment: Environment) -> ScanOptions:
     """Return how to look at an input: of a service, only what the environment is about."""
-    if isinstance(each, Path):
+    if not _is_address(each):
         return look
     grid = environment.grid
     return replace(look, extent=environment.extent, cell_size=grid.cell_size, crs=grid.crs)
+
+
+def _is_address(each: Path | str) -> bool:
+    return isinstance(each, str) and not is_vrt_text(each)
 
 
 def check_paths(inputs: Sequence[Path | str], output: Path | None) -> None:

@@ -144,7 +144,8 @@ _TYPES = (
     _SHOWN
     + """
 SELECT layer, uri, coalesce(content_type, CASE kind WHEN 'service' THEN 'of a service'
-  WHEN 'mosaic' THEN iif(usable, 'mosaic', 'no image') ELSE 'no image' END) AS type,
+  WHEN 'mosaic' THEN iif(usable, 'mosaic', 'no image')
+  WHEN 'member' THEN iif(usable, 'of a service', 'no image') ELSE 'no image' END) AS type,
   count(*) AS photos,
   round(total(byte_size) / 1e6, 2) AS megabytes, sum(usable) AS usable
 FROM shown WHERE id IS NOT NULL GROUP BY dataset, type ORDER BY dataset, photos DESC

@@ -86,13 +86,14 @@ def encoded(pixels: np.ndarray, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def scene() -> bytes:
+def scene(column: int = 0, width: int = 600, height: int = 500) -> bytes:
     """Return a tiled TIFF of the picture, as it lies in the web."""
-    pixels = sample(Affine(CELL, 0, WEST, 0, -CELL, NORTH), 600, 500)
+    place = Affine(CELL, 0, WEST + column * CELL, 0, -CELL, NORTH)
+    pixels = sample(place, width, height)
     with MemoryFile() as memory:
         with memory.open(
-            driver="GTiff", width=600, height=500, count=4, dtype="uint8", crs="EPSG:3857",
-            transform=Affine(CELL, 0, WEST, 0, -CELL, NORTH), tiled=True,
+            driver="GTiff", width=width, height=height, count=4, dtype="uint8", crs="EPSG:3857",
+            transform=place, tiled=True,
             blockxsize=128, blockysize=128, compress="DEFLATE", photometric="MINISBLACK",
         ) as dataset:  # fmt: skip
             dataset.write(pixels)
@@ -126,7 +127,9 @@ class Handler(BaseHTTPRequestHandler):
     busy = 0
     most_busy = 0
     lock = threading.Lock()
-    scene = scene()
+    files: dict[str, bytes] = {  # noqa: RUF012
+        "/scene.tif": scene(), **{f"/stac/t{n}.tif": scene(n * 160, 160, 150) for n in range(3)},
+    }  # fmt: skip
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
@@ -351,23 +354,80 @@ class Handler(BaseHTTPRequestHandler):
     def large_tile(self, query: dict[str, str], z: str, x: str, y: str) -> tuple:
         return self.tile(query, z, x, y, size=512)
 
-    def scene_file(self, query: dict[str, str]) -> tuple:
+    def stac(self, query: dict[str, str], name: str) -> tuple:  # noqa: C901  a case per fault
+        """Three items on two pages, or what a server does wrong with them."""
+        page, host = int(query.get("page", 1)), self.headers["Host"]
+        if name == "broken" and page == 2:
+            raise Failure(
+                b'{"code": "Down", "description": "no database"}', "application/json", 500
+            )
+        if name == "deep":
+            return b'{"type":' + b"[" * 200_000, "application/json"
+        items = [stac_item(n, f"http://{host}", name) for n in ([0, 1] if page == 1 else [2])]
+        said = {"type": "FeatureCollection", "features": items, "links": []}
+        link = {"rel": "next", "href": f"{name}?collections=x&page={page + 1}&token=next:{page}"}
+        if name == "loop":
+            link["href"] = f"{name}?page={2 if page == 2 else page + 1}"
+        if name == "post":
+            link["method"] = "POST"
+        if name == "away":
+            link["href"] = f"http://localhost:{OTHER[self.server.server_port]}/stac/away?page=2"
+        if name == "endless":
+            link["href"] = f"{name}?page={page + 1}"
+            said["features"] = items * 2000
+        if page == 1 or name in ("loop", "endless"):
+            said["links"].append(link)
+        if name == "item":
+            said = items[0]
+        if name == "catalog":
+            said = {"type": "Catalog", "stac_version": "1.0.0", "id": "c", "links": []}
+        if name == "other":
+            said = {"hello": "world"}
+        return json.dumps(said).encode(), "application/geo+json"
+
+    def file(self, query: dict[str, str], path: str) -> tuple:
+        if path not in self.files:
+            raise Failure(b"<html>nothing here</html>", "text/html", 404)
+        content = self.files[path]
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if self._fault[0] and self._fault[0] != "auth" and asked and int(asked[1]):
             self._image(b"", "image/tiff")
         if not asked:
-            return self.scene, "image/tiff", 200
-        start, end = int(asked[1]), int(asked[2] or len(self.scene) - 1)
-        piece = self.scene[start : end + 1]
-        whole = f"bytes {start}-{start + len(piece) - 1}/{len(self.scene)}"
+            return content, "image/tiff", 200
+        start, end = int(asked[1]), int(asked[2] or len(content) - 1)
+        piece = content[start : end + 1]
+        whole = f"bytes {start}-{start + len(piece) - 1}/{len(content)}"
         headers = {"Content_Range": whole, "Accept_Ranges": "bytes", "ETag": '"one"'}
         raise Failure(piece, "image/tiff", 206, **headers)
 
     def do_HEAD(self) -> None:
         self.send_response(200)
-        self.send_header("Content-Length", str(len(self.scene)))
+        path = re.sub(r"^/bad/\w+/\d+", "", urlsplit(self.path).path)
+        self.send_header("Content-Length", str(len(self.files.get(path, b""))))
         self.send_header("Accept-Ranges", "bytes")
         self.end_headers()
+
+
+def stac_item(number: int, host: str, name: str) -> dict:
+    """Return an item; the second says nothing of where its raster lies."""
+    address = {
+        "relative": f"t{number}.tif", "gone": "none.tif" if number == 2 else f"t{number}.tif",
+        "signed": f"{host}/stac/t{number}.tif?sig=hidden-1", "bucket": "s3://bucket/a.tif",
+        "there": f"http://localhost:{host.rpartition(':')[2]}/stac/t{number}.tif",
+    }.get(name, f"{host}/stac/t{number}.tif?v={number}")  # fmt: skip
+    place = {
+        "proj:code": "EPSG:3857", "proj:shape": [150, 160],
+        "proj:transform": [CELL, 0, WEST + number * 160 * CELL, 0, -CELL, NORTH],
+    }  # fmt: skip
+    return {
+        "type": "Feature", "stac_version": "1.0.0", "id": f"item{number}", "collection": "x",
+        "geometry": None, "links": [],
+        "properties": {"eo:cloud_cover": number * 10, **(place if number != 1 else {})},
+        "assets": {
+            "thumbnail": {"href": "t.png", "type": "image/png", "roles": ["thumbnail"]},
+            "data": {"href": address, "type": "image/tiff; application=geotiff", "roles": ["data"]},
+        },
+    }  # fmt: skip
 
 
 def wms_capabilities(version: str) -> str:
@@ -441,7 +501,8 @@ ROUTES = (
     (r"/xyz/(\d+)/(\d+)/(\d+).png", Handler.tile),
     (r"/large/(\d+)/(\d+)/(\d+).png", Handler.large_tile),
     (r"/tms/(\d+)/(\d+)/(\d+).png", Handler.tms),
-    (r"/scene.tif", Handler.scene_file),
+    (r"(/scene.tif|/stac/\w+.tif)", Handler.file),
+    (r"/stac/(\w+)", Handler.stac),
 )
 OTHER: dict[int, int] = {}
 """Port of the other server, which is another host to those who look at it."""

@@ -383,3 +383,98 @@ def test_credentials_do_not_follow_to_another_host(server, monkeypatch):
     own = int(server.url.rpartition(":")[2])
     sent = {(e["port"] == own, e["headers"].get("Authorization")) for e in server.log()["requests"]}
     assert sent == {(True, f"Bearer {server.picture.SECRET}"), (False, None)}
+
+
+# STAC
+
+
+def stac(server: Server, name: str, **options: Any) -> list[Any]:
+    """Return the items that a scan finds."""
+    look = ScanOptions.checked(**options)
+    (scan,) = sources.scan(f"{server.url}/stac/{name}", options=look)
+    return list(scan.items)
+
+
+def test_items_of_a_search_are_one_mosaic(server, run, as_local, tmp_path):
+    search = f"{server.url}/stac/search?collections=x"
+    run(search)
+    assert as_local() == 1
+    ((name, *size),) = [
+        (row["name"], row["width"], row["height"]) for row in rows_of(tmp_path / "r.gpkg")
+    ]
+    assert (name, size) == ("search", [480, 150])
+    assert run(search).stdout.split("\n")[2].split()[2] == "0"  # of which now
+    run(search, "--where", '"eo:cloud_cover" > 5', "--mosaic-order", "id desc", out="part.gpkg")
+    assert [row["width"] for row in rows_of(tmp_path / "part.gpkg")] == [320]
+
+
+def test_each_item_of_a_search_is_an_image(server, run, as_local, tmp_path):
+    run(f"{server.url}/stac/relative", "--mode", "separate", "--asset", "data")
+    names = [row["name"] for row in rows_of(tmp_path / "r.gpkg")]
+    assert names == ["t0.tif", "t1.tif", "t2.tif"]
+    assert as_local() == 3
+    assert "of a service" in scanned(0, f"{server.url}/stac/search", "--mode", "separate")
+    chosen = stac(server, "search", mode="separate", where="id = 'item2'")
+    assert [(each.name, each.status) for each in chosen] == [("t2.tif", "ready")]
+    assert chosen[0].source_key == f"{server.url}/stac/t2.tif?v=2"
+    assert [each.name for each in stac(server, "item", mode="separate")] == ["t0.tif"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code", "said"),
+    [
+        ("broken", (), 5, "answered with HTTP 500"),
+        ("loop", (), 5, "names a page as the next one that came before"),
+        ("endless", (), 5, "more than 10,000 items or 1,000 pages; narrow the search"),
+        ("post", (), 5, "its next page for POST only"),
+        ("catalog", (), 5, "a STAC Catalog; give an ItemCollection or an Item"),
+        ("other", (), 5, "JSON that has no STAC items"),
+        ("deep", (), 5, "JSON that is cut off or damaged"),
+        ("search", ("--where", "cloud < 5"), 2, "cloud"),
+        ("search", ("--asset", "red"), 0, "has no asset red; it has thumbnail, data"),
+        ("search", ("--max-pixels", "70000"), 2, "a mosaic of about 0 million pixels, more than"),
+        ("search", ("--extent", "15,52,16,53"), 5, "nothing of it lies inside --extent"),
+        ("search", ("--layer", "a"), 5, "--asset chooses"),
+        ("search", ("--allow-outside",), 2, "leave out --allow-outside"),
+        ("gone", (), 0, "none.tif: answered with HTTP 404"),
+        ("bucket", (), 0, "s3://bucket/a.tif is no address of http or https"),
+    ],
+)
+def test_what_is_wrong_with_stac_items_is_said(server, name, options, code, said, monkeypatch):
+    monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "1")
+    options = (*options, "--mode", "separate") if code == 0 and name != "gone" else options
+    message = scanned(code, f"{server.url}/stac/{name}", *options)
+    assert said in " ".join(message.split())
+
+
+def test_an_asset_that_cannot_be_had_fails_alone(server):
+    ends = [(each.status, each.reason) for each in stac(server, "gone", mode="separate")]
+    assert [status for status, _ in ends] == ["ready", "ready", "unreadable"]
+    assert ends[2][1].startswith("answered with HTTP 404")
+
+
+def test_signed_addresses_of_assets_are_not_kept(server):
+    items = stac(server, "signed", mode="separate")
+    assert {each.status for each in items} == {"missing"}
+    assert "holds a secret (sig=...)" in items[0].reason
+    assert "hidden-1" not in repr(items)
+    (mosaic,) = stac(server, "signed")
+    assert mosaic.status == "unreadable"
+    assert "3 of 3 members are missing" in mosaic.reason and "(sig=...)" in mosaic.reason
+
+
+def test_credentials_do_not_follow_items_to_another_host(server, run, monkeypatch):
+    assert [each.status for each in stac(server, "there", mode="separate")] == ["ready"] * 3
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", f"X-Api-Key: {server.picture.SECRET}")
+    server.log()
+    for options in ({"mode": "separate"}, {}):
+        item = stac(server, "there", **options)[0]
+        assert item.status == "unreadable"
+        assert "leads to localhost, another host, and credentials are for one" in item.reason
+    with pytest.raises(SourceError, match="leads to localhost, another host"):
+        stac(server, "away")
+    hosts = {each["headers"]["Host"] for each in server.log()["requests"]}
+    assert hosts == {server.url.removeprefix("http://")}
+    run(f"{server.url}/bad/auth/0/stac/relative")
+    sent = [each["headers"].get("X-Api-Key") for each in server.log()["requests"]]
+    assert sent and set(sent) == {server.picture.SECRET}

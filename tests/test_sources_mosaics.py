@@ -287,6 +287,78 @@ def test_a_vrt_stays_in_its_folder_unless_the_user_lets_it_out(
         open_image(path)
 
 
+def test_the_text_of_a_vrt_counts_as_a_file_in_the_current_folder(
+    tmp_path: Path, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[Path | str] = [f"tiles/{tile.name}" for tile in tiles]
+    for relative in (True, False):
+        text = write_vrt(tmp_path / "a.vrt", names, relative=relative).read_text()
+        monkeypatch.chdir(tmp_path)
+        (scanned,) = scan(f" {text}")
+        (item,) = scanned.items
+        assert item.status == "ready", item.reason
+        monkeypatch.chdir("/")  # where it is read later does not matter
+        with reader(scanned.dataset) as fetch, open_image(fetch(item)) as image:
+            assert (image.read(Window(0, 0, 40, 60), (0, 1, 2)).data == WHOLE).all()
+    monkeypatch.chdir(tmp_path)
+    (scanned,) = scan(text, options=ScanOptions.checked(mode="separate", where="name > 't0.tif'"))
+    items = list(scanned.items)
+    assert [each.source_key for each in items] == ["tiles/t1.tif", "tiles/t2.tif"]
+    with reader(scanned.dataset) as fetch:
+        assert fetch(items[0]) == tiles[1]
+
+
+def test_the_text_of_a_vrt_may_name_no_more_than_a_file_of_one(
+    tmp_path: Path, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = write_vrt(tmp_path / "a.vrt", list(tiles), relative=False).read_text()
+    monkeypatch.chdir(tmp_path / "tiles")
+    assert [each.status for (one,) in [scan(text)] for each in one.items] == ["ready"]
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    (scanned,) = scan(text)
+    ((status, reason),) = [(each.status, each.reason) for each in scanned.items]
+    assert status == "unreadable" and "outside its own folder" in (reason or "")
+    (scanned,) = scan(text, options=ScanOptions.checked(allow_outside=True))
+    assert [each.status for each in scanned.items] == ["ready"]
+    with pytest.raises(SourceError, match="the text of a VRT: its XML is damaged"):
+        list(scan(text[:-5]))
+    with pytest.raises(SourceError, match="which is no local file"):
+        list(scan(text.replace(str(tiles[0]), "/vsicurl/http://127.0.0.1:9/a.tif")))
+    with pytest.raises(UsageError, match="--source-kind wms: the input is the text of a VRT"):
+        list(scan(text, options=ScanOptions.checked(source_kind="wms")))
+
+
+def test_the_text_of_a_vrt_is_classified_as_its_file(
+    tmp_path: Path, tiles: list[Path], model_emd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_vrt(tmp_path / "a.vrt", [f"tiles/{tile.name}" for tile in tiles])
+    extent = {"extent": "500000,4999800,500400,5000000"}
+    rasters = []
+    for given in (path, path.read_text()):
+        run = classify(given, model=model_emd, output=tmp_path / "out.gpkg", environment=extent)
+        assert (run.done, run.classified_now) == (1, 1)
+        rasters.append(max(run.rasters.rglob("*.tif"), key=lambda file: file.stat().st_mtime_ns))
+    with rasterio.open(rasters[0]) as one, rasterio.open(rasters[1]) as other:
+        assert one.name != other.name and one.bounds == other.bounds == (
+            500_000,
+            4_999_800,
+            500_400,
+            5_000_000,
+        )
+        assert (one.read() == other.read()).all()
+    command = ["classify", path.read_text(), "-m", str(model_emd), "-o", "out.gpkg"]
+    result = CliRunner().invoke(cli, [*command, "--extent", extent["extent"]])
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert (
+        classify(
+            path.read_text(), model=model_emd, output="out.gpkg", environment=extent
+        ).classified_now
+        == 0
+    )
+
+
 @pytest.mark.parametrize(
     ("source", "content", "reason"),
     [

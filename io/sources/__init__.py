@@ -15,6 +15,7 @@ from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
 from ..reference import Where
+from ..vrt_file import is_vrt_text
 from ..web_credentials import refuse_secrets
 from . import (
     esri_mosaic,
@@ -33,6 +34,7 @@ from . import (
     tile_tables,
     vrt,
     web_raster,
+    web_stac,
     wms,
     wmts,
     xyz,
@@ -112,10 +114,14 @@ _FOLDERS = frozenset([folder.KIND, folder_mosaic.KIND, esri_mosaic.KIND])
 """Kinds that are folders."""
 _EITHER = frozenset([filegdb.KIND, form_export.KIND])
 """Kinds that are folders or files."""
-_SERVICES: tuple[Service, ...] = (image_service, map_service, wms, wmts, xyz, web_raster)
+_SERVICES: tuple[Service, ...] = (
+    image_service, map_service, wms, wmts, xyz, web_stac, web_raster,
+)  # fmt: skip
 SERVICES: dict[str, Service] = {module.KIND: module for module in _SERVICES}
 """The same for addresses."""
 _OF_SERVICES = frozenset(["--mode mosaic", "--where", "--zoom"])
+_OF_ITEMS = _OF_SERVICES | {"--asset", "--mosaic-order", "--skip-missing"}
+"""Options that services, and STAC items in the web, have of mosaics."""
 _WITH_TILES: tuple[Service, ...] = (map_service, wmts, xyz)
 
 _ATTACHED: dict[str, Callable[[Path], Attached]] = {
@@ -136,7 +142,7 @@ def scan(
     """Find out what an input is and yield its datasets.
 
     Args:
-        path: The input; text where it is an address.
+        path: The input; text where it is an address, or a VRT itself.
         layer: Only this feature class; goes over the options.
         options: What the user says about the input.
 
@@ -147,7 +153,7 @@ def scan(
     if layer:
         options = replace(options, layer=layer)
     if isinstance(path, str):
-        yield from _scan_service(path, options)
+        yield from (vrt.scan_text if is_vrt_text(path) else _scan_service)(path, options)
         return
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
@@ -189,15 +195,23 @@ def _scan_service(text: str, options: ScanOptions) -> Iterator[Scan]:
     kind = options.source_kind
     if kind is not None and kind not in SERVICES:
         raise UsageError(f"--source-kind {kind} is no service; known are {', '.join(SERVICES)}")
-    service = SERVICES[kind] if kind else next(s for s in _SERVICES if s.matches(text))
-    if (options.mode == "separate" or options.where) and service is not image_service:
+    service = SERVICES[kind] if kind else _service_of(text)
+    has_members = service in (image_service, web_stac)
+    if (options.mode == "separate" or options.where) and not has_members:
         raise UsageError("--mode separate and --where are for image services and mosaics")
-    alien = [name for name in options.given() if name not in _OF_SERVICES]
+    allowed = _OF_ITEMS if service is web_stac else _OF_SERVICES
+    alien = [name for name in options.given() if name not in allowed]
     if alien:
         raise UsageError(f"{text} is a service; leave out {', '.join(alien)}")
     if options.zoom is not None and service not in _WITH_TILES:
         raise UsageError(f"{text} has no tiles; say how fine with --cell-size, not --zoom")
     yield from service.scan(text, options)
+
+
+def _service_of(text: str) -> Service:
+    """Return what an address is of: as it is written or, where that tells nothing, as it answers."""
+    found = next(service for service in _SERVICES if service.matches(text))
+    return web_stac if found is web_raster and web_stac.answers(text) else found
 
 
 def _scans(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:

@@ -35,6 +35,7 @@ def scan_members(kind: str, index: Index, path: Path, options: ScanOptions) -> I
         UsageError: The options do not fit its columns.
     """
     found = members_of(index, path, options)
+    mosaic = MosaicReference(found, skip_missing=options.skip_missing)
     root = root_of(path)
     files = [member.path for member in found.listed if member.path is not None]
     table = [Path(options.paths.partition("|")[0])] if options.paths else []
@@ -46,15 +47,19 @@ def scan_members(kind: str, index: Index, path: Path, options: ScanOptions) -> I
             options={"root": str(root), **kept(options)},
             fingerprint=fingerprint([path, *table, *dict.fromkeys(files)], kind, options),
         ),
-        items=_members(found) if options.mode == "separate" else _mosaic(path, found, options),
+        items=items_of(path.name, found, mosaic, options),
     )
 
 
 def members_of(index: Index, path: Path, options: ScanOptions) -> Members:
     """Return the members of an input that are asked for, in the order that is."""
-    found = index(path, options)
+    return asked_of(index(path, options), str(path), options)
+
+
+def asked_of(found: Members, name: str, options: ScanOptions) -> Members:
+    """Return those of all members that are asked for, in the order that is."""
     if not found.listed:
-        raise SourceError(f"{path}: lists no rasters")
+        raise SourceError(f"{name}: lists no rasters")
     usual = "first" if options.mode == "separate" else None  # members are listed as they come
     return found.chosen(options.where, options.mosaic_order or usual)
 
@@ -115,9 +120,15 @@ def reader_of(index: Index, dataset: Dataset) -> Iterator[Callable[[Item], Where
     yield fetch
 
 
-def _mosaic(path: Path, found: Members, options: ScanOptions) -> Iterator[Item]:
-    reference = MosaicReference(found, skip_missing=options.skip_missing)
-    item = Item(kind="mosaic", source_key="mosaic", name=path.name)
+def items_of(
+    name: str, found: Members, mosaic: MosaicReference, options: ScanOptions
+) -> Iterator[Item]:
+    """Yield the mosaic as an item of that name, or each member."""
+    return _members(found) if options.mode == "separate" else _mosaic(name, mosaic)
+
+
+def _mosaic(name: str, reference: MosaicReference) -> Iterator[Item]:
+    item = Item(kind="mosaic", source_key="mosaic", name=name)
     item = probe(item, reference, claimed=True)
     yield replace(item, reason=reference.remark()) if item.status == "ready" else item
 
@@ -125,12 +136,13 @@ def _mosaic(path: Path, found: Members, options: ScanOptions) -> Iterator[Item]:
 def _members(found: Members) -> Iterator[Item]:
     """Yield each member once, however often the index lists it."""
     distinct = {member.key: member for member in found.listed}
-    return probe_all((_item(member), member.path) for member in distinct.values())
+    return probe_all((_item(member), member.where) for member in distinct.values())
 
 
 def _item(member: Member) -> Item:
-    name = member.key.rpartition("/")[2] or "unnamed"
+    path = member.key.partition("?")[0] if member.reference else member.key
+    name = path.rpartition("/")[2] or "unnamed"
     item = Item(kind="member", source_key=member.key or "unnamed", name=name)
-    if member.path is None:
+    if member.where is None:
         return replace(item, status="missing", reason=member.lost or "is missing")
     return replace(item, declared_type="image/*")

@@ -1,20 +1,16 @@
 """STAC items in a local file: an ItemCollection or one Item; an asset of each is a raster."""
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 from urllib.parse import unquote
-
-from affine import Affine
 
 from ...catalog.errors import SourceError
 from ...catalog.records import Scan
-from ..extent import Extent, bounds_of
 from ..member_paths import MemberFolders
-from ..members import Member, Members
+from ..members import Members
+from ..stac_items import Document, items_in, members_in
 from .mosaics import reader_of, scan_members
 from .options import ScanOptions
 
@@ -22,15 +18,6 @@ KIND = "stac"
 IS_WHOLE = False
 
 _HEAD_BYTES = 1 << 20
-_TYPES = (
-    "image/tiff",
-    "image/vnd.stac.geotiff",
-    "image/jp2",
-    "application/x-hdf",
-    "image/x.geotiff",
-)
-_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".img")
-_PREVIEWS = {"thumbnail", "overview", "metadata"}
 
 
 def matches(path: Path) -> bool:
@@ -53,99 +40,20 @@ reader = partial(reader_of, lambda path, options: _index(path, options))
 
 
 def _index(path: Path, options: ScanOptions) -> Members:
-    items = _items(path)
-    name = options.asset or _usual_asset(path, items)
     folders = MemberFolders(path.parent, options.media)
-    return Members(listed=tuple(_member(item, name, folders) for item in items))
+
+    def find(_: Document, href: object) -> tuple[str, Path | None, str | None]:
+        key, file, lost = folders.find(href)
+        if file is None and isinstance(href, str) and "%" in href:
+            return folders.find(unquote(href))
+        return key, file, lost
+
+    items = items_in(_document(path), str(path))
+    return Members(listed=tuple(members_in(items, options.asset, str(path), find)))
 
 
-def _items(path: Path) -> list[Mapping[str, Any]]:
+def _document(path: Path) -> object:
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError, RecursionError) as error:
         raise SourceError(f"{path}: not readable as JSON: {error}") from error
-    kind = document.get("type") if isinstance(document, dict) else None
-    found = document.get("features") if kind == "FeatureCollection" else [document]
-    if kind not in ("FeatureCollection", "Feature") or not isinstance(found, list):
-        raise SourceError(f"{path}: a STAC {kind or 'document'}; give an ItemCollection or an Item")
-    items: list[Mapping[str, Any]] = [i for i in found if isinstance(i, dict) and _assets(i)]
-    if not items:
-        raise SourceError(f"{path}: no item with assets")
-    return items
-
-
-def _assets(item: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    assets = item.get("assets")
-    found = assets if isinstance(assets, dict) else {}
-    return {str(name): asset for name, asset in found.items() if isinstance(asset, dict)}
-
-
-def _usual_asset(path: Path, items: Sequence[Mapping[str, Any]]) -> str:
-    """Return the asset with the role ``data`` or, without any, the only raster.
-
-    Raises:
-        SourceError: There is none, or several.
-    """
-    data: Counter[str] = Counter()
-    rasters: Counter[str] = Counter()
-    for item in items:
-        for name, asset in _assets(item).items():
-            if _is_raster(asset):
-                rasters[name] += 1
-                data[name] += "data" in _roles(asset)
-    chosen = [name for name, count in data.items() if count] or list(rasters)
-    if len(chosen) == 1:
-        return chosen[0]
-    listing = ", ".join(rasters or dict.fromkeys(n for item in items for n in _assets(item)))
-    raise SourceError(f"{path}: which asset of its items? --asset says it: {listing or 'none'}")
-
-
-def _roles(asset: Mapping[str, Any]) -> set[str]:
-    roles = asset.get("roles")
-    return {str(role) for role in roles} if isinstance(roles, list) else set()
-
-
-def _is_raster(asset: Mapping[str, Any]) -> bool:
-    if _roles(asset) & _PREVIEWS:
-        return False
-    kind = str(asset.get("type") or "").lower()
-    suffix = PurePosixPath(str(asset.get("href") or "").partition("?")[0]).suffix.lower()
-    return kind.startswith(_TYPES) if kind else suffix in _SUFFIXES
-
-
-def _member(item: Mapping[str, Any], name: str, folders: MemberFolders) -> Member:
-    asset = _assets(item).get(name)
-    properties = item.get("properties")
-    said: dict[str, Any] = dict(properties) if isinstance(properties, dict) else {}
-    attributes = {**said, "id": item.get("id"), "collection": item.get("collection")}
-    if asset is None:
-        listing = ", ".join(_assets(item))
-        reason = f"has no asset {name}; it has {listing}"
-        key = str(item.get("id"))
-        return Member(key=key, path=None, lost=reason, attributes=attributes)
-    href = asset.get("href")
-    key, file, lost = folders.find(href)
-    if file is None and isinstance(href, str) and "%" in href:
-        key, file, lost = folders.find(unquote(href))
-    outline = _outline(said, asset)
-    return Member(key=key, path=file, lost=lost, attributes=attributes, outline=outline)
-
-
-def _outline(item: Mapping[str, Any], asset: Mapping[str, Any]) -> Extent | None:
-    """Return where the projection extension says that a raster lies; None where it does not.
-
-    Transform and shape of an item are those of another asset where this one has its own.
-    """
-    said = {**item, **asset}
-    code, number = said.get("proj:code"), said.get("proj:epsg")
-    crs = code or (f"EPSG:{number}" if isinstance(number, int) else said.get("proj:wkt2"))
-    own = asset if {"proj:transform", "proj:shape"} & asset.keys() else item
-    place, shape = own.get("proj:transform"), own.get("proj:shape")
-    try:
-        transform = Affine(*map(float, place[:6]))  # type: ignore[index]
-        height, width = map(int, shape)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    if not isinstance(crs, str):
-        return None
-    return Extent(bounds=bounds_of(transform, width, height), crs=crs)

@@ -15,7 +15,7 @@ from ..raster import GdalName, Raster
 from ..service_scan import asking, is_address
 from ..sniff import GDAL_DRIVERS, HEAD_BYTES, content_type, describe
 from ..view import View
-from ..web import Answer, ask, gdal_options
+from ..web import Answer, ask, check_host, gdal_options
 from ..web_pieces import explained
 from .options import ScanOptions
 
@@ -38,7 +38,7 @@ def scan(text: str, options: ScanOptions) -> Iterator[Scan]:
         _driver(ask(text, first=HEAD_BYTES))
         name = PurePosixPath(urlsplit(text).path).name or "raster"
         item = probe(
-            Item(kind="service", source_key=name, name=name), _WebRaster(text), claimed=True
+            Item(kind="service", source_key=name, name=name), WebRaster(text, text), claimed=True
         )
         if item.status != "ready":
             raise ItemError(item.reason or "cannot be read")
@@ -46,22 +46,35 @@ def scan(text: str, options: ScanOptions) -> Iterator[Scan]:
 
 
 @contextmanager
-def reader(dataset: Dataset) -> Iterator[Callable[[Item], "_WebRaster"]]:
+def reader(dataset: Dataset) -> Iterator[Callable[[Item], "WebRaster"]]:
     """Fetch a reference to the file."""
-    yield lambda _: _WebRaster(dataset.uri)
+    yield lambda _: WebRaster(dataset.uri, dataset.uri)
 
 
 @dataclass(frozen=True, slots=True)
-class _WebRaster:
+class WebRaster:
     """A reference to such a file."""
 
     url: str
+    given: str
+    """The address that the user gave: credentials are for its host."""
 
     def open(self) -> Image:
+        """Open it by GDAL.
+
+        Raises:
+            ItemError: It cannot be had, or is no raster that can be read so.
+        """
+        check_host(self.given, self.url)
         return _WebImage(self.url, _driver(ask(self.url, first=HEAD_BYTES)))
 
     def content(self) -> tuple[int | None, str]:
-        """Return what changes with the file: the address, and what the server says of its age."""
+        """Return what changes with the file: the address, and what the server says of its age.
+
+        Raises:
+            ItemError: It cannot be had.
+        """
+        check_host(self.given, self.url)
         answer = ask(self.url, first=HEAD_BYTES)
         signs = [answer.headers.get(name, "") for name in _SIGNS]
         size = answer.headers.get("content-range", "").rpartition("/")[2]
