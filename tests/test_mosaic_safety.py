@@ -1,0 +1,235 @@
+"""What mosaics from strangers may not do: reach into a network, or read files of others."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+import rasterio.vrt
+import shapely
+from affine import Affine
+
+from pixelcat.catalog.errors import ItemError
+from pixelcat.io.image import Window, open_image
+from pixelcat.io.sources import reader, scan
+from pixelcat.io.sources.options import ScanOptions
+
+Function = Callable[..., Any]
+UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
+CRS = "EPSG:32631"
+PIXELS = np.random.default_rng(5).integers(1, 256, (3, 32, 32), np.uint8)
+SERVER = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        open(sys.argv[1], "a").write(self.path + "\\n")
+        self.send_error(404)
+    do_HEAD = do_GET
+    def log_message(self, *args):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+class Canary(NamedTuple):
+    """A server that nobody may ask for anything."""
+
+    address: str
+    log: Path
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Iterator[Canary]:
+    """Fails the test where it was asked."""
+    log = tmp_path / "canary.log"
+    command = [sys.executable, "-c", SERVER, str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield Canary(f"127.0.0.1:{int(server.stdout.readline())}", log)
+        server.kill()
+    assert not log.exists(), f"was asked for {log.read_text()}"
+
+
+@pytest.fixture
+def tile(tmp_path: Path, write_raster: Function) -> Path:
+    (tmp_path / "in").mkdir()
+    return write_raster(tmp_path / "in" / "a.tif", PIXELS, transform=UTM, crs=CRS)
+
+
+def read(path: Path, **options: Any) -> np.ndarray:
+    """Return all pixels of the only item of an input; raise what keeps it from being read."""
+    (scanned,) = scan(path, options=ScanOptions.checked(**options))
+    (item,) = list(scanned.items)
+    if item.status != "ready":
+        raise ItemError(item.reason)
+    with reader(scanned.dataset) as fetch, open_image(fetch(item)) as image:
+        window = Window(0, 0, image.height, image.width)
+        array: np.ndarray = image.read(window, tuple(range(image.bands))).data
+    return array
+
+
+def vrt(source: str, *, band: str = "", extra: str = "", size: int = 32) -> str:
+    return (
+        f'<VRTDataset rasterXSize="{size}" rasterYSize="{size}"><SRS>{CRS}</SRS>'
+        f"<GeoTransform>500000, 10, 0, 5000000, 0, -10</GeoTransform>{extra}"
+        f'<VRTRasterBand dataType="Byte" band="1"{band}>{source}</VRTRasterBand></VRTDataset>'
+    )
+
+
+def simple(name: str, attributes: str = 'relativeToVRT="1"') -> str:
+    return (
+        f"<SimpleSource><SourceFilename {attributes}>{name}</SourceFilename>"
+        "<SourceBand>1</SourceBand></SimpleSource>"
+    )
+
+
+SCALED = (
+    '<SrcRect xOff="0" yOff="0" xSize="32" ySize="32"/>'
+    '<DstRect xOff="0" yOff="0" xSize="8" ySize="8"/></SimpleSource>'
+)
+LOWER = (
+    "<SimpleSource><sourcefilename>NAME</sourcefilename><SourceBand>1</SourceBand></SimpleSource>"
+)
+ATTRIBUTE = '<SimpleSource SourceFilename="NAME"><SourceBand>1</SourceBand></SimpleSource>'
+RAW = '<sourcefilename relativeToVRT="0">/etc/passwd</sourcefilename><ImageOffset>0</ImageOffset>'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (vrt(LOWER), "has the element <sourcefilename>"),
+        (vrt(ATTRIBUTE), 'has the attribute SourceFilename="/vsicurl'),
+        (vrt(simple("a.tif"), extra=f"<MaskBand>{vrt(LOWER)}</MaskBand>"), "the element <source"),
+        (vrt(RAW, band=' subClass="VRTRawRasterBand"'), 'has subClass="VRTRawRasterBand"'),
+        (vrt(RAW, band=' subclass="VRTRawRasterBand"'), "has the attribute subclass="),
+        (vrt(simple("a.tif"), extra="<RPCTransformer><DEMPath>NAME</DEMPath></RPCTransformer>"),
+         "has the element <RPCTransformer>"),
+        (vrt(simple("a.tif"), extra='<Option key="COORDINATE_OPERATION">+proj=noop</Option>'),
+         'has key="COORDINATE_OPERATION"'),
+        (vrt(simple("a.tif"), extra='<Metadata domain="GEOLOCATION"/>'), 'domain="GEOLOCATION"'),
+        (vrt(simple("a.tif"), extra='<Metadata domain="OVERVIEWS"/>'), 'domain="OVERVIEWS"'),
+        (vrt(simple("NAME")), "which is no local file"),
+        (vrt(simple("GTI:i.gpkg", "")), "which is no local file"),
+        (vrt(simple("a.tif", 'relativeToVRT="01"')), 'relativeToVRT="01"'),
+        (vrt(f"{simple('a.tif')}<?x {LOWER} ?>"), "instructions in its XML"),
+        ("<!DOCTYPE a>" + vrt(simple("a.tif")), "DOCTYPE"),
+    ],
+)  # fmt: skip
+def test_a_vrt_says_nothing_that_is_not_known(
+    tile: Path, canary: Canary, text: str, reason: str
+) -> None:
+    path = tile.with_name("a.vrt")
+    path.write_text(text.replace("NAME", f"/vsicurl/http://{canary.address}/a.tif"))
+    for outside in (False, True):
+        with pytest.raises(ItemError, match=r"^has|^names") as caught:
+            read(path, allow_outside=outside)
+        assert reason in str(caught.value)
+    with pytest.raises(ItemError):
+        open_image(path)
+
+
+def test_what_gdal_writes_is_read(tile: Path) -> None:
+    rasterio.shutil.copy(tile, tile.with_name("copy.vrt"), driver="VRT")
+    copied = read(tile.with_name("copy.vrt"))
+    assert (copied == PIXELS).all()
+    with (
+        rasterio.open(tile) as source,
+        rasterio.vrt.WarpedVRT(source, crs="EPSG:3857") as warped,
+    ):
+        rasterio.shutil.copy(warped, tile.with_name("warped.vrt"), driver="VRT")
+        assert (read(tile.with_name("warped.vrt")) == warped.read()).all()
+
+
+@pytest.mark.parametrize(
+    "name", ["i.gti.gpkg", "i.sqlite", "disguised.jpg", "disguised.asc", "w.tif", "d.bin"]
+)
+def test_sources_of_a_vrt_are_plain_rasters(tile: Path, canary: Canary, name: str) -> None:
+    source = tile.with_name(name)
+    hidden = vrt(simple(f"/vsicurl/http://{canary.address}/a.tif", "")).encode()
+    if name in ("i.gti.gpkg", "i.sqlite"):
+        write_index(source, [f"/vsicurl/http://{canary.address}/a.tif"])
+    else:
+        start = {".jpg": b"\xff\xd8\xff\xfe\x09\x09", ".asc": b"ncols 5 ", ".bin": b"\x01\x02"}
+        source.write_bytes(start.get(source.suffix, b"<GDAL_WMS>") + hidden)
+    tile.with_name("a.vrt").write_text(vrt(simple(name)))
+    with pytest.raises(ItemError, match=r"is no raster but|its XML is damaged"):
+        read(tile.with_name("a.vrt"))
+
+
+def test_a_file_that_only_gdal_takes_for_a_vrt_is_no_image(tile: Path, canary: Canary) -> None:
+    hidden = vrt(simple(f"/vsicurl/http://{canary.address}/a.tif", "")).encode()
+    path = tile.with_name("photo.img")
+    path.write_bytes(b"\x01\x02" + hidden)
+    for where in (path, path.read_bytes()):
+        with pytest.raises(ItemError, match="not an image"):
+            open_image(where)
+
+
+def test_overviews_elsewhere_are_not_followed(tile: Path, canary: Canary) -> None:
+    """GDAL looks for overviews where a VRT reads at a coarser scale."""
+    path = tile.with_name("a.vrt")
+    path.write_text(vrt(simple("a.tif").replace("</SimpleSource>", SCALED), size=8))
+    assert read(path).shape == (1, 8, 8)
+    pointer = f"/vsicurl/http://{canary.address}/o.tif"
+    beside = Path(f"{tile}.aux.xml")
+    beside.write_text(
+        f'<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">{pointer}</MDI>'
+        "</Metadata></PAMDataset>"
+    )
+    with pytest.raises(ItemError, match="names other files as overviews"):
+        read(path)
+    beside.unlink()
+    with rasterio.open(tile, "r+") as dataset:
+        dataset.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=pointer)
+    with pytest.raises(ItemError, match="names other files as its overviews"):
+        read(path)
+
+
+@pytest.mark.parametrize("suffix", [".msk", ".ovr"])
+def test_companions_that_are_no_pixels_are_not_followed(
+    tile: Path, canary: Canary, suffix: str
+) -> None:
+    flags = '<Metadata><MDI key="INTERNAL_MASK_FLAGS_1">2</MDI></Metadata>'
+    link = simple(f"/vsicurl/http://{canary.address}/m.tif", "")
+    Path(f"{tile}{suffix}").write_text(vrt(link, extra=flags))
+    write_index(tile.with_name("i.gti.gpkg"), ["a.tif"])
+    for path in (tile, tile.with_name("i.gti.gpkg")):
+        with pytest.raises(ItemError, match=f"a.tif{suffix} beside it is no raster but an XML"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["/vsicurl/http://{}/a.tif", "/vsis3/bucket/a.tif", "/vsigs/bucket/a.tif"]
+)
+def test_a_file_never_makes_gdal_reach_into_a_network(
+    tile: Path, canary: Canary, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What the checks might miss: GDAL's own switch is off for each raster that is open."""
+    from pixelcat.io.raster import Raster
+
+    monkeypatch.setenv("AWS_S3_ENDPOINT", canary.address)
+    monkeypatch.setenv("AWS_HTTPS", "NO")
+    monkeypatch.setenv("AWS_VIRTUAL_HOSTING", "FALSE")
+    monkeypatch.setenv("AWS_NO_SIGN_REQUEST", "YES")
+    monkeypatch.setenv("GS_NO_SIGN_REQUEST", "YES")
+    monkeypatch.setenv("CPL_GS_ENDPOINT", f"http://{canary.address}/")
+    path = tile.with_name("a.vrt")
+    path.write_text(vrt(simple(name.format(canary.address), "")))
+    with pytest.raises(ItemError), Raster(path, "VRT") as image:
+        image.read(Window(0, 0, 32, 32), (0,))
+
+
+def write_index(path: Path, locations: list[str], boxes: Any = None) -> Path:
+    west, south, east, north = 500_000, 5_000_000 - 320, 500_320, 5_000_000
+    shapes = boxes or [shapely.box(west, south, east, north) for _ in locations]
+    frame = geopandas.GeoDataFrame({"location": locations}, geometry=shapes, crs=CRS)
+    frame.to_file(path, driver="SQLite" if path.suffix == ".sqlite" else None)
+    return path
