@@ -1,4 +1,4 @@
-"""What mosaics from strangers may not do: reach into a network, or read files of others."""
+"""What mosaics from strangers may not do: reach into a network, read files of others, lie."""
 
 import subprocess
 import sys
@@ -233,3 +233,42 @@ def write_index(path: Path, locations: list[str], boxes: Any = None) -> Path:
     frame = geopandas.GeoDataFrame({"location": locations}, geometry=shapes, crs=CRS)
     frame.to_file(path, driver="SQLite" if path.suffix == ".sqlite" else None)
     return path
+
+
+# footprints
+
+
+@pytest.mark.parametrize("step", [8, 32])
+def test_a_footprint_smaller_than_its_raster_fails_whatever_the_windows(
+    tile: Path, step: int
+) -> None:
+    path = tile.with_name("i.gti.gpkg")
+    write_index(path, ["a.tif"], [shapely.box(500_000, 4_999_680, 500_100, 5_000_000)])
+    (scanned,) = scan(path, options=ScanOptions())
+    (item,) = list(scanned.items)
+    with reader(scanned.dataset) as fetch, open_image(fetch(item)) as image:
+        message = r"^member a.tif lies at 500000 4999680 500320 5000000, its index says 500000 4999680 500100"
+        for column in (0, 4):
+            with pytest.raises(ItemError, match=message):
+                image.read(Window(0, column, 2, step), (0,))
+
+
+def test_a_footprint_may_be_larger_or_wrong_by_less_than_half_a_pixel(tile: Path) -> None:
+    path = tile.with_name("i.gti.gpkg")
+    write_index(path, ["a.tif"], [shapely.box(499_900, 4_999_684, 500_316, 5_000_000)])
+    assert (read(path)[:, :, 10:42] == PIXELS).all()
+
+
+def test_an_index_in_degrees_makes_the_grid_that_one_in_metres_makes(
+    tile: Path, write_raster: Function
+) -> None:
+    place = UTM @ Affine.translation(32, 5)
+    write_raster(tile.with_name("b.tif"), PIXELS, transform=place, crs=CRS)
+    boxes = [shapely.box(500_000, 4_999_680, 500_320, 5_000_000),
+             shapely.box(500_320, 4_999_630, 500_640, 4_999_950)]  # fmt: skip
+    metres = read(write_index(tile.with_name("m.gti.gpkg"), ["a.tif", "b.tif"], boxes))
+    frame = geopandas.read_file(tile.with_name("m.gti.gpkg"))
+    frame.to_crs(4326).to_file(tile.with_name("d.geojson"))
+    degrees = read(tile.with_name("d.geojson"))
+    assert degrees.shape == metres.shape == (3, 37, 64)
+    assert (degrees == metres).all()
