@@ -187,11 +187,10 @@ def _anchor(image: Image, frame: Frame, key: str) -> Grid:
 def _is_near(members: Sequence[Member], crs: str | None) -> dict[str | None, bool]:
     """Return of each system of outlines whether it is that of the first member.
 
-    Others enlarge outlines: the mosaic would get a margin of NoData. A raster without a
-    system, or an index without one, is taken to be where the numbers say.
+    Others enlarge outlines: the mosaic would get a margin of NoData.
     """
     systems = {member.outline.crs for member in members if member.outline}
-    return {each: each is None or crs is None or same_system(each, crs) for each in systems}
+    return {each: same_system(each, crs) for each in systems}
 
 
 def _common(members: Sequence[Member], head: Head, first: str) -> Head:
@@ -226,6 +225,8 @@ def _framed(
         extent = Extent(bounds=frame.bounds, crs=anchor.crs)
         columns, rows = corners(extent, anchor)
         around = (columns.min(), rows.min(), columns.max(), rows.max())
+    if not all(map(math.isfinite, around)):
+        raise ItemError("cannot be laid out: a member lies nowhere on its grid")
     left, top = (math.floor(side + NEARLY) for side in around[:2])
     right, bottom = (math.ceil(side - NEARLY) for side in around[2:])
     width, height = max(1, right - left), max(1, bottom - top)

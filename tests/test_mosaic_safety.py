@@ -1,5 +1,6 @@
 """What mosaics from strangers may not do: reach into a network, read files of others, lie."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ import rasterio.vrt
 import shapely
 from affine import Affine
 
-from pixelcat.catalog.errors import ItemError
+from pixelcat.catalog.errors import ItemError, SourceError
 from pixelcat.io.image import Window, open_image
 from pixelcat.io.sources import reader, scan
 from pixelcat.io.sources.options import ScanOptions
@@ -272,3 +273,68 @@ def test_an_index_in_degrees_makes_the_grid_that_one_in_metres_makes(
     degrees = read(tile.with_name("d.geojson"))
     assert degrees.shape == metres.shape == (3, 37, 64)
     assert (degrees == metres).all()
+
+
+# odd values
+
+
+@pytest.mark.parametrize(
+    ("properties", "reason"),
+    [
+        ({"proj:transform": [0, 0, 0, 0, 0, 0]}, "item x: proj:transform .* is no place"),
+        ({"proj:shape": [32, float("inf")]}, "item x: .*proj:shape .* is no place"),
+        ({"proj:code": "EPSG:999999"}, "item x: EPSG:999999 is no reference system"),
+        ({f"p{number}": 1 for number in range(2100)}, "its items have 21.. columns"),
+        ({"proj:code": None, "proj:epsg": True}, None),
+        ({"a": "\ud800", "b\0c": 10**400, "\udfff": {"d": "\ud800"}}, None),
+    ],
+)
+def test_properties_of_any_kind(tile: Path, properties: dict[str, Any], reason: str | None) -> None:
+    place = {"proj:code": CRS, "proj:shape": [32, 32], "proj:transform": list(UTM[:6])}
+    item = {
+        "type": "Feature", "stac_version": "1.0.0", "id": "x", "properties": {**place, **properties},
+        "assets": {"a": {"href": "a.tif", "roles": ["data"], "type": "image/tiff"}},
+    }  # fmt: skip
+    path = tile.with_name("i.json")
+    path.write_text(json.dumps(item))
+    if reason is None:
+        assert (read(path) == PIXELS).all()
+    else:
+        with pytest.raises(SourceError, match=reason):
+            read(path)
+
+
+@pytest.mark.parametrize("href", ["a\0.tif", "\ud800.tif", ["a.tif"]])
+def test_names_that_no_file_can_have_are_missing(tile: Path, href: Any) -> None:
+    asset = {"href": href, "roles": ["data"], "type": "image/tiff"}
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "x", "assets": {"a": asset}}
+    path = tile.with_name("i.json")
+    path.write_text(json.dumps(item))
+    with pytest.raises(ItemError, match=r"1 of 1 members is missing \([^:]") as caught:
+        read(path)
+    assert "--skip-missing" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ("<ResX>1e-300</ResX><ResY>1</ResY>", "ResX of the tile index, 1e-300, is no size"),
+        ("<MinX>nan</MinX>", "MINX of the tile index, nan, is no number"),
+        ("<SRS>EPSG:nothing</SRS>", "EPSG:nothing, is no reference system"),
+        ("<SortField>when</SortField>", r"no column when to sort by \(SortField\)"),
+    ],
+)
+def test_facts_of_a_tile_index_that_cannot_be(tile: Path, facts: str, reason: str) -> None:
+    write_index(tile.with_name("i.gpkg"), ["a.tif"])
+    path = tile.with_name("i.gti")
+    path.write_text(
+        f"<GDALTileIndexDataset><IndexDataset>i.gpkg</IndexDataset>{facts}</GDALTileIndexDataset>"
+    )
+    with pytest.raises(SourceError, match=reason):
+        read(path)
+
+
+def test_an_index_without_a_reference_system(tile: Path) -> None:
+    path = write_index(tile.with_name("i.shp"), ["a.tif"])
+    path.with_suffix(".prj").unlink()
+    assert (read(path) == PIXELS).all()

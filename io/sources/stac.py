@@ -1,6 +1,7 @@
 """STAC items in a local file: an ItemCollection or one Item; an asset of each is a raster."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -12,7 +13,9 @@ from affine import Affine
 
 from ...catalog.errors import SourceError
 from ...catalog.records import Scan
+from .. import srs
 from ..extent import Extent, bounds_of
+from ..item_table import text_of
 from ..member_paths import MemberFolders
 from ..members import Member, Members
 from .mosaics import reader_of, scan_members
@@ -56,7 +59,10 @@ def _index(path: Path, options: ScanOptions) -> Members:
     items = _items(path)
     name = options.asset or _usual_asset(path, items)
     folders = MemberFolders(path.parent, options.media)
-    return Members(listed=tuple(_member(item, name, folders) for item in items))
+    try:
+        return Members(listed=tuple(_member(item, name, folders) for item in items))
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}") from error
 
 
 def _items(path: Path) -> list[Mapping[str, Any]]:
@@ -121,13 +127,16 @@ def _member(item: Mapping[str, Any], name: str, folders: MemberFolders) -> Membe
     if asset is None:
         listing = ", ".join(_assets(item))
         reason = f"has no asset {name}; it has {listing}"
-        key = str(item.get("id"))
+        key = text_of(item.get("id"))
         return Member(key=key, path=None, lost=reason, attributes=attributes)
     href = asset.get("href")
     key, file, lost = folders.find(href)
     if file is None and isinstance(href, str) and "%" in href:
         key, file, lost = folders.find(unquote(href))
-    outline = _outline(said, asset)
+    try:
+        outline = _outline(said, asset)
+    except (ValueError, OverflowError) as error:
+        raise SourceError(f"item {text_of(item.get('id'))}: {text_of(error)}") from error
     return Member(key=key, path=file, lost=lost, attributes=attributes, outline=outline)
 
 
@@ -135,17 +144,26 @@ def _outline(item: Mapping[str, Any], asset: Mapping[str, Any]) -> Extent | None
     """Return where the projection extension says that a raster lies; None where it does not.
 
     Transform and shape of an item are those of another asset where this one has its own.
+
+    Raises:
+        ValueError: It says what cannot be.
+        OverflowError: A number is too large for a place on the ground.
     """
     said = {**item, **asset}
     code, number = said.get("proj:code"), said.get("proj:epsg")
-    crs = code or (f"EPSG:{number}" if isinstance(number, int) else said.get("proj:wkt2"))
+    crs = code or (f"EPSG:{number}" if type(number) is int else said.get("proj:wkt2"))
     own = asset if {"proj:transform", "proj:shape"} & asset.keys() else item
     place, shape = own.get("proj:transform"), own.get("proj:shape")
     try:
         transform = Affine(*map(float, place[:6]))  # type: ignore[index]
-        height, width = map(int, shape)  # type: ignore[arg-type]
+        sides = list(map(float, shape))  # type: ignore[arg-type]
+        height, width = sides
     except (TypeError, ValueError):
         return None
     if not isinstance(crs, str):
         return None
+    if not all(map(math.isfinite, (*transform[:6], *sides))) or not transform.determinant:
+        raise ValueError(f"proj:transform {place} with proj:shape {shape} is no place"[:200])
+    if srs.describe(crs) is None:
+        raise ValueError(f"{crs[:80]} is no reference system")
     return Extent(bounds=bounds_of(transform, width, height), crs=crs)
