@@ -97,7 +97,7 @@ class _Rectangle:
         return inside
 
 
-def bounds_of(transform: Affine, width: int, height: int) -> Bounds:
+def bounds_of(transform: Affine, width: float, height: float) -> Bounds:
     """Return the bounds of an image."""
     corners = [transform @ corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
     x, y = zip(*corners, strict=True)

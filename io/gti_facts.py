@@ -1,5 +1,6 @@
 """What a GDAL tile index says of its mosaic, in XML or as metadata of its layer."""
 
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ from .safe_xml import parse_xml
 from .sqlite_source import is_sqlite, opened, table_columns
 
 ROOT = "GDALTileIndexDataset"
+_LEAST = 1e-12
+"""Units: no pixel is smaller."""
 Facts = Mapping[str, str]
 """By the name of GDAL, in capital letters and without underscores: ``RESX``, ``SORTFIELD``."""
 
@@ -50,16 +53,25 @@ def facts_of_database(path: Path) -> Facts:
 
 
 def frame_of(facts: Facts) -> Frame:
-    """Return the grid that a tile index asks for."""
+    """Return the grid that a tile index asks for.
+
+    Raises:
+        SourceError: It is none: not positive cells, or an unknown reference system.
+    """
     sides = [_number(facts, name) for name in ("MINX", "MINY", "MAXX", "MAXY")]
     across, down = _number(facts, "RESX"), _number(facts, "RESY")
+    for name, size in (("ResX", across), ("ResY", down)):
+        if size is not None and not _LEAST < size < math.inf:
+            raise SourceError(f"{name} of the tile index, {size}, is no size of a pixel")
     bounds: Bounds | None = None
     if None not in sides:
         west, south, east, north = (side or 0.0 for side in sides)
         bounds = (west, south, east, north)
     system = facts.get("SRS")
+    if system and srs.describe(system) is None:
+        raise SourceError(f"SRS of the tile index, {system[:80]}, is no reference system")
     return Frame(
-        crs=system if system and srs.describe(system) else None,
+        crs=system or None,
         cell=(across, down) if across and down else None,
         bounds=bounds,
     )
@@ -86,6 +98,9 @@ def _of_element(root: Element) -> dict[str, str]:
 
 def _number(facts: Facts, name: str) -> float | None:
     try:
-        return float(facts[name])
+        value = float(facts[name])
     except (KeyError, ValueError):
         return None
+    if not math.isfinite(value):
+        raise SourceError(f"{name} of the tile index, {value}, is no number")
+    return value

@@ -24,6 +24,7 @@ from .sniff import (
     TEXT_DRIVERS,
     content_type,
     describe,
+    is_disguised,
 )
 
 MAX_PIXELS = 500_000_000
@@ -141,6 +142,8 @@ def _driver_of_other(where: Path | bytes, head: bytes) -> str | None:
         return TEXT_DRIVERS[suffix]
     if isinstance(where, bytes) or looks_like not in ("unknown data", "an HDF5 file"):
         raise ItemError(f"not an image but {looks_like}")
+    if is_disguised(head):
+        raise ItemError("not an image but something that names other files")
     return None
 
 

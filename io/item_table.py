@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from ..catalog.errors import UsageError, first_line
+from ..catalog.errors import SourceError, UsageError, first_line
 from ..catalog.geopackage import quote
 from ..catalog.records import SqlValue
 
+_MOST_COLUMNS = 1999
+"""SQLite's limit, less one for the number."""
 _ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION}
 _TEXTS = re.compile(r"'(?:[^']|'')*'")
 _NAMES = re.compile(r'"((?:[^"]|"")+)"')
@@ -20,9 +22,17 @@ class ItemTable:
     """Rows by number, from 0; nothing but them can be reached from its SQL."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Fill the table. Columns whose names differ in case alone are one to SQL."""
-        plain = [{str(name).lower(): value for name, value in row.items()} for row in rows]
-        names = {str(name).lower(): str(name) for row in rows for name in row}
+        """Fill the table. Columns whose names differ in case alone are one to SQL.
+
+        Raises:
+            SourceError: There are too many columns.
+        """
+        plain = [{text_of(name).lower(): value for name, value in row.items()} for row in rows]
+        names = {text_of(name).lower(): text_of(name) for row in rows for name in row}
+        if len(names) > _MOST_COLUMNS:
+            raise SourceError(
+                f"its items have {len(names)} columns or properties; {_MOST_COLUMNS} is the most"
+            )
         self.columns = sorted(names.values(), key=str.lower)
         self._key = "_number"
         while self._key in names:
@@ -100,6 +110,13 @@ def _value(value: Any) -> SqlValue:
     """Return a value as SQLite has it; lists and objects as JSON text."""
     if isinstance(value, bool):
         return int(value)
-    if value is None or isinstance(value, str | int | float | bytes):
-        return value if not isinstance(value, int) or -(2**63) <= value < 2**63 else float(value)
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    if value is None or isinstance(value, float | bytes):
+        return value
+    return text_of(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def text_of(value: object) -> str:
+    """Return a text from outside without what no database or file system takes, escaped."""
+    return str(value).encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

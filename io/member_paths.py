@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from ..catalog.errors import ItemError
+from .item_table import text_of
 from .photo_paths import PhotoFolders, clean_path
 
 
@@ -33,6 +34,8 @@ class MemberFolders:
             return "", None, "the index gives no path"
         if "://" in location and not location.lower().startswith("file:"):
             return _without_secrets(location), None, "a link; links are not downloaded"
+        if text_of(location) != location:
+            return text_of(location), None, "its name is no text that a file can have"
         name = clean_path(location)
         for folder in filter(None, (self._media, self._home)):
             text = os.path.join(folder, name)  # noqa: PTH118  indexes are long, paths are slow

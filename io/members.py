@@ -108,7 +108,9 @@ class Members:
         there = tuple(m for m in self.listed if m.where is not None)
         if len(there) == len(self.listed):
             return there
-        if not there or not skip_missing:
+        if not there:
+            raise ItemError(self.missing() or "has no members")
+        if not skip_missing:
             raise ItemError(f"{self.missing()}; --skip-missing classifies the rest")
         return there
 
@@ -117,7 +119,7 @@ class Members:
         lost = [m for m in self.listed if m.where is None]
         if not lost:
             return None
-        names = ", ".join(member.key for member in lost[:_SHOWN])
+        names = ", ".join(member.key or "unnamed" for member in lost[:_SHOWN])
         more = ", ..." if len(lost) > _SHOWN else ""
         reasons = {member.lost for member in lost}
         reason = f": {lost[0].lost}" if len(reasons) == 1 and lost[0].lost else ""

@@ -65,17 +65,15 @@ class _OpenMembers:
         try:
             self._check(member.key, stored)
             grid, column, row = _below(stored, self._plan.grid, member.key)
+            size = (grid or stored).height, (grid or stored).width
+            window = Window(row, column, *size)
+            self._plan.check_place(number, window, 0.0 if grid is None else 1.0)
             marked = with_nodata(stored, nodata)
             image = marked if grid is None else on_grid(marked, grid)
         except BaseException:
             stored.__exit__()
             raise
-        return _Placed(
-            key=member.key,
-            stored=stored,
-            image=image,
-            window=Window(row, column, image.height, image.width),
-        )
+        return _Placed(key=member.key, stored=stored, image=image, window=window)
 
     def _check(self, key: str, image: Image) -> None:
         head = self._plan.head

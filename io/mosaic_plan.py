@@ -37,6 +37,37 @@ class Plan:
     boxes: NDArray[np.float64]
     """Columns and rows of each member's outline: left, top, right, bottom."""
     tree: shapely.STRtree
+    outlines: NDArray[np.float64]
+    """The same as the index says it, without the room that is left for its errors."""
+
+    def check_place(self, number: int, window: Window, spare: float) -> None:
+        """Refuse a member that lies outside its outline: what is seen would depend on windows.
+
+        Args:
+            number: Of the member.
+            window: Where on the grid it is.
+            spare: Pixels by which that may be too large.
+
+        Raises:
+            ItemError: It does, by more than half a pixel.
+        """
+        member = self.members[number]
+        if member.is_exact:
+            return
+        left, top, right, bottom = self.outlines[number]
+        if member.outline and not same_system(member.outline.crs, self.grid.crs):
+            spare += float((self.outlines[number] - self.boxes[number])[0])
+        spare += 0.5
+        east, south = window.column + window.width, window.row + window.height
+        beyond = (left - window.column, top - window.row, east - right, south - bottom)
+        if max(beyond) > spare:
+            true = self._on_ground(window.column, window.row, east, south)
+            said = self._on_ground(left, top, right, bottom)
+            raise ItemError(f"member {member.key} lies at {true}, its index says {said}")
+
+    def _on_ground(self, left: float, top: float, right: float, bottom: float) -> str:
+        place = self.grid.transform @ Affine.translation(left, top)
+        return " ".join(f"{side:.10g}" for side in bounds_of(place, right - left, bottom - top))
 
     def touching(self, window: Window) -> list[int]:
         """Return the members that may have pixels in a window, in their order."""
@@ -78,11 +109,13 @@ def plan_of(members: Sequence[Member], frame: Frame) -> Plan:
         head = Head(bands=image.bands, dtype=image.dtype)
         names = image.band_names
         anchor = _anchor(image, frame, first.key)
-    known = tuple(each if each.outline else with_header(each) for each in members)
+        near = _is_near(members, image.crs)
+    known = tuple(m if m.outline and near[m.outline.crs] else with_header(m) for m in members)
     head = _common(known, head, first.key)
     boxes = pixel_boxes([(m.key, m.outline) for m in known if m.outline], anchor)
     grid, boxes = _framed(anchor, boxes, frame)
     slack = np.array([0.0 if each.is_exact else 1.0 for each in known])[:, np.newaxis]
+    outlines = boxes
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     more = slack * (_SLACK + _SLACK_SHARE * sides)
     boxes = np.hstack([boxes[:, :2] - more, boxes[:, 2:] + more])
@@ -94,6 +127,7 @@ def plan_of(members: Sequence[Member], frame: Frame) -> Plan:
         first=first.key,
         boxes=boxes,
         tree=shapely.STRtree(shapely.box(*boxes.T)),
+        outlines=outlines,
     )
 
 
@@ -151,6 +185,15 @@ def _anchor(image: Image, frame: Frame, key: str) -> Grid:
     return replace(grid, transform=Affine(across, 0, west, 0, -down, north))
 
 
+def _is_near(members: Sequence[Member], crs: str | None) -> dict[str | None, bool]:
+    """Return of each system of outlines whether it is that of the first member.
+
+    Others enlarge outlines: the mosaic would get a margin of NoData.
+    """
+    systems = {member.outline.crs for member in members if member.outline}
+    return {each: same_system(each, crs) for each in systems}
+
+
 def _common(members: Sequence[Member], head: Head, first: str) -> Head:
     """Return bands and type of the mosaic: a type that holds those of all known members."""
     dtypes = {head.dtype}
@@ -183,6 +226,8 @@ def _framed(
         extent = Extent(bounds=frame.bounds, crs=anchor.crs)
         columns, rows = corners(extent, anchor)
         around = (columns.min(), rows.min(), columns.max(), rows.max())
+    if not all(map(math.isfinite, around)):
+        raise ItemError("cannot be laid out: a member lies nowhere on its grid")
     left, top = (math.floor(side + NEARLY) for side in around[:2])
     right, bottom = (math.ceil(side - NEARLY) for side in around[2:])
     width, height = max(1, right - left), max(1, bottom - top)

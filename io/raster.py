@@ -23,6 +23,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from ..catalog.errors import ItemError, first_line
 from ..catalog.lock import assert_not_live
+from .companions import check_companions
 from .control import Control
 from .image import RasterArray, Window, check_size, working_dtype
 from .palette import palette_in
@@ -40,6 +41,9 @@ _SAFE = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
 }
+_REACH = "CPL_VSIL_CURL_ALLOWED_FILENAME"
+_LOCAL = {**_SAFE, _REACH: "none"}
+"""For files and attachments: /vsicurl, /vsis3 and their like are not there, whoever names them."""
 _ATTACHMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
 
 
@@ -72,10 +76,10 @@ class Raster:
         self._memory = MemoryFile(where) if isinstance(where, bytes) else None
         self._rows = RowReader(self._read_area)
         self._has_alpha = not isinstance(where, GdalName) or where.has_alpha
-        options = _ATTACHMENT if self._memory else {}
+        options = {**_LOCAL, **(_ATTACHMENT if self._memory else {})}
         if isinstance(where, GdalName):
-            options = dict(where.options)
-        self._env = rasterio.Env(**{**_SAFE, **options})
+            options = {**_SAFE, _REACH: where.name, **where.options}
+        self._env = rasterio.Env(**options)
         try:
             self._dataset = self._open(where, driver, table)
             self._describe()
@@ -88,6 +92,7 @@ class Raster:
     ) -> DatasetReader:
         if isinstance(where, Path):
             assert_not_live(where)
+            check_companions(where)
         if driver == "PNG" and not isinstance(where, GdalName):
             _check_png(where)
         options: dict[str, Any] = {"driver": driver} if driver else {}
@@ -227,9 +232,14 @@ def unplaced() -> Iterator[list[warnings.WarningMessage]]:
 
 
 def georeference(path: Path) -> tuple[Affine | None, str | None]:
-    """Return transform and WKT that GDAL finds in or beside a file; (None, None) if none."""
+    """Return transform and WKT that GDAL finds in or beside a file; (None, None) if none.
+
+    Raises:
+        ItemError: What lies beside it may not be read.
+    """
     assert_not_live(path)
-    with rasterio.Env(**_SAFE), unplaced() as noted:
+    check_companions(path)
+    with rasterio.Env(**_LOCAL), unplaced() as noted:
         try:
             with rasterio.open(path) as dataset:
                 return _georeference_of(dataset, noted)
@@ -244,12 +254,28 @@ def declares_nodata(path: Path) -> bool:
         ItemError: It is none that GDAL reads.
     """
     assert_not_live(path)
-    with rasterio.Env(**_SAFE), unplaced():
+    check_companions(path)
+    with rasterio.Env(**_LOCAL), unplaced():
         try:
             with rasterio.open(path) as dataset:
                 return any(flags != [MaskFlags.all_valid] for flags in dataset.mask_flag_enums)
         except GDAL_ERRORS as error:
             raise ItemError(f"not an image that can be read: {first_line(error)}") from error
+
+
+def metadata_of(path: Path, driver: str, domain: str) -> dict[str, str]:
+    """Return the metadata of one of GDAL's domains that a raster has.
+
+    Raises:
+        ItemError: It is none that GDAL reads.
+    """
+    with rasterio.Env(**_LOCAL), unplaced():
+        try:
+            with rasterio.open(path, driver=driver) as dataset:
+                found: dict[str, str] = dataset.tags(ns=domain)
+                return found
+        except GDAL_ERRORS as error:
+            raise ItemError(f"{path} cannot be read: {first_line(error)}") from error
 
 
 def _georeference_of(

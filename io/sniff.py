@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-HEAD_BYTES = 512
+HEAD_BYTES = 2048
+"""GDAL looks at 1,024."""
 
 PILLOW_FORMATS = {
     "image/jpeg": ("JPEG", "MPO"),
@@ -78,6 +79,11 @@ def content_type(head: bytes) -> str | None:
             else None
         )
     return None
+
+
+def is_disguised(head: bytes) -> bool:
+    """Return whether GDAL may take a file for a VRT or tile index, whatever it begins with."""
+    return b"<VRTDataset" in head or b"<GDALTileIndexDataset" in head
 
 
 def describe(head: bytes) -> str:

@@ -1,5 +1,6 @@
 """What STAC items say: which asset of each is the raster, where it lies, what is known of it."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -8,7 +9,9 @@ from typing import Any
 from affine import Affine
 
 from ..catalog.errors import SourceError
+from . import srs
 from .extent import Extent, bounds_of
+from .item_table import text_of
 from .members import Member
 from .reference import Reference
 
@@ -55,7 +58,10 @@ def members_in(items: Sequence[Document], asset: str | None, name: str, find: Fi
     if not items:
         raise SourceError(f"{name}: no item with assets")
     wanted = asset or _usual_asset(name, items)
-    return [_member(item, wanted, find) for item in items]
+    try:
+        return [_member(item, wanted, find) for item in items]
+    except SourceError as error:
+        raise SourceError(f"{name}: {error}") from error
 
 
 def _assets(item: Document) -> Mapping[str, Document]:
@@ -105,16 +111,20 @@ def _member(item: Document, name: str, find: Find) -> Member:
     if asset is None:
         listing = ", ".join(_assets(item))
         reason = f"has no asset {name}; it has {listing}"
-        key = str(item.get("id"))
+        key = text_of(item.get("id"))
         return Member(key=key, path=None, lost=reason, attributes=attributes)
     key, where, lost = find(item, asset.get("href"))
+    try:
+        outline = _outline(said, asset)
+    except (ValueError, OverflowError) as error:
+        raise SourceError(f"item {text_of(item.get('id'))}: {text_of(error)}") from error
     return Member(
         key=key,
         path=where if isinstance(where, Path) else None,
         reference=None if isinstance(where, Path) else where,
         lost=lost,
         attributes=attributes,
-        outline=_outline(said, asset),
+        outline=outline,
     )
 
 
@@ -122,17 +132,26 @@ def _outline(item: Document, asset: Document) -> Extent | None:
     """Return where the projection extension says that a raster lies; None where it does not.
 
     Transform and shape of an item are those of another asset where this one has its own.
+
+    Raises:
+        ValueError: It says what cannot be.
+        OverflowError: A number is too large for a place on the ground.
     """
     said = {**item, **asset}
     code, number = said.get("proj:code"), said.get("proj:epsg")
-    crs = code or (f"EPSG:{number}" if isinstance(number, int) else said.get("proj:wkt2"))
+    crs = code or (f"EPSG:{number}" if type(number) is int else said.get("proj:wkt2"))
     own = asset if {"proj:transform", "proj:shape"} & asset.keys() else item
     place, shape = own.get("proj:transform"), own.get("proj:shape")
     try:
         transform = Affine(*map(float, place[:6]))  # type: ignore[index]
-        height, width = map(int, shape)  # type: ignore[arg-type]
+        sides = list(map(float, shape))  # type: ignore[arg-type]
+        height, width = sides
     except (TypeError, ValueError):
         return None
     if not isinstance(crs, str):
         return None
+    if not all(map(math.isfinite, (*transform[:6], *sides))) or not transform.determinant:
+        raise ValueError(f"proj:transform {place} with proj:shape {shape} is no place"[:200])
+    if srs.describe(crs) is None:
+        raise ValueError(f"{crs[:80]} is no reference system")
     return Extent(bounds=bounds_of(transform, width, height), crs=crs)

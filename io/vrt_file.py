@@ -1,21 +1,32 @@
 """VRT files: what they are made of. GDAL composes them; which files it may open is ours to say."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, tostring
 
 from ..catalog.errors import ItemError
 from ..catalog.lock import assert_not_live
+from .companions import check_overviews
 from .image import Image, read_head
 from .raster import GdalName, Raster
 from .safe_xml import parse_xml
-from .sniff import content_type, describe
+from .sniff import (
+    GDAL_DRIVERS,
+    PILLOW_FORMATS,
+    TEXT_DRIVERS,
+    content_type,
+    describe,
+    is_disguised,
+)
+from .vrt_words import FILES, RELATIVE, unknown_words
 
-_NAMES = ("SourceFilename", "SourceDataset")
 _DEEPEST = 8
-_OTHERS = ("unknown data", "an HDF5 file", "an SQLite database")
-"""Rasters that our list of magic bytes does not have may look so."""
+_DRIVERS = {**{name: formats[0] for name, formats in PILLOW_FORMATS.items()}, **GDAL_DRIVERS}
+"""What a source may be, with GDAL's driver: nothing that names yet other files."""
+_PREFIX = re.compile(r"[A-Za-z]\w+:")
+"""Of a name that means something to one of GDAL's drivers, and is no path."""
 
 
 def is_vrt(path: Path) -> bool:
@@ -36,10 +47,11 @@ def with_whole_paths(text: str, folder: Path) -> str:
     """
     path = folder / "inline.vrt"
     root = _root(path, text)
-    for element in _elements(root):
-        element.text = str(_where(path, element))
-        element.attrib.pop("relativetoVRT", None)
-        element.attrib.pop("relativeToVRT", None)
+    for element in root.iter():
+        if element.tag in FILES:
+            element.text = str(_where(path, element))
+            for name in RELATIVE:
+                element.attrib.pop(name, None)
     return tostring(root, encoding="unicode")
 
 
@@ -54,7 +66,8 @@ def sources(path: Path, text: str | None = None) -> list[Path]:
         ItemError: It cannot be read, or names something that is no file.
     """
     root = _root(path, text)
-    return list(dict.fromkeys(_where(path, element) for element in _elements(root)))
+    found = (_where(path, element) for element in root.iter() if element.tag in FILES)
+    return list(dict.fromkeys(found))
 
 
 def check_sources(
@@ -137,37 +150,45 @@ def _is_raster(path: Path) -> bool:
     """
     head = read_head(path)
     looks_like = describe(head)
-    if content_type(head) is not None or looks_like in _OTHERS:
-        return True
-    if looks_like == "a text file" and path.suffix.lower() == ".asc":
-        return True
-    if b"<VRTDataset" in head:
+    if looks_like == "an XML file" and is_vrt(path):
         return False
+    driver = _DRIVERS.get(content_type(head) or "")
+    if looks_like == "a text file" and path.suffix.lower() == ".asc":
+        driver = TEXT_DRIVERS[".asc"]
+    if driver and not is_disguised(head):
+        check_overviews(path, driver)
+        return True
     raise ItemError(f"its source {path} is no raster but {looks_like}")
 
 
-def _elements(root: Element) -> Iterator[Element]:
-    for element in root.iter():
-        is_argument = element.tag == "Argument" and "filename" in element.get("name", "").lower()
-        if element.tag in _NAMES or is_argument:
-            yield element
-
-
 def _where(path: Path, element: Element) -> Path:
-    text = (element.text or "").strip()
-    if not text or text.startswith(("<", "/vsi")) or "://" in text:
+    text = element.text or ""
+    is_name = not text.startswith(("<", "/vsi")) and "://" not in text
+    if not text or not is_name or _PREFIX.match(text) or "\0" in text:
         raise ItemError(f"names {text[:80] or 'nothing'} as a source, which is no local file")
-    is_relative = element.get("relativeToVRT", element.get("relativetoVRT", "0")) == "1"
+    is_relative = "1" in [element.get(name) for name in RELATIVE]
     return path.parent / text if is_relative else Path(text).absolute()
 
 
 def _root(path: Path, text: str | None) -> Element:
+    """Return the root element, once all of it is known.
+
+    Raises:
+        ItemError: It is no VRT, or holds what we do not know.
+    """
+    found = _read(path) if text is None else text.encode()
+    if (
+        b"<!DOCTYPE" in found or b"<?" in found.lstrip()[1:]
+    ):  # GDAL does not read these as XML has it
+        raise ItemError("has a DOCTYPE or instructions in its XML, which no VRT needs")
     try:
-        root = parse_xml(_read(path) if text is None else text.encode())
+        root = parse_xml(found)
     except ValueError as error:
         raise ItemError(f"its XML is damaged: {error}") from error
     if root.tag != "VRTDataset":
         raise ItemError("is XML, and no VRT")
+    for words in unknown_words(root):
+        raise ItemError(f"has {words[:120]}, which is not among what is read of VRTs")
     return root
 
 

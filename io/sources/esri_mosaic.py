@@ -6,6 +6,7 @@ ArcGIS writes a table of it.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -120,9 +121,7 @@ def _members(
     """Yield the primary items."""
     info = layer_info(path, table, **_ALL)
     columns = tuple(column for column in info.columns if column.sql_type != "BLOB")
-    info = type(info)(
-        columns=columns, row_key=info.row_key, geometry_type=info.geometry_type, crs=info.crs
-    )
+    info = replace(info, columns=columns)
     for feature in read_features(path, table, info, global_id=None, **_ALL):
         attributes = {name.lower(): value for name, value in feature.attributes.items()}
         if attributes.get("category", _PRIMARY) == _PRIMARY:

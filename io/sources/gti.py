@@ -14,7 +14,7 @@ from .. import srs
 from ..extent import Extent
 from ..gti_facts import ROOT, Facts, facts_of_database, facts_of_xml, frame_of, order_of
 from ..member_paths import MemberFolders
-from ..members import Member, Members
+from ..members import Frame, Member, Members
 from ..sqlite_source import is_sqlite
 from ..table_formats import is_table_file
 from ..tables import Table, open_tables
@@ -91,9 +91,10 @@ def _index(path: Path, options: ScanOptions) -> Members:
         raise SourceError(f"{path}: no column {_LOCATION} with paths; there are {listing}")
     folders = MemberFolders(data.parent, options.media)
     listed = tuple(_members(list(table.features()), column, folders, table.srs))
-    frame = frame_of(facts)
-    if frame.crs is None and (frame.cell or frame.bounds) and table.srs:
-        frame = replace(frame, crs=srs.short_name(table.srs.definition))  # as GDAL has it
+    frame = _frame(path, facts, table.srs)
+    if (field := facts.get("SORTFIELD")) and _column(table, field) is None:
+        listing = ", ".join(each.name for each in table.columns)
+        raise SourceError(f"{path}: no column {field} to sort by (SortField); there are {listing}")
     found = Members(listed=listed, frame=frame, order=order_of(facts))
     if "FILTER" not in facts:
         return found
@@ -102,6 +103,17 @@ def _index(path: Path, options: ScanOptions) -> Members:
     except UsageError as error:
         raise SourceError(str(error)) from error
     return replace(found, listed=chosen.listed)
+
+
+def _frame(path: Path, facts: Facts, system: Srs | None) -> Frame:
+    """Return the grid that is asked for: in the system of the footprints, as GDAL has it."""
+    try:
+        frame = frame_of(facts)
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}") from error
+    if frame.crs is None and (frame.cell or frame.bounds) and system:
+        return replace(frame, crs=srs.short_name(system.definition))
+    return frame
 
 
 def _table(path: Path, layer: str | None) -> Table:

@@ -142,6 +142,7 @@ def _members(found: Members) -> Iterator[Item]:
 def _item(member: Member) -> Item:
     path = member.key.partition("?")[0] if member.reference else member.key
     name = path.rpartition("/")[2] or "unnamed"
+    name = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)  # a table has lines
     item = Item(kind="member", source_key=member.key or "unnamed", name=name)
     if member.where is None:
         return replace(item, status="missing", reason=member.lost or "is missing")

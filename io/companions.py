@@ -1,0 +1,68 @@
+"""Files beside a raster that GDAL reads with it, unasked: masks, overviews and metadata."""
+
+import os
+from pathlib import Path
+
+from ..catalog.errors import ItemError
+from .safe_xml import parse_xml
+from .sniff import HEAD_BYTES, content_type, describe
+
+RASTERS = (".msk", ".ovr")
+_PLAIN = ("image/tiff", "image/x-erdas-hfa")
+"""What GDAL writes them as."""
+_METADATA = ".aux.xml"
+_POINTER = "OVERVIEW_FILE"
+"""Key of metadata by which overviews are looked for in any file, or in a network."""
+
+
+def check_companions(path: Path) -> None:
+    """Refuse a raster whose mask or overviews are no pixels: GDAL would open what they name.
+
+    Raises:
+        ItemError: One is a VRT, or something else that may name other files.
+    """
+    for suffix in RASTERS:
+        companion = f"{path}{suffix}"
+        head = _head(companion)
+        if head is not None and content_type(head) not in _PLAIN:
+            name = os.path.basename(companion)  # noqa: PTH119
+            raise ItemError(f"{name} beside it is no raster but {describe(head)}; remove it")
+
+
+def check_overviews(path: Path, driver: str) -> None:
+    """Refuse a raster that looks for its overviews elsewhere, or with odd companions.
+
+    GDAL opens overviews where something is read at a coarser scale: in VRTs.
+
+    Args:
+        path: The raster.
+        driver: The GDAL driver that reads it.
+
+    Raises:
+        ItemError: It does.
+    """
+    from .raster import metadata_of
+
+    check_companions(path)
+    beside = Path(f"{path}{_METADATA}")
+    if beside.is_file():
+        try:
+            root = parse_xml(beside.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ItemError(f"{beside} cannot be read: {error}") from error
+        said = [
+            text for e in root.iter() for text in (e.tag, e.text, *e.keys(), *e.attrib.values())
+        ]
+        if any(text and _POINTER in text.upper() for text in said):
+            raise ItemError(f"{beside} names other files as overviews; remove it")
+    if _POINTER in {key.upper() for key in metadata_of(path, driver, "OVERVIEWS")}:
+        raise ItemError(f"{path} names other files as its overviews")
+
+
+def _head(path: str) -> bytes | None:
+    """Return the first bytes of a file, None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError:
+        return None
