@@ -6,7 +6,7 @@ from typing import Any
 from ..catalog.errors import ItemError
 from . import srs
 from .extent import Bounds
-from .gdal_wms import element
+from .service_scan import with_query
 from .web import ask_json
 
 _PIXEL_TYPES = {
@@ -92,13 +92,14 @@ def pixel_type(said: Mapping[str, Any]) -> str:
     return _PIXEL_TYPES[name]
 
 
-def service_element(url: str, number: str, image_format: str, *more: tuple[str, str]) -> str:
-    """Return how GDAL is to ask: the element ``Service``."""
-    parts = (
-        ("ServerUrl", url),
-        ("BBoxOrder", "xyXY"),
-        ("SRS", number),
-        ("ImageFormat", image_format),
-        *more,
-    )
-    return f'<Service name="AGS">{"".join(element(*part) for part in parts)}</Service>'
+def drawing(url: str, number: str, image_format: str, **more: object) -> str:
+    """Return the template of the address of what a service draws.
+
+    Args:
+        url: Of the operation.
+        number: Of the reference system, as the service knows it.
+        image_format: As the service calls it.
+        more: What else is asked; None for what is not.
+    """
+    asked = {"f": "image", "format": image_format, "bboxSR": number, "imageSR": number, **more}
+    return f"{with_query(url, **asked)}&bbox={{west}},{{south}},{{east}},{{north}}&size={{width}},{{height}}"

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from ..catalog.errors import ItemError, NotAskedError, SourceError, UsageError
 from ..catalog.records import Dataset, Item, Scan
 from . import srs
-from .gdal_wms import BLOCK
 from .grid import Grid
 from .probe import probe
 from .service_raster import ServiceRaster
@@ -93,7 +92,7 @@ def scan_of(
     Raises:
         UsageError: More pixels than the user allows.
     """
-    check_pixels(service.address, [cut.grid for cut in cuts], options.max_pixels)
+    check_pixels(service.address, cuts, options.max_pixels)
     said = [*notes]
     if service.attribution:
         said.append(f"{service.address}: {service.attribution}")
@@ -105,7 +104,6 @@ def scan_of(
     dataset = Dataset(
         kind=service.kind,
         uri=f"{service.address}#{_request(cuts, options)}",
-        driver="WMS",
         srs=srs.describe(cuts[0].raster.crs),
         options=facts,
     )
@@ -116,17 +114,17 @@ def scan_of(
     return Scan(dataset=dataset, items=items)
 
 
-def check_pixels(name: str, grids: Sequence[Grid], most: int) -> None:
+def check_pixels(name: str, cuts: Sequence[Cut], most: int) -> None:
     """Refuse a request that nobody may have meant.
 
     Raises:
         UsageError: It is too large; says by how much.
     """
-    pixels = sum(grid.width * grid.height for grid in grids)
-    requests = sum(-(-grid.width // BLOCK) * -(-grid.height // BLOCK) for grid in grids)
+    pixels = sum(cut.grid.width * cut.grid.height for cut in cuts)
+    requests = sum(cut.raster.request.count for cut in cuts)
     if pixels > most:
         raise UsageError(
-            f"{name}: about {pixels / 1e6:,.0f} million pixels in at least {requests:,} requests,"
+            f"{name}: about {pixels / 1e6:,.0f} million pixels in {requests:,} requests,"
             f" more than --max-pixels {most}; give a smaller --extent, a coarser --cell-size or"
             " --zoom, or a larger --max-pixels if the service's terms allow it"
         )

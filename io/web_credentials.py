@@ -14,6 +14,13 @@ _SECRET_NAMES = re.compile(
     r"|^(authkey|mapkey|map_key|access_key|client_id)$",
     re.IGNORECASE,
 )
+_HARMLESS = frozenset(
+    [
+        *("authorization", "cookie"),  # which stay with their host
+        *("accept", "accept-encoding", "accept-language", "cache-control", "dnt", "from", "origin"),
+        *("pragma", "referer", "user-agent"),
+    ]
+)
 _SHORTEST = 4
 """Characters of a secret that is looked for in messages."""
 
@@ -43,12 +50,28 @@ def credentials() -> dict[str, str]:
     file = os.environ.get("GDAL_HTTP_HEADER_FILE")
     if file:
         named.update(_from_file(Path(file)))
+    if os.environ.get("GDAL_HTTP_COOKIE"):
+        named.setdefault("Cookie", os.environ["GDAL_HTTP_COOKIE"])
     bearer, login = os.environ.get("GDAL_HTTP_BEARER"), os.environ.get("GDAL_HTTP_USERPWD")
     if bearer and os.environ.get("GDAL_HTTP_AUTH", "").upper() == "BEARER":
         named["Authorization"] = f"Bearer {bearer}"
     elif login and "Authorization" not in named:
         named["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
     return named
+
+
+def check_for_gdal() -> None:
+    """Refuse headers that GDAL would take along to another host.
+
+    Raises:
+        UsageError: There are some, that may hold credentials.
+    """
+    names = sorted(name for name in credentials() if name.lower() not in _HARMLESS)
+    if names:
+        raise UsageError(
+            f"{', '.join(names)} in GDAL_HTTP_HEADERS cannot be kept from other hosts, should a raster"
+            " file be redirected there: give Authorization instead, or download the file"
+        )
 
 
 def scrubbed(message: str) -> str:

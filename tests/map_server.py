@@ -152,12 +152,13 @@ class Handler(BaseHTTPRequestHandler):
             path = fault[3] if fault else parts.path
             self._fault = (fault[1], int(fault[2])) if fault else ("", 0)
             query = {name.lower(): value for name, value in parse_qsl(parts.query)}
-            self._send(*self._answer(unquote(path), query))
+            answer, headers = self._answer(unquote(path), query), {}
         except Failure as failure:
-            self._send(failure.body, failure.kind, failure.status, **failure.headers)
+            answer, headers = (failure.body, failure.kind, failure.status), failure.headers
         finally:
             with self.lock:
                 Handler.busy -= 1
+        self._send(*answer, **headers)
 
     def _answer(self, path: str, query: dict[str, str]) -> tuple:
         if self._fault[0] == "auth" and SECRET not in "".join(self.headers.values()):
@@ -318,6 +319,15 @@ class Handler(BaseHTTPRequestHandler):
         )
         return wmts_capabilities(prefix).encode(), "application/xml"
 
+    def named(self, query: dict[str, str], template: str) -> tuple:
+        """Capabilities that name another address for tiles."""
+        text = wmts_capabilities("http://127.0.0.1")
+        text = re.sub(r'template="[^"]*"', lambda _: f'template="{template}"', text)
+        return text.encode(), "application/xml"
+
+    def redirect(self, query: dict[str, str], target: str) -> tuple:
+        raise Failure(b"", "text/plain", 302, Location=target)
+
     def wmts(self, query: dict[str, str]) -> tuple:
         if query.get("request", "").lower() == "getcapabilities":
             text = re.sub(r"<ResourceURL[^>]*/>", "", self.wmts_xml(query)[0].decode())
@@ -436,6 +446,8 @@ ROUTES = (
     (r"/wms", Handler.wms),
     (r"/wmts/1.0.0/WMTSCapabilities.xml", Handler.wmts_xml),
     (r"/wmts", Handler.wmts),
+    (r"/named/(.+)/WMTSCapabilities.xml", Handler.named),
+    (r"/to/(.+)/\d+/\d+/\d+.png", Handler.redirect),
     (r"/wmts/tile/default/web/(m\d+)/(\d+)/(\d+).png", Handler.wmts_tile),
     (r"/wmts/tile/default/degrees/d(\d+)/(\d+)/(\d+).png", Handler.degrees_tile),
     (r"/xyz/(\d+)/(\d+)/(\d+).png", Handler.tile),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from click.testing import CliRunner, Result
 from pyproj import CRS
 
 import pixelcat
-from pixelcat.catalog.errors import SourceError
+from pixelcat.catalog.errors import ItemError, SourceError
 from pixelcat.cli import cli
 from pixelcat.io import sources
 from pixelcat.io.extent import Extent
@@ -288,13 +289,13 @@ def test_credentials_from_the_environment_are_sent_and_kept_nowhere(
     monkeypatch.setenv("GDAL_HTTP_HEADERS", f"X-Api-Key: {secret}")
     prefix = f"{server.url}/bad/auth/0"
     wrong = f"{server.url}/bad/text/1/xyz/{{z}}/{{x}}/{{y}}.png"
-    inputs = [f"{prefix}{SERVICES}/Imagery/ImageServer", f"{prefix}/scene.tif", wrong]
+    inputs = [f"{prefix}{SERVICES}/Imagery/ImageServer", wrong]
     result = run(*inputs, "--extent", EXTENT, "--cell-size", server.cell, code=3)
-    assert len(rows_of(tmp_path / "r.gpkg")) == 2
+    assert len(rows_of(tmp_path / "r.gpkg")) == 1
     sent = [each["headers"].get("X-Api-Key") for each in server.log()["requests"]]
     assert sent and set(sent) == {secret}
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(left) > 2
+    assert len(left) > 1
     for said in (result.stdout, result.stderr, *map(str, left)):
         assert secret not in said
     for path in left:
@@ -377,9 +378,56 @@ def test_credentials_do_not_follow_to_another_host(server, monkeypatch):
     monkeypatch.setenv("GDAL_HTTP_HEADERS", f"Authorization: Bearer {server.picture.SECRET}")
     with pytest.raises(SourceError, match="redirects to localhost, and credentials are for one"):
         read_whole(f"{server.url}/bad/away/0{template}", server, zoom="14")
+    assert_later_piece_stays(server, "Authorization")
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", f"X-Key: {server.picture.SECRET}")
+    assert_later_piece_stays(server, "X-Key")
+
+
+def assert_later_piece_stays(server: Server, header: str) -> None:
+    """Behind a first tile that is where it should be."""
     server.log()
-    # GDAL, behind a first tile that is where it should be
-    assert read_whole(f"{server.url}/bad/away/1{template}", server, zoom="14").valid.all()
-    own = int(server.url.rpartition(":")[2])
-    sent = {(e["port"] == own, e["headers"].get("Authorization")) for e in server.log()["requests"]}
-    assert sent == {(True, f"Bearer {server.picture.SECRET}"), (False, None)}
+    with pytest.raises(ItemError, match="redirects to localhost, and credentials are for one"):
+        read_whole(f"{server.url}/bad/away/1/xyz/{{z}}/{{x}}/{{y}}.png", server, zoom="14")
+    asked = server.log()["requests"]
+    assert {each["port"] for each in asked} == {int(server.url.rpartition(":")[2])}
+    assert all(server.picture.SECRET in each["headers"][header] for each in asked)
+
+
+def test_a_raster_file_takes_no_header_that_gdal_would_send_elsewhere(server, monkeypatch):
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", f"Accept-Language: nl,X-Key: {server.picture.SECRET}")
+    message = scanned(2, f"{server.url}/scene.tif")
+    assert "X-Key in GDAL_HTTP_HEADERS" in message and server.picture.SECRET not in message
+    assert server.log()["requests"] == []
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "file:///etc/hostname?{TileRow}{TileCol}",
+        "ftp://127.0.0.1/{TileRow}/{TileCol}.png",
+        "data:image/png;base64,AAAA{TileRow}{TileCol}",
+        "/vsicurl/http://127.0.0.1/{TileRow}/{TileCol}.png",
+        "tiles/{TileRow}/{TileCol}.png",
+        "http://[bad/{TileRow}/{TileCol}.png",
+        "http://me:word@127.0.0.1/{TileRow}/{TileCol}.png",
+    ],
+)
+def test_what_a_service_names_is_asked_for_in_the_web_only(server, template):
+    address = f"{server.url}/named/{quote(template, safe='')}/WMTSCapabilities.xml?layer=ortho"
+    message = scanned(5, f"wmts:{address}", "--extent", EXTENT, "--zoom", "m14")
+    assert "not asked for" in message and "\n" not in message
+    assert len(server.log()["requests"]) == 1
+
+
+def test_a_redirect_to_a_file_is_not_followed(server):
+    address = f"{server.url}/to/{quote('file:///etc/hostname', safe='')}/{{z}}/{{x}}/{{y}}.png"
+    message = scanned(5, f"xyz:{address}", "--extent", EXTENT, "--zoom", "14")
+    assert "is not allowed" in message
+
+
+def test_credentials_stay_with_the_scheme_and_host_of_the_service(server, monkeypatch):
+    template = server.url.replace("http:", "https:") + "/{TileRow}/{TileCol}.png"
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", "Authorization: Bearer sEcret-T0ken")
+    address = f"{server.url}/named/{quote(template, safe='')}/WMTSCapabilities.xml?layer=ortho"
+    message = scanned(5, f"wmts:{address}", "--extent", EXTENT, "--zoom", "m14")
+    assert "credentials are for one host" in message

@@ -10,12 +10,12 @@ from affine import Affine
 
 from ...catalog.errors import ItemError, NotAskedError, SourceError, UsageError
 from ...catalog.records import Scan
-from .. import gdal_wms, service_raster
+from .. import service_raster
 from ..arcgis_rest import (
     bounds_in,
     description,
+    drawing,
     pixel_type,
-    service_element,
     system_asked,
     system_of,
 )
@@ -24,6 +24,7 @@ from ..grid import Grid
 from ..image import overlap
 from ..service_grid import cut, endless_grid, extent_in, needed_extent, whole_grid
 from ..service_raster import Rings, ServiceRaster
+from ..service_request import BLOCK, drawn
 from ..service_scan import (
     Cut,
     Service,
@@ -116,24 +117,26 @@ def _raster(
 ) -> ServiceRaster:
     said = imagery.said
     plain = said.get("allowRasterFunction", True)
-    query = {
-        "renderingRule": json.dumps({"rasterFunction": "None"}) if plain else None,
-        "mosaicRule": None if rule is None else json.dumps(rule),
-        "interpolation": f"RSP_{'NearestNeighbor' if imagery.is_native else 'BilinearInterpolation'}",
-        "compression": "LZ77",
-    }
-    address = f"{with_query(f'{imagery.url}/exportImage', **query)}&"
-    limits = [int(said.get(name) or gdal_wms.BLOCK) for name in ("maxImageWidth", "maxImageHeight")]
-    xml = gdal_wms.drawn(
-        service_element(address, imagery.number, "tiff"),
+    template = drawing(
+        f"{imagery.url}/exportImage",
+        imagery.number,
+        "tiff",
+        renderingRule=json.dumps({"rasterFunction": "None"}) if plain else None,
+        mosaicRule=None if rule is None else json.dumps(rule),
+        interpolation=f"RSP_{'NearestNeighbor' if imagery.is_native else 'BilinearInterpolation'}",
+        compression="LZ77",
+    )
+    limits = [int(said.get(name) or BLOCK) for name in ("maxImageWidth", "maxImageHeight")]
+    request = drawn(
+        template,
         grid,
         bands=int(said.get("bandCount") or 1),
+        has_alpha=False,
         dtype=pixel_type(said),
-        block=min(gdal_wms.BLOCK, *limits),
         nodata=_nodata(said),
+        most=min(limits),
     )
-    crs = grid.crs or ""
-    return ServiceRaster(url=imagery.url, xml=xml, crs=crs, has_alpha=False, outline=outline)
+    return ServiceRaster(crs=grid.crs or "", request=request, outline=outline)
 
 
 def _nodata(said: dict[str, Any]) -> float | None:

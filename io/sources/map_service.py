@@ -6,11 +6,12 @@ from typing import Any
 
 from ...catalog.errors import ItemError, NotAskedError, UsageError
 from ...catalog.records import Scan
-from .. import gdal_wms, service_raster
-from ..arcgis_rest import bounds_in, description, service_element, system_asked, system_of
+from .. import service_raster
+from ..arcgis_rest import bounds_in, description, drawing, system_asked, system_of
 from ..grid import Grid
 from ..service_grid import cut, endless_grid, level_for, needed_extent
 from ..service_raster import ServiceRaster
+from ..service_request import BLOCK, drawn
 from ..service_scan import Cut, Service, address_of, asking, is_address, scan_of, words_of
 from ..tile_service import Level, tiled
 from .options import ScanOptions
@@ -61,7 +62,7 @@ def _tiles(url: str, said: dict[str, Any], options: ScanOptions) -> tuple[Servic
         ),
         crs=crs,
     )
-    return tiled(level, needed_extent(options, crs, url), url)
+    return tiled(level, needed_extent(options, crs, url))
 
 
 def _map(
@@ -84,15 +85,10 @@ def _map(
     if crs == own:
         _check_overlap(bounds, bounds_in(said["fullExtent"]))
     grid, _ = cut(endless_grid(options.cell_size, crs), bounds)
-    more = [("Transparent", "TRUE"), *([("Layers", layers)] if layers else [])]
-    limits = [int(said.get(n) or gdal_wms.BLOCK) for n in ("maxImageWidth", "maxImageHeight")]
-    xml = gdal_wms.drawn(
-        service_element(url, number, "png32", *more),
-        grid,
-        bands=4,
-        block=min(gdal_wms.BLOCK, *limits),
-    )
-    return ServiceRaster(url=url, xml=xml, crs=crs, has_alpha=True), grid
+    template = drawing(f"{url}/export", number, "png32", transparent="true", layers=layers)
+    limits = [int(said.get(n) or BLOCK) for n in ("maxImageWidth", "maxImageHeight")]
+    request = drawn(template, grid, bands=4, has_alpha=True, most=min(limits))
+    return ServiceRaster(crs=crs, request=request), grid
 
 
 def _check_overlap(one: tuple[float, ...], other: tuple[float, ...]) -> None:
