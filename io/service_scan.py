@@ -16,6 +16,7 @@ from .service_raster import ServiceRaster
 from .sources.options import ScanOptions
 from .web_credentials import scrubbed
 
+_LONGEST_NAME = 200
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -94,11 +95,12 @@ def scan_of(
     """
     check_pixels(service.address, cuts, options.max_pixels)
     said = [*notes]
-    if service.attribution:
-        said.append(f"{service.address}: {service.attribution}")
+    attribution = words_of({"": service.attribution}, "")
+    if attribution:
+        said.append(f"{service.address}: {attribution}")
     facts = {"rasters": json.dumps({cut.key: cut.raster.as_json() for cut in cuts})}
-    if service.attribution:
-        facts["attribution"] = service.attribution
+    if attribution:
+        facts["attribution"] = attribution
     if said:
         facts["note"] = "; ".join(said)
     dataset = Dataset(
@@ -108,7 +110,11 @@ def scan_of(
         options=facts,
     )
     items = (
-        probe(Item(kind="service", source_key=each.key, name=each.name), each.raster, claimed=True)
+        probe(
+            Item(kind="service", source_key=each.key, name=name_of(each.name) or each.key),
+            each.raster,
+            claimed=True,
+        )
         for each in cuts
     )
     return Scan(dataset=dataset, items=items)
@@ -141,8 +147,17 @@ def _request(cuts: Sequence[Cut], options: ScanOptions) -> str:
     return ",".join(f"{word:.10g}" if isinstance(word, float) else str(word) for word in words)
 
 
+def name_of(text: str) -> str:
+    """Return a name that a service gives, in one line, without control characters or secrets."""
+    return _printed(scrubbed(text))[:_LONGEST_NAME]
+
+
 def words_of(said: Mapping[str, object], *names: str) -> str:
     """Return what a service says of its terms, in one line and not too long."""
     texts = (str(said.get(name) or "").strip() for name in names)
     line = " ".join(next((text for text in texts if text), "").split())
-    return scrubbed(re.sub(r"<[^>]+>", "", line))[:300]
+    return _printed(scrubbed(re.sub(r"<[^>]+>", "", line)))[:300]
+
+
+def _printed(text: str) -> str:
+    return "".join(each for each in text if each.isprintable())

@@ -5,24 +5,32 @@ import csv
 import os
 import re
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from ..catalog.errors import UsageError
 
 _SECRET_NAMES = re.compile(
-    r"token|secret|passw|pwd|signature|credential|api_?key|subscription|^(key|sig|auth|user|pass)$"
-    r"|^(authkey|mapkey|map_key|access_key|client_id)$",
+    r"token|secret|passw|pwd|signature|credential|ticket|api_?key|subscription|^x-(amz|goog|ms)-"
+    r"|^(key|sig|auth|user|pass|code|jwt|sv|se|sp|sid|session)$"
+    r"|^(authkey|mapkey|map_key|access_?key|client_id)$",
     re.IGNORECASE,
 )
-_HARMLESS = frozenset(
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+_PLAIN = frozenset(["bearer", "basic", "token", "session"])
+"""Words in credentials that are no secrets."""
+_NO_SECRETS = frozenset(
     [
-        *("authorization", "cookie"),  # which stay with their host
         *("accept", "accept-encoding", "accept-language", "cache-control", "dnt", "from", "origin"),
         *("pragma", "referer", "user-agent"),
     ]
 )
-_SHORTEST = 4
+"""Headers that hold none."""
+_STAYING = ("authorization", "cookie")
+"""Headers that GDAL takes to no other host."""
+_SHORTEST = 3
 """Characters of a secret that is looked for in messages."""
+_LONG = 8
+"""Characters of a part of a cookie or the like that may be a secret by itself."""
 
 
 def refuse_secrets(text: str) -> None:
@@ -31,15 +39,20 @@ def refuse_secrets(text: str) -> None:
     Raises:
         UsageError: It does; they are not repeated.
     """
-    url = text[text.find("http") :] if "http" in text else text
-    parts = urlsplit(url)
-    named = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    found = _ADDRESS.search(text)
+    try:
+        parts = urlsplit(text[found.start() :] if found else text)
+        host, is_private = parts.hostname, "@" in parts.netloc
+    except ValueError:
+        raise UsageError("an address is malformed; it is not repeated here") from None
+    pieces = re.split(r"[?&;#]", text)[1:]
+    named = [unquote_plus(piece.partition("=")[0]) for piece in pieces if "=" in piece]
     secret = next((name for name in named if _SECRET_NAMES.search(name)), None)
-    if "@" not in parts.netloc and secret is None:
+    if not is_private and secret is None:
         return
     what = "a user name or password" if secret is None else f"a secret ({secret}=...)"
     raise UsageError(
-        f"an address of {parts.hostname} holds {what}; leave it out and give it in the environment:"
+        f"an address of {host} holds {what}; leave it out and give it in the environment:"
         ' GDAL_HTTP_HEADERS="Authorization: Bearer ..." or GDAL_HTTP_USERPWD (docs/services.md)'
     )
 
@@ -66,7 +79,7 @@ def check_for_gdal() -> None:
     Raises:
         UsageError: There are some, that may hold credentials.
     """
-    names = sorted(name for name in credentials() if name.lower() not in _HARMLESS)
+    names = sorted(name for name in credentials() if name.lower() not in (*_NO_SECRETS, *_STAYING))
     if names:
         raise UsageError(
             f"{', '.join(names)} in GDAL_HTTP_HEADERS cannot be kept from other hosts, should a raster"
@@ -85,14 +98,17 @@ def scrubbed(message: str) -> str:
 def _secrets() -> set[str]:
     login = os.environ.get("GDAL_HTTP_USERPWD", "")
     values = [
-        *credentials().values(),
+        *(value for name, value in credentials().items() if name.lower() not in _NO_SECRETS),
         os.environ.get("GDAL_HTTP_BEARER", ""),
-        os.environ.get("GDAL_HTTP_COOKIE", ""),
         login,
         login.partition(":")[2],
     ]
-    parts = {part for value in values for part in (value, *value.split()) if value}
-    return {part for part in parts if len(part) >= _SHORTEST and part not in ("Bearer", "Basic")}
+    words = {word for value in values for word in (value, *value.split())}
+    words |= {
+        part for value in values for part in re.split(r"[\s;,=]+", value) if len(part) >= _LONG
+    }
+    words = {word for word in words if len(word) >= _SHORTEST and word.lower() not in _PLAIN}
+    return words | {quote(word, safe="") for word in words} | {quote(word) for word in words}
 
 
 def _from_file(path: Path) -> list[tuple[str, str]]:

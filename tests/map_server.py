@@ -175,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.lock:
             Handler.images[fault] += 1
             number = Handler.images[fault]
-        if not fault or fault == "auth" or number <= well:
+        if fault in ("", "auth", "echo") or number <= well:
             return body, kind
         match fault:
             case "token":
@@ -184,6 +184,14 @@ class Handler(BaseHTTPRequestHandler):
                 raise Failure(b"<html>busy</html>", "text/html", 503)
             case "html":
                 raise Failure(b"<html><body>please sign in</body></html>", "text/html")
+            case "exception":
+                raise ogc_error("Layer is not defined today")
+            case "half":
+                return encoded(np.zeros((4, 64, 64), np.uint8), kind.removeprefix("image/")), kind
+            case "wider":
+                return encoded(np.zeros((4, 512, 512), np.uint16), "tiff"), kind
+            case "gray":
+                return encoded(np.zeros((1, 512, 512), np.uint8), "tiff"), kind
             case "text":
                 raise Failure(b"no such layer today", "text/plain")
             case "gone":
@@ -226,6 +234,8 @@ class Handler(BaseHTTPRequestHandler):
             "capabilities": "Catalog,Image,Metadata", "copyrightText": "(c) Test Survey", "allowRasterFunction": True,
             "maxImageHeight": 4100, "maxImageWidth": 15000, "noDataValue": None,
         }  # fmt: skip
+        if self._fault[0] == "echo":
+            said["name"] = said["copyrightText"] = f"From {self.headers['X-Api-Key']} \x1b[31m"
         if name == "Heights":
             said |= {"bandCount": 1, "pixelType": "F32", "noDataValue": -9999}
         return json.dumps(said).encode(), "application/json;charset=UTF-8"
@@ -253,6 +263,11 @@ class Handler(BaseHTTPRequestHandler):
     def catalog(self, query: dict[str, str]) -> tuple:
         assert query["outsr"] == "3857" and query["where"], query
         offset = int(query.get("resultoffset", 0))
+        echo = f" {self.headers['X-Api-Key']}" if self._fault[0] == "echo" else ""
+
+        def said_name(number: int) -> str:
+            return f"{RASTERS[number][0]}{echo}"
+
         chosen = [
             n for n in RASTERS if query["where"] == "1=1" or f"OBJECTID = {n}" == query["where"]
         ]
@@ -260,7 +275,7 @@ class Handler(BaseHTTPRequestHandler):
         features = [
             {
                 "attributes": {
-                    "OBJECTID": n, "Name": RASTERS[n][0], "Category": RASTERS[n][1], "LowPS": CELL
+                    "OBJECTID": n, "Name": said_name(n), "Category": RASTERS[n][1], "LowPS": CELL
                 },
                 "geometry": {"rings": [RASTERS[n][2]]},
             }

@@ -193,6 +193,12 @@ FAULTS = {
     f"{SERVICES}/Imagery/ImageServer|token/0": "Invalid token. (498), a token is needed",
     f"{SERVICES}/Base/MapServer|truncated/0": "sent an image that is cut off or damaged",
     "/wms?layers=ortho|html/0": "answered with a web page (of a sign-in?) instead of an image",
+    f"{SERVICES}/Imagery/ImageServer|wider/0": "4 bands of uint16 instead of 4 of uint8",
+    f"{SERVICES}/Imagery/ImageServer|gray/0": "1 band of uint8 instead of 4 of uint8",
+    f"{SERVICES}/Imagery/ImageServer|half/0": "sent an image of 64 x 64 pixels instead of",
+    f"{SERVICES}/Imagery/ImageServer|html/0": "ImageServer/exportImage answered with a web page",
+    "/wms?layers=ortho|exception/0": "the service says: Layer is not defined today",
+    "/scene.tif|html/0": "scene.tif answered with a web page (of a sign-in?) instead of a part",
     "/xyz/{z}/{x}/{y}.png|text/1": "answered with a text file (text/plain) instead of an image",
     "/xyz/{z}/{x}/{y}.png|gone/1": "answered with HTTP 404 Not Found",
     "/xyz/{z}/{x}/{y}.png|nothing/1": "answered with HTTP 204 No Content",
@@ -275,6 +281,13 @@ def test_what_is_missing_is_said_in_one_line(server, path, options, code, said):
         "xyz:https://host.test/{z}/{x}/{y}.png?apikey=hidden-1",
         "wms:https://me:hidden-1@host.test/wms?layers=a",
         "https://host.test/scene.tif?X-Amz-Signature=hidden-1",
+        "HTTPS://me:hidden-1@host.test/scene.tif",
+        "https://host.test/scene.tif?code=hidden-1",
+        "https://host.test/scene.tif;token=hidden-1?a=b",
+        "https://host.test/scene.tif#token=hidden-1",
+        "https://host.test/scene.tif?sv=hidden-1",
+        "https://host.test/scene.tif?%74oken=hidden-1",
+        "wms:https://host.test/wms?layers=a&map.auth.ticket=hidden-1",
     ],
 )
 def test_an_address_with_a_secret_is_refused_and_not_repeated(text):
@@ -300,6 +313,21 @@ def test_credentials_from_the_environment_are_sent_and_kept_nowhere(
         assert secret not in said
     for path in left:
         assert secret.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["mosaic", "separate"])
+def test_a_secret_that_a_service_repeats_is_in_no_name_and_no_note(
+    server, run, tmp_path, monkeypatch, mode
+):
+    secret = server.picture.SECRET
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", f"X-Api-Key: {secret}")
+    url = f"{server.url}/bad/echo/0{SERVICES}/Imagery/ImageServer"
+    result = run(url, "--mode", mode, "--extent", EXTENT)
+    assert "From ***" in result.stderr and "\x1b" not in result.stderr
+    assert secret not in result.output
+    for path in tmp_path.rglob("*"):
+        assert secret not in path.name and "\x1b" not in path.name
+        assert not path.is_file() or secret.encode() not in path.read_bytes()
 
 
 @pytest.mark.parametrize(
