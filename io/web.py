@@ -110,7 +110,7 @@ def ask_json(url: str) -> dict[str, Any]:
         raise ItemError(scrubbed(problem))
     try:
         said = json.loads(answer.data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ItemError("answered with JSON that is cut off or damaged") from error
     if not isinstance(said, dict):
         raise ItemError("answered with JSON of another kind than that of a service")

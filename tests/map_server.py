@@ -340,6 +340,17 @@ class Handler(BaseHTTPRequestHandler):
         text = re.sub(r'template="[^"]*"', lambda _: f'template="{template}"', text)
         return text.encode(), "application/xml"
 
+    def said(self, query: dict[str, str], changes: str, kind: str) -> tuple:
+        """What a service would say, with something else in it."""
+        self._fault = ("", 0)
+        method = self.image_service if kind == "ImageServer" else self.map_service
+        name = "Imagery" if kind == "ImageServer" else "Cached"
+        said = json.loads(method(query, name)[0]) | json.loads(changes)
+        return json.dumps(said).encode(), "application/json"
+
+    def said_catalog(self, query: dict[str, str], changes: str) -> tuple:
+        return json.dumps(json.loads(changes)["page"]).encode(), "application/json"
+
     def redirect(self, query: dict[str, str], target: str) -> tuple:
         raise Failure(b"", "text/plain", 302, Location=target)
 
@@ -462,6 +473,8 @@ ROUTES = (
     (r"/wmts/1.0.0/WMTSCapabilities.xml", Handler.wmts_xml),
     (r"/wmts", Handler.wmts),
     (r"/named/(.+)/WMTSCapabilities.xml", Handler.named),
+    (r"/said/(.+)/(ImageServer|MapServer)", Handler.said),
+    (r"/said/(.+)/ImageServer/query", Handler.said_catalog),
     (r"/to/(.+)/\d+/\d+/\d+.png", Handler.redirect),
     (r"/wmts/tile/default/web/(m\d+)/(\d+)/(\d+).png", Handler.wmts_tile),
     (r"/wmts/tile/default/degrees/d(\d+)/(\d+)/(\d+).png", Handler.degrees_tile),

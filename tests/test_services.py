@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import sqlite3
 import subprocess
 import sys
@@ -459,3 +460,48 @@ def test_credentials_stay_with_the_scheme_and_host_of_the_service(server, monkey
     address = f"{server.url}/named/{quote(template, safe='')}/WMTSCapabilities.xml?layer=ortho"
     message = scanned(5, f"wmts:{address}", "--extent", EXTENT, "--zoom", "m14")
     assert "credentials are for one host" in message
+
+
+SQUARE = [[[557000, 6800000], [557000, 6801000], [558000, 6801000], [557000, 6800000]]]
+
+
+def page_of(attributes: object, rings: object = SQUARE) -> dict[str, Any]:
+    return {"page": {"features": [{"attributes": attributes, "geometry": {"rings": rings}}]}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        *(("ImageServer", {"pixelSizeX": value}) for value in (None, 0, -2, [1], math.nan, "x")),
+        *(("ImageServer", {"extent": value}) for value in (None, "x", {"xmin": 5})),
+        ("ImageServer", {"extent": {"xmin": 0, "ymin": 0, "xmax": 1e308, "ymax": 1}}),
+        ("ImageServer", {"extent": {"xmin": 9, "ymin": 9, "xmax": 0, "ymax": 0, "spatialReference": {"wkid": 3857}}}),
+        *(("ImageServer", {"bandCount": value}) for value in (0, "x", 10**9)),
+        ("ImageServer", {"maxImageWidth": [1]}),
+        *(("ImageServer?separate", page_of(value)) for value in (None, {}, {"OBJECTID": None})),
+        ("ImageServer?separate", {"page": {"features": "abc"}}),
+        *(("ImageServer?separate", page_of({"OBJECTID": 1}, r)) for r in ([[]], [[[0, 0]]], [[["x", 0]] * 4])),
+        *(
+            ("MapServer", {"tileInfo": {"rows": 0, "cols": 0, "lods": lods, "spatialReference": {"wkid": 3857}}})
+            for lods in ("x", [{"level": 14, "resolution": 0}], [{"level": 14, "resolution": 9.5}])
+        ),
+    ],
+)  # fmt: skip
+def test_an_answer_that_makes_no_sense_is_told_in_one_line(server, kind, changes):
+    kind, _, mode = kind.partition("?")
+    address = f"{server.url}/said/{quote(json.dumps(changes), safe='')}/{kind}"
+    options = (
+        ("--mode", mode)
+        if mode
+        else ("--extent", EXTENT, "--zoom", "14")[: 4 if kind == "MapServer" else 2]
+    )
+    message = scanned(5, address, *options)
+    assert "\n" not in message and len(message) < 600
+
+
+def test_a_catalog_that_repeats_itself_is_left(server):
+    page = page_of({"OBJECTID": 1, "LowPS": server.picture.CELL})
+    page["page"]["exceededTransferLimit"] = True
+    address = f"{server.url}/said/{quote(json.dumps(page), safe='')}/ImageServer"
+    scanned(5, address, "--mode", "separate", "--extent", "1,1,2,2")
+    assert len(server.log()["requests"]) == 3
