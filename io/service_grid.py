@@ -9,7 +9,7 @@ from . import srs
 from .extent import Bounds, pixels_within
 from .grid import Grid
 from .image import Window, overlap
-from .sources.options import ScanOptions
+from .scan_options import ScanOptions
 
 STEP = 256
 """A raster begins at a multiple of so many pixels of the service, whatever the extent: windows

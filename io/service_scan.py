@@ -12,8 +12,8 @@ from ..catalog.records import Dataset, Item, Scan
 from . import srs
 from .grid import Grid
 from .probe import probe
+from .scan_options import ScanOptions
 from .service_raster import ServiceRaster
-from .sources.options import ScanOptions
 from .web_credentials import scrubbed
 
 _LONGEST_NAME = 200
