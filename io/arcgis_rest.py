@@ -6,7 +6,8 @@ from typing import Any
 from ..catalog.errors import ItemError
 from . import srs
 from .extent import Bounds
-from .gdal_wms import element
+from .service_scan import with_query
+from .told import mapping, number, whole
 from .web import ask_json
 
 _PIXEL_TYPES = {
@@ -43,13 +44,13 @@ def system_of(said: Mapping[str, Any]) -> tuple[str, str]:
     Raises:
         ItemError: We do not know it.
     """
-    given = said.get("spatialReference") or {}
-    for number in (given.get("latestWkid"), given.get("wkid")):
+    given = mapping(said.get("spatialReference") or {}, "spatialReference")
+    for code in (given.get("latestWkid"), given.get("wkid")):
         for authority in ("EPSG", "ESRI"):
-            known = srs.describe(f"{authority}:{number}") if number else None
+            known = srs.describe(f"{authority}:{code}") if code else None
             if known is not None:
-                return known.definition, str(number)
-    known = srs.describe(given.get("wkt") or given.get("wkt2") or "") if given else None
+                return known.definition, str(code)
+    known = srs.describe(str(given.get("wkt") or given.get("wkt2") or "")) if given else None
     if known is not None and known.code:
         return known.definition, str(known.code)
     raise ItemError("is in a reference system without a number; give --crs EPSG:n")
@@ -73,11 +74,21 @@ def bounds_in(said: Mapping[str, Any]) -> Bounds:
     Raises:
         ItemError: It has none.
     """
-    try:
-        west, south, east, north = (float(said[k]) for k in ("xmin", "ymin", "xmax", "ymax"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ItemError("does not say its extent; it may be empty") from error
+    sides = ("xmin", "ymin", "xmax", "ymax")
+    west, south, east, north = (number(said.get(side), f"{side} of its extent") for side in sides)
+    if west >= east or south >= north:
+        raise ItemError("says an extent that is empty or reversed")
     return west, south, east, north
+
+
+def side_limit(said: Mapping[str, Any], default: int) -> int:
+    """Return how many pixels of a side a service draws.
+
+    Raises:
+        ItemError: It says something else than numbers.
+    """
+    names = ("maxImageWidth", "maxImageHeight")
+    return min(whole(said.get(name) or default, name) for name in names)
 
 
 def pixel_type(said: Mapping[str, Any]) -> str:
@@ -92,13 +103,14 @@ def pixel_type(said: Mapping[str, Any]) -> str:
     return _PIXEL_TYPES[name]
 
 
-def service_element(url: str, number: str, image_format: str, *more: tuple[str, str]) -> str:
-    """Return how GDAL is to ask: the element ``Service``."""
-    parts = (
-        ("ServerUrl", url),
-        ("BBoxOrder", "xyXY"),
-        ("SRS", number),
-        ("ImageFormat", image_format),
-        *more,
-    )
-    return f'<Service name="AGS">{"".join(element(*part) for part in parts)}</Service>'
+def drawing(url: str, number: str, image_format: str, **more: object) -> str:
+    """Return the template of the address of what a service draws.
+
+    Args:
+        url: Of the operation.
+        number: Of the reference system, as the service knows it.
+        image_format: As the service calls it.
+        more: What else is asked; None for what is not.
+    """
+    asked = {"f": "image", "format": image_format, "bboxSR": number, "imageSR": number, **more}
+    return f"{with_query(url, **asked)}&bbox={{west}},{{south}},{{east}},{{north}}&size={{width}},{{height}}"

@@ -9,7 +9,7 @@ from . import srs
 from .extent import Bounds, pixels_within
 from .grid import Grid
 from .image import Window, overlap
-from .sources.options import ScanOptions
+from .scan_options import ScanOptions
 
 STEP = 256
 """A raster begins at a multiple of so many pixels of the service, whatever the extent: windows
@@ -39,13 +39,12 @@ def endless_grid(cell: float, crs: str) -> Grid:
     return Grid(transform=Affine(cell, 0, 0, 0, -cell, 0), width=0, height=0, crs=crs)
 
 
-def cut(whole: Grid, bounds: Bounds | None, step: int = STEP) -> tuple[Grid, Window]:
+def cut(whole: Grid, bounds: Bounds | None) -> tuple[Grid, Window]:
     """Return the pixels that an extent needs, and where they lie in all of a service.
 
     Args:
         whole: All of the service; without size where it has no end.
         bounds: The extent; None for all, where there is an end.
-        step: What the raster begins and ends at multiples of: the size of a tile.
 
     Raises:
         NotAskedError: None.
@@ -56,16 +55,16 @@ def cut(whole: Grid, bounds: Bounds | None, step: int = STEP) -> tuple[Grid, Win
         within = window if whole.width else wanted
         if wanted.height <= 0 or wanted.width <= 0 or overlap(wanted, within) is None:
             raise NotAskedError("lies outside the extent")
-        wanted = _widened(wanted, step)
+        wanted = _widened(wanted)
         window = (overlap(wanted, window) or window) if whole.width else wanted
     place = whole.transform @ Affine.translation(window.column, window.row)
     return replace(whole, transform=place, width=window.width, height=window.height), window
 
 
-def _widened(window: Window, step: int) -> Window:
-    top, left = ((n - _MARGIN) // step * step for n in (window.row, window.column))
+def _widened(window: Window) -> Window:
+    top, left = ((n - _MARGIN) // STEP * STEP for n in (window.row, window.column))
     bottom, right = (
-        -(-(n + _MARGIN) // step) * step
+        -(-(n + _MARGIN) // STEP) * STEP
         for n in (window.row + window.height, window.column + window.width)
     )
     return Window(top, left, bottom - top, right - left)

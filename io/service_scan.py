@@ -10,13 +10,13 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from ..catalog.errors import ItemError, NotAskedError, SourceError, UsageError
 from ..catalog.records import Dataset, Item, Scan
 from . import srs
-from .gdal_wms import BLOCK
 from .grid import Grid
 from .probe import probe
+from .scan_options import ScanOptions
 from .service_raster import ServiceRaster
-from .sources.options import ScanOptions
 from .web_credentials import scrubbed
 
+_LONGEST_NAME = 200
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -93,40 +93,44 @@ def scan_of(
     Raises:
         UsageError: More pixels than the user allows.
     """
-    check_pixels(service.address, [cut.grid for cut in cuts], options.max_pixels)
+    check_pixels(service.address, cuts, options.max_pixels)
     said = [*notes]
-    if service.attribution:
-        said.append(f"{service.address}: {service.attribution}")
+    attribution = words_of({"": service.attribution}, "")
+    if attribution:
+        said.append(f"{service.address}: {attribution}")
     facts = {"rasters": json.dumps({cut.key: cut.raster.as_json() for cut in cuts})}
-    if service.attribution:
-        facts["attribution"] = service.attribution
+    if attribution:
+        facts["attribution"] = attribution
     if said:
         facts["note"] = "; ".join(said)
     dataset = Dataset(
         kind=service.kind,
         uri=f"{service.address}#{_request(cuts, options)}",
-        driver="WMS",
         srs=srs.describe(cuts[0].raster.crs),
         options=facts,
     )
     items = (
-        probe(Item(kind="service", source_key=each.key, name=each.name), each.raster, claimed=True)
+        probe(
+            Item(kind="service", source_key=each.key, name=name_of(each.name) or each.key),
+            each.raster,
+            claimed=True,
+        )
         for each in cuts
     )
     return Scan(dataset=dataset, items=items)
 
 
-def check_pixels(name: str, grids: Sequence[Grid], most: int) -> None:
+def check_pixels(name: str, cuts: Sequence[Cut], most: int) -> None:
     """Refuse a request that nobody may have meant.
 
     Raises:
         UsageError: It is too large; says by how much.
     """
-    pixels = sum(grid.width * grid.height for grid in grids)
-    requests = sum(-(-grid.width // BLOCK) * -(-grid.height // BLOCK) for grid in grids)
+    pixels = sum(cut.grid.width * cut.grid.height for cut in cuts)
+    requests = sum(cut.raster.request.count for cut in cuts)
     if pixels > most:
         raise UsageError(
-            f"{name}: about {pixels / 1e6:,.0f} million pixels in at least {requests:,} requests,"
+            f"{name}: about {pixels / 1e6:,.0f} million pixels in {requests:,} requests,"
             f" more than --max-pixels {most}; give a smaller --extent, a coarser --cell-size or"
             " --zoom, or a larger --max-pixels if the service's terms allow it"
         )
@@ -143,8 +147,17 @@ def _request(cuts: Sequence[Cut], options: ScanOptions) -> str:
     return ",".join(f"{word:.10g}" if isinstance(word, float) else str(word) for word in words)
 
 
+def name_of(text: str) -> str:
+    """Return a name that a service gives, in one line, without control characters or secrets."""
+    return _printed(scrubbed(text))[:_LONGEST_NAME]
+
+
 def words_of(said: Mapping[str, object], *names: str) -> str:
     """Return what a service says of its terms, in one line and not too long."""
     texts = (str(said.get(name) or "").strip() for name in names)
     line = " ".join(next((text for text in texts if text), "").split())
-    return scrubbed(re.sub(r"<[^>]+>", "", line))[:300]
+    return _printed(scrubbed(re.sub(r"<[^>]+>", "", line)))[:300]
+
+
+def _printed(text: str) -> str:
+    return "".join(each for each in text if each.isprintable())

@@ -1,17 +1,17 @@
 """Tiles of a service, whichever way it numbers them, as one image."""
 
-import math
 from typing import NamedTuple
 
 from affine import Affine
 
 from .extent import Bounds
-from .gdal_wms import tiles
 from .grid import Grid
 from .image import Window
 from .service_grid import cut
+from .service_pieces import image_shape
 from .service_raster import ServiceRaster
-from .web import ask_image
+from .service_request import Request
+from .web import ask_piece
 
 
 class Level(NamedTuple):
@@ -33,7 +33,7 @@ class Level(NamedTuple):
     """Whether rows are counted from the bottom."""
 
 
-def tiled(level: Level, bounds: Bounds, name: str) -> tuple[ServiceRaster, Grid]:
+def tiled(level: Level, bounds: Bounds) -> tuple[ServiceRaster, Grid]:
     """Return the raster that an extent needs, and its pixels.
 
     One tile in the middle is fetched: it tells size and bands, and whether there are any.
@@ -41,33 +41,28 @@ def tiled(level: Level, bounds: Bounds, name: str) -> tuple[ServiceRaster, Grid]
     Args:
         level: The tiles.
         bounds: The extent, in their reference system.
-        name: Address of the service.
 
     Raises:
         NotAskedError: The extent lies elsewhere.
         ItemError: That tile is none.
     """
-    grid, window = cut(_whole(level), bounds, math.lcm(*level.tile))
-    width, height, bands = ask_image(_middle(level, window))
+    grid, window = cut(_whole(level), bounds)
+    width, height, bands = image_shape(ask_piece(_middle(level, window)))
     if (width, height) != level.tile:  # for screens with small pixels
         level = _finer(level, (width, height))
-        grid, window = cut(_whole(level), bounds, math.lcm(width, height))
-    bands = 1 if bands == 1 else 4
-    raster = ServiceRaster(
-        url=name,
-        xml=tiles(
-            level.url.replace("{x}", "${x}").replace("{y}", "${y}"),
-            grid,
-            window,
-            tile=level.tile,
-            bands=bands,
-            from_bottom=level.size[1] if level.from_bottom else None,
-        ),
-        crs=level.crs,
+        grid, window = cut(_whole(level), bounds)
+    request = Request(
+        template=level.url,
+        transform=tuple(grid.transform)[:6],
+        width=grid.width,
+        height=grid.height,
         block=level.tile,
+        bands=bands,
         has_alpha=bands == 4,
+        first=(window.column, window.row),
+        from_bottom=level.size[1] if level.from_bottom else None,
     )
-    return raster, grid
+    return ServiceRaster(crs=level.crs, request=request), grid
 
 
 def _whole(level: Level) -> Grid:

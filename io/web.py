@@ -1,12 +1,14 @@
 """Asking a web service: what went wrong is told in one line, and no secret is ever in it.
 
-GDAL fetches the pixels; services are asked for their descriptions here. Both are as polite and send
+GDAL fetches parts of raster files; everything else is asked for here. Both are as polite and send
 the same credentials, which come from the environment alone.
 """
 
 import http.client
 import json
 import os
+import re
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -16,11 +18,15 @@ from xml.etree.ElementTree import Element
 
 from ..catalog.errors import ItemError
 from .safe_xml import parse_xml
-from .web_credentials import are_given, credentials, scrubbed
-from .web_errors import image_shape, problem_in
+from .web_credentials import credentials, scrubbed
+from .web_errors import problem_in
 
 RETRIED = (429, 500, 502, 503, 504)
 """Status of a server that is busy or ill for a while."""
+CONNECTIONS = 4
+"""Requests under way at a time."""
+_TURNS = threading.BoundedSemaphore(CONNECTIONS)
+_UNPRINTED = re.compile(r"[\x00-\x20\x7f]")
 _MOST = 64 << 20
 """Bytes of an answer that are read."""
 HOW_TO_GIVE = "give credentials as docs/services.md says"
@@ -51,7 +57,6 @@ def gdal_options() -> dict[str, str]:
         "GDAL_HTTP_USERAGENT": user_agent(),
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_PAM_ENABLED": "NO",
-        "GDAL_ENABLE_WMS_CACHE": "NO",
     }
 
 
@@ -62,22 +67,25 @@ def user_agent() -> str:
     return os.environ.get("GDAL_HTTP_USERAGENT", f"pixelcat/{__version__}")
 
 
-def ask(url: str, *, first: int | None = None) -> Answer:
+def ask(url: str, *, first: int | None = None, start: int = 0) -> Answer:
     """Ask a service, again after a while where it is busy.
 
     Args:
         url: Of http or https.
         first: Only so many bytes; None for all.
+        start: Byte that they begin with, where the server can do that.
 
     Raises:
         ItemError: It cannot be reached, or answers with an error.
     """
-    request = urllib.request.Request(url, headers=_headers(url, first))  # noqa: S310
+    check_address(url)
+    request = urllib.request.Request(url, headers=_headers(first, start))  # noqa: S310
     for attempt in range(retries() + 1):
         if attempt:
             wait(attempt - 1)
         try:
-            with _OPENER.open(request, timeout=float(setting("GDAL_HTTP_TIMEOUT"))) as response:
+            seconds = float(setting("GDAL_HTTP_TIMEOUT"))
+            with _TURNS, _OPENER.open(request, timeout=seconds) as response:
                 return _read(response, first)
         except urllib.error.HTTPError as error:
             failure = _refusal(error)
@@ -125,35 +133,56 @@ def ask_xml(url: str) -> Element:
         raise ItemError("answered with XML that is cut off or damaged") from error
 
 
-def ask_image(url: str, size: tuple[int, int] | None = None) -> tuple[int, int, int]:
-    """Ask a service for an image; return its width, height and bands.
+def ask_piece(url: str) -> bytes:
+    """Ask a service for an image; return it, encoded.
 
     Raises:
-        ItemError: It sends none, or one of another size.
+        ItemError: It cannot be reached, says that something is wrong, or sends something else.
     """
     answer = ask(url)
     problem = problem_in(answer.content_type, answer.data, wanted="image")
     if problem:
         raise ItemError(scrubbed(problem))
-    width, height, bands = image_shape(answer.data)
-    if size is not None and (width, height) != size:
-        raise ItemError(
-            f"sent an image of {width} x {height} pixels instead of {size[0]} x {size[1]}"
-        )
-    return width, height, bands
+    return answer.data
+
+
+def check_address(url: str) -> None:
+    """Refuse what is no address in the web: what a service names may be a file of ours.
+
+    Raises:
+        ItemError: It is none of http or https, or malformed, or holds a password.
+    """
+    try:
+        parts = urlsplit(url)
+        is_web = parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
+        is_web = is_web and parts.port != 0
+    except ValueError:
+        is_web = False
+    if not is_web or _UNPRINTED.search(url) or "\\" in url:
+        raise ItemError("names something that is no address of http or https; it is not asked for")
+    if "@" in parts.netloc:
+        raise ItemError("names an address with a user name or password; it is not asked for")
 
 
 def check_host(given: str, named: str) -> None:
     """Refuse to take credentials to a host that only a service names.
 
     Raises:
-        ItemError: There are some, and it is another host than the user gave.
+        ItemError: What it names is no address, or there are credentials and it is another host
+            than the user gave.
     """
-    here, there = urlsplit(given), urlsplit(named)
-    is_open = here.scheme == "https" != there.scheme
-    if (here.netloc != there.netloc or is_open) and are_given():
-        where = "http, which anybody can read" if is_open else f"{there.hostname}, another host"
+    check_address(named)
+    here, there = origin(given), origin(named)
+    if here != there and credentials():
+        is_open = here[0] == "https" != there[0]
+        where = "http, which anybody can read" if is_open else f"{there[1]}, another host"
         raise ItemError(f"leads to {where}, and credentials are for one host; leave them out")
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Return scheme and host with port, which is whom credentials are for."""
+    parts = urlsplit(url)
+    return parts.scheme.lower(), parts.netloc.lower()
 
 
 def shown(url: str) -> str:
@@ -187,12 +216,14 @@ def retries() -> int:
     return int(float(setting("GDAL_HTTP_MAX_RETRY")))
 
 
-def _headers(url: str, first: int | None) -> dict[str, str]:
-    more = {} if first is None else {"Range": f"bytes=0-{first - 1}"}
+def _headers(first: int | None, start: int) -> dict[str, str]:
+    more = {} if first is None else {"Range": f"bytes={start}-{start + first - 1}"}
     return {"User-Agent": user_agent(), "Accept": "*/*", **more, **credentials()}
 
 
 def _read(response: Any, first: int | None) -> Answer:
+    if response.status not in (200, 206):
+        raise ItemError(f"answered with HTTP {response.status} {response.reason}")
     data = response.read(_MOST + 1 if first is None else first)
     if len(data) > _MOST:
         raise ItemError(f"sent more than {_MOST >> 20} MB")
@@ -233,15 +264,37 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        there, here = urlsplit(newurl), urlsplit(req.full_url)
-        if there.scheme not in ("http", "https"):
-            raise ItemError(f"redirects to {there.scheme}, which is not the web")
-        if (there.scheme, there.netloc) != (here.scheme, here.netloc) and are_given():
-            raise ItemError(
-                f"redirects to {there.hostname}, and credentials are for one host; give that"
-                " address itself, or leave them out"
-            )
+        try:
+            self._check(req.full_url, newurl)
+        except ItemError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
+    @staticmethod
+    def _check(here: str, there: str) -> None:
+        check_address(there)
+        if origin(here) != origin(there) and credentials():
+            raise ItemError(
+                f"redirects to {urlsplit(there).hostname}, and credentials are for one host; give"
+                " that address itself, or leave them out"
+            )
 
-_OPENER = urllib.request.build_opener(_Redirects)
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return what opens addresses of http and https, and neither files nor anything else."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.UnknownHandler,
+        _Redirects,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
+_OPENER = _opener()

@@ -5,17 +5,32 @@ import csv
 import os
 import re
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from ..catalog.errors import UsageError
 
 _SECRET_NAMES = re.compile(
-    r"token|secret|passw|pwd|signature|credential|api_?key|subscription|^(key|sig|auth|user|pass)$"
-    r"|^(authkey|mapkey|map_key|access_key|client_id)$",
+    r"token|secret|passw|pwd|signature|credential|ticket|api_?key|subscription|^x-(amz|goog|ms)-"
+    r"|^(key|sig|auth|user|pass|code|jwt|sv|se|sp|sid|session)$"
+    r"|^(authkey|mapkey|map_key|access_?key|client_id)$",
     re.IGNORECASE,
 )
-_SHORTEST = 4
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+_PLAIN = frozenset(["bearer", "basic", "token", "session"])
+"""Words in credentials that are no secrets."""
+_NO_SECRETS = frozenset(
+    [
+        *("accept", "accept-encoding", "accept-language", "cache-control", "dnt", "from", "origin"),
+        *("pragma", "referer", "user-agent"),
+    ]
+)
+"""Headers that hold none."""
+_STAYING = ("authorization", "cookie")
+"""Headers that GDAL takes to no other host."""
+_SHORTEST = 3
 """Characters of a secret that is looked for in messages."""
+_LONG = 8
+"""Characters of a part of a cookie or the like that may be a secret by itself."""
 
 
 def refuse_secrets(text: str) -> None:
@@ -24,30 +39,33 @@ def refuse_secrets(text: str) -> None:
     Raises:
         UsageError: It does; they are not repeated.
     """
-    url = text[text.find("http") :] if "http" in text else text
+    found = _ADDRESS.search(text)
+    url = text[found.start() :] if found else text
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        raise UsageError("an address is malformed; it is not repeated here") from None
     secret = secret_in(url)
-    if secret is None:
-        return
-    raise UsageError(
-        f"an address of {urlsplit(url).hostname} holds {secret}; leave it out and give it in the"
-        ' environment: GDAL_HTTP_HEADERS="Authorization: Bearer ..." or GDAL_HTTP_USERPWD'
-        " (docs/services.md)"
-    )
+    if secret is not None:
+        raise UsageError(
+            f"an address of {host} holds {secret}; leave it out and give it in the environment:"
+            ' GDAL_HTTP_HEADERS="Authorization: Bearer ..." or GDAL_HTTP_USERPWD'
+            " (docs/services.md)"
+        )
 
 
 def secret_in(url: str) -> str | None:
-    """Return what of an address is secret, in words that do not repeat it; None for nothing."""
-    parts = urlsplit(url)
-    if "@" in parts.netloc:
+    """Return what of an address is secret, in words that do not repeat it; None for nothing.
+
+    Raises:
+        ValueError: It is malformed.
+    """
+    if "@" in urlsplit(url).netloc:
         return "a user name or password"
-    named = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    pieces = re.split(r"[?&;#]", url)[1:]
+    named = [unquote_plus(piece.partition("=")[0]) for piece in pieces if "=" in piece]
     secret = next((name for name in named if _SECRET_NAMES.search(name)), None)
     return None if secret is None else f"a secret ({secret}=...)"
-
-
-def are_given() -> bool:
-    """Return whether anything would be sent that says who we are."""
-    return bool(credentials() or os.environ.get("GDAL_HTTP_COOKIE"))
 
 
 def credentials() -> dict[str, str]:
@@ -56,12 +74,28 @@ def credentials() -> dict[str, str]:
     file = os.environ.get("GDAL_HTTP_HEADER_FILE")
     if file:
         named.update(_from_file(Path(file)))
+    if os.environ.get("GDAL_HTTP_COOKIE"):
+        named.setdefault("Cookie", os.environ["GDAL_HTTP_COOKIE"])
     bearer, login = os.environ.get("GDAL_HTTP_BEARER"), os.environ.get("GDAL_HTTP_USERPWD")
     if bearer and os.environ.get("GDAL_HTTP_AUTH", "").upper() == "BEARER":
         named["Authorization"] = f"Bearer {bearer}"
     elif login and "Authorization" not in named:
         named["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
     return named
+
+
+def check_for_gdal() -> None:
+    """Refuse headers that GDAL would take along to another host.
+
+    Raises:
+        UsageError: There are some, that may hold credentials.
+    """
+    names = sorted(name for name in credentials() if name.lower() not in (*_NO_SECRETS, *_STAYING))
+    if names:
+        raise UsageError(
+            f"{', '.join(names)} in GDAL_HTTP_HEADERS cannot be kept from other hosts, should a raster"
+            " file be redirected there: give Authorization instead, or download the file"
+        )
 
 
 def scrubbed(message: str) -> str:
@@ -75,14 +109,17 @@ def scrubbed(message: str) -> str:
 def _secrets() -> set[str]:
     login = os.environ.get("GDAL_HTTP_USERPWD", "")
     values = [
-        *credentials().values(),
+        *(value for name, value in credentials().items() if name.lower() not in _NO_SECRETS),
         os.environ.get("GDAL_HTTP_BEARER", ""),
-        os.environ.get("GDAL_HTTP_COOKIE", ""),
         login,
         login.partition(":")[2],
     ]
-    parts = {part for value in values for part in (value, *value.split()) if value}
-    return {part for part in parts if len(part) >= _SHORTEST and part not in ("Bearer", "Basic")}
+    words = {word for value in values for word in (value, *value.split())}
+    words |= {
+        part for value in values for part in re.split(r"[\s;,=]+", value) if len(part) >= _LONG
+    }
+    words = {word for word in words if len(word) >= _SHORTEST and word.lower() not in _PLAIN}
+    return words | {quote(word, safe="") for word in words} | {quote(word) for word in words}
 
 
 def _from_file(path: Path) -> list[tuple[str, str]]:

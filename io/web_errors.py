@@ -1,16 +1,9 @@
 """What an answer of a web service is that is not what was asked for."""
 
-import io
 import json
 from typing import Literal
 from xml.etree.ElementTree import Element
 
-from PIL import Image as Pillow
-from rasterio.io import MemoryFile
-
-from ..catalog.errors import ItemError
-from .image import check_size
-from .raster import GDAL_ERRORS, unplaced
 from .safe_xml import parse_xml
 from .sniff import content_type, describe
 
@@ -46,26 +39,6 @@ def problem_in(declared: str, data: bytes, *, wanted: Wanted) -> str | None:
     if not data:
         return _instead("nothing", wanted)
     return _instead(f"{looks_like} ({declared or 'no content type'})", wanted)
-
-
-def image_shape(data: bytes) -> tuple[int, int, int]:
-    """Return width, height and bands of an encoded image, which is decoded to the end.
-
-    Raises:
-        ItemError: It is cut off or damaged.
-    """
-    try:
-        if content_type(data[:64]) == "image/tiff":
-            with unplaced(), MemoryFile(data) as memory, memory.open() as dataset:
-                check_size(dataset.width, dataset.height)
-                dataset.read()
-                return dataset.width, dataset.height, dataset.count
-        with Pillow.open(io.BytesIO(data)) as image:
-            check_size(*image.size)
-            image.load()
-            return *image.size, 3 if image.mode == "P" else len(image.getbands())
-    except (*GDAL_ERRORS, OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
-        raise ItemError("sent an image that is cut off or damaged") from error
 
 
 def _instead(what: str, wanted: Wanted) -> str:

@@ -6,9 +6,11 @@ from xml.etree.ElementTree import Element
 
 from ..catalog.errors import ItemError
 from .extent import Bounds
+from .told import number, whole
 from .web_errors import local_name
 
 _SHOWN = 20
+_DEEPEST = 50
 
 
 class Layer(NamedTuple):
@@ -79,6 +81,8 @@ def _paths(root: Element) -> Iterator[tuple[Element, ...]]:
     def below(element: Element, path: tuple[Element, ...]) -> Iterator[tuple[Element, ...]]:
         for each in element:
             if local_name(each) == "Layer":
+                if len(path) >= _DEEPEST:
+                    raise ItemError(f"has layers in layers, more than {_DEEPEST} deep")
                 yield (*path, each)
                 yield from below(each, (*path, each))
 
@@ -108,8 +112,8 @@ def _bounds(path: tuple[Element, ...]) -> Bounds | None:
         if old is not None:
             values = [old.get(name, "") for name in ("minx", "miny", "maxx", "maxy")]
         try:
-            west, south, east, north = map(float, values)
-        except ValueError:
+            west, south, east, north = (number(value, "a side") for value in values)
+        except ItemError:
             continue
         return west, south, east, north
     return None
@@ -124,7 +128,10 @@ def _formats(root: Element) -> Iterator[str]:
 
 def _most(service: Element | None) -> int | None:
     limits = [text(service, name) for name in ("MaxWidth", "MaxHeight")]
-    return min((int(limit) for limit in limits if limit.isdigit() and int(limit) > 0), default=None)
+    return min(
+        (whole(limit, "MaxWidth or MaxHeight") for limit in limits if limit.strip("0")),
+        default=None,
+    )
 
 
 def _attribution(path: tuple[Element, ...], service: Element | None) -> str:

@@ -11,6 +11,7 @@ from pyproj import CRS
 
 from ..catalog.errors import ItemError
 from . import srs
+from .told import number, whole
 from .web_errors import local_name
 from .wms_capabilities import child, text
 
@@ -66,8 +67,13 @@ class TileLayer:
         Args:
             asked: A format; None for the best.
             url: Of the capabilities.
+
+        Raises:
+            ItemError: The service says none.
         """
         offered = list(self.templates or self.formats)
+        if not offered:
+            raise ItemError(f"says no format of the tiles of {self.name}")
         best = asked or next((each for each in _FORMATS if each in offered), offered[0])
         if best in self.templates:
             return Template(self.templates[best])
@@ -146,13 +152,18 @@ def matrix_sets(root: Element, layer: TileLayer) -> list[MatrixSet]:
 def _matrix(element: Element, crs: CRS, system: str) -> Matrix | None:
     """Return the tiles of one scale, None for a damaged description."""
     try:
-        first, second = map(float, text(element, "TopLeftCorner").split())
-        scale = float(text(element, "ScaleDenominator"))
-        width, height, columns, rows = (
-            int(text(element, name))
-            for name in ("TileWidth", "TileHeight", "MatrixWidth", "MatrixHeight")
+        first, second = (
+            number(each, "TopLeftCorner") for each in text(element, "TopLeftCorner").split()
         )
-    except ValueError:
+        scale = number(text(element, "ScaleDenominator"), "ScaleDenominator", above=0)
+        width, height, columns, rows = (
+            whole(text(element, name), name, most=most)
+            for name, most in (
+                *(("TileWidth", 1 << 14), ("TileHeight", 1 << 14)),
+                *(("MatrixWidth", 1 << 31), ("MatrixHeight", 1 << 31)),
+            )
+        )
+    except (ItemError, ValueError):
         return None
     northing_first = system.startswith("urn:") and crs.axis_info[0].direction == "north"
     unit = _DEGREE_M if crs.is_geographic else crs.axis_info[0].unit_conversion_factor

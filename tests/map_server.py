@@ -155,12 +155,13 @@ class Handler(BaseHTTPRequestHandler):
             path = fault[3] if fault else parts.path
             self._fault = (fault[1], int(fault[2])) if fault else ("", 0)
             query = {name.lower(): value for name, value in parse_qsl(parts.query)}
-            self._send(*self._answer(unquote(path), query))
+            answer, headers = self._answer(unquote(path), query), {}
         except Failure as failure:
-            self._send(failure.body, failure.kind, failure.status, **failure.headers)
+            answer, headers = (failure.body, failure.kind, failure.status), failure.headers
         finally:
             with self.lock:
                 Handler.busy -= 1
+        self._send(*answer, **headers)
 
     def _answer(self, path: str, query: dict[str, str]) -> tuple:
         if self._fault[0] == "auth" and SECRET not in "".join(self.headers.values()):
@@ -177,7 +178,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.lock:
             Handler.images[fault] += 1
             number = Handler.images[fault]
-        if not fault or fault == "auth" or number <= well:
+        if fault in ("", "auth", "echo") or number <= well:
             return body, kind
         match fault:
             case "token":
@@ -186,6 +187,14 @@ class Handler(BaseHTTPRequestHandler):
                 raise Failure(b"<html>busy</html>", "text/html", 503)
             case "html":
                 raise Failure(b"<html><body>please sign in</body></html>", "text/html")
+            case "exception":
+                raise ogc_error("Layer is not defined today")
+            case "half":
+                return encoded(np.zeros((4, 64, 64), np.uint8), kind.removeprefix("image/")), kind
+            case "wider":
+                return encoded(np.zeros((4, 512, 512), np.uint16), "tiff"), kind
+            case "gray":
+                return encoded(np.zeros((1, 512, 512), np.uint8), "tiff"), kind
             case "text":
                 raise Failure(b"no such layer today", "text/plain")
             case "gone":
@@ -228,6 +237,8 @@ class Handler(BaseHTTPRequestHandler):
             "capabilities": "Catalog,Image,Metadata", "copyrightText": "(c) Test Survey", "allowRasterFunction": True,
             "maxImageHeight": 4100, "maxImageWidth": 15000, "noDataValue": None,
         }  # fmt: skip
+        if self._fault[0] == "echo":
+            said["name"] = said["copyrightText"] = f"From {self.headers['X-Api-Key']} \x1b[31m"
         if name == "Heights":
             said |= {"bandCount": 1, "pixelType": "F32", "noDataValue": -9999}
         return json.dumps(said).encode(), "application/json;charset=UTF-8"
@@ -255,6 +266,11 @@ class Handler(BaseHTTPRequestHandler):
     def catalog(self, query: dict[str, str]) -> tuple:
         assert query["outsr"] == "3857" and query["where"], query
         offset = int(query.get("resultoffset", 0))
+        echo = f" {self.headers['X-Api-Key']}" if self._fault[0] == "echo" else ""
+
+        def said_name(number: int) -> str:
+            return f"{RASTERS[number][0]}{echo}"
+
         chosen = [
             n for n in RASTERS if query["where"] == "1=1" or f"OBJECTID = {n}" == query["where"]
         ]
@@ -262,7 +278,7 @@ class Handler(BaseHTTPRequestHandler):
         features = [
             {
                 "attributes": {
-                    "OBJECTID": n, "Name": RASTERS[n][0], "Category": RASTERS[n][1], "LowPS": CELL
+                    "OBJECTID": n, "Name": said_name(n), "Category": RASTERS[n][1], "LowPS": CELL
                 },
                 "geometry": {"rings": [RASTERS[n][2]]},
             }
@@ -320,6 +336,26 @@ class Handler(BaseHTTPRequestHandler):
             else f"http://{host}"
         )
         return wmts_capabilities(prefix).encode(), "application/xml"
+
+    def named(self, query: dict[str, str], template: str) -> tuple:
+        """Capabilities that name another address for tiles."""
+        text = wmts_capabilities("http://127.0.0.1")
+        text = re.sub(r'template="[^"]*"', lambda _: f'template="{template}"', text)
+        return text.encode(), "application/xml"
+
+    def said(self, query: dict[str, str], changes: str, kind: str) -> tuple:
+        """What a service would say, with something else in it."""
+        self._fault = ("", 0)
+        method = self.image_service if kind == "ImageServer" else self.map_service
+        name = "Imagery" if kind == "ImageServer" else "Cached"
+        said = json.loads(method(query, name)[0]) | json.loads(changes)
+        return json.dumps(said).encode(), "application/json"
+
+    def said_catalog(self, query: dict[str, str], changes: str) -> tuple:
+        return json.dumps(json.loads(changes)["page"]).encode(), "application/json"
+
+    def redirect(self, query: dict[str, str], target: str) -> tuple:
+        raise Failure(b"", "text/plain", 302, Location=target)
 
     def wmts(self, query: dict[str, str]) -> tuple:
         if query.get("request", "").lower() == "getcapabilities":
@@ -496,6 +532,10 @@ ROUTES = (
     (r"/wms", Handler.wms),
     (r"/wmts/1.0.0/WMTSCapabilities.xml", Handler.wmts_xml),
     (r"/wmts", Handler.wmts),
+    (r"/named/(.+)/WMTSCapabilities.xml", Handler.named),
+    (r"/said/(.+)/(ImageServer|MapServer)", Handler.said),
+    (r"/said/(.+)/ImageServer/query", Handler.said_catalog),
+    (r"/to/(.+)/\d+/\d+/\d+.png", Handler.redirect),
     (r"/wmts/tile/default/web/(m\d+)/(\d+)/(\d+).png", Handler.wmts_tile),
     (r"/wmts/tile/default/degrees/d(\d+)/(\d+)/(\d+).png", Handler.degrees_tile),
     (r"/xyz/(\d+)/(\d+)/(\d+).png", Handler.tile),

@@ -10,12 +10,13 @@ from affine import Affine
 
 from ...catalog.errors import ItemError, NotAskedError, SourceError, UsageError
 from ...catalog.records import Scan
-from .. import gdal_wms, service_raster
+from .. import service_raster
 from ..arcgis_rest import (
     bounds_in,
     description,
+    drawing,
     pixel_type,
-    service_element,
+    side_limit,
     system_asked,
     system_of,
 )
@@ -24,6 +25,7 @@ from ..grid import Grid
 from ..image import overlap
 from ..service_grid import cut, endless_grid, extent_in, needed_extent, whole_grid
 from ..service_raster import Rings, ServiceRaster
+from ..service_request import BLOCK, drawn
 from ..service_scan import (
     Cut,
     Service,
@@ -34,6 +36,7 @@ from ..service_scan import (
     with_query,
     words_of,
 )
+from ..told import listed, mapping, number, rings, whole
 from ..web import ask_json
 from .options import ScanOptions
 
@@ -41,6 +44,7 @@ KIND = "image_service"
 reader = service_raster.reader
 
 _ADDRESS = re.compile(r"/ImageServer/?(\?|$)", re.IGNORECASE)
+_MOST_RASTERS = 100_000
 _OVERVIEWS = (2, 3, 4, 254)
 """Categories of catalog rasters that are made of others, or not finished."""
 
@@ -83,12 +87,14 @@ def scan(text: str, options: ScanOptions) -> Iterator[Scan]:
 
 def _imagery(url: str, said: dict[str, Any], options: ScanOptions) -> _Imagery:
     """Return the service with all its pixels, in the reference system and size asked for."""
-    own_crs, own_number = system_of(said["extent"])
-    own = float(said["pixelSizeX"]), float(said.get("pixelSizeY", said["pixelSizeX"]))
-    crs, number = (own_crs, own_number) if options.crs is None else system_asked(options.crs)
+    extent = mapping(said.get("extent"), "its extent")
+    own_crs, own_number = system_of(extent)
+    across = number(said.get("pixelSizeX"), "pixelSizeX", above=0)
+    own = across, number(said.get("pixelSizeY", across), "pixelSizeY", above=0)
+    crs, code = (own_crs, own_number) if options.crs is None else system_asked(options.crs)
     size = (options.cell_size, options.cell_size) if options.cell_size else own
     if crs == own_crs:
-        grid = whole_grid(bounds_in(said["extent"]), size, crs)
+        grid = whole_grid(bounds_in(extent), size, crs)
     elif options.cell_size is None:
         raise UsageError(f"{url}: with --crs, give --cell-size too")
     else:
@@ -97,7 +103,7 @@ def _imagery(url: str, said: dict[str, Any], options: ScanOptions) -> _Imagery:
     is_native = crs == own_crs and all(
         abs(a / b - 1) < 1e-9 for a, b in zip(size, own, strict=True)
     )
-    return _Imagery(url, name, said, grid, number, is_native, options.where)
+    return _Imagery(url, name, said, grid, code, is_native, options.where)
 
 
 def _extent(imagery: _Imagery, options: ScanOptions) -> Bounds | None:
@@ -116,29 +122,31 @@ def _raster(
 ) -> ServiceRaster:
     said = imagery.said
     plain = said.get("allowRasterFunction", True)
-    query = {
-        "renderingRule": json.dumps({"rasterFunction": "None"}) if plain else None,
-        "mosaicRule": None if rule is None else json.dumps(rule),
-        "interpolation": f"RSP_{'NearestNeighbor' if imagery.is_native else 'BilinearInterpolation'}",
-        "compression": "LZ77",
-    }
-    address = f"{with_query(f'{imagery.url}/exportImage', **query)}&"
-    limits = [int(said.get(name) or gdal_wms.BLOCK) for name in ("maxImageWidth", "maxImageHeight")]
-    xml = gdal_wms.drawn(
-        service_element(address, imagery.number, "tiff"),
-        grid,
-        bands=int(said.get("bandCount") or 1),
-        dtype=pixel_type(said),
-        block=min(gdal_wms.BLOCK, *limits),
-        nodata=_nodata(said),
+    template = drawing(
+        f"{imagery.url}/exportImage",
+        imagery.number,
+        "tiff",
+        renderingRule=json.dumps({"rasterFunction": "None"}) if plain else None,
+        mosaicRule=None if rule is None else json.dumps(rule),
+        interpolation=f"RSP_{'NearestNeighbor' if imagery.is_native else 'BilinearInterpolation'}",
+        compression="LZ77",
     )
-    crs = grid.crs or ""
-    return ServiceRaster(url=imagery.url, xml=xml, crs=crs, has_alpha=False, outline=outline)
+    request = drawn(
+        template,
+        grid,
+        bands=whole(said.get("bandCount", 1), "bandCount", most=10_000),
+        has_alpha=False,
+        dtype=pixel_type(said),
+        nodata=_nodata(said),
+        most=side_limit(said, BLOCK),
+    )
+    return ServiceRaster(crs=grid.crs or "", request=request, outline=outline)
 
 
 def _nodata(said: dict[str, Any]) -> float | None:
     """Return the value without data, where all bands have one."""
     values = said.get("noDataValues") or [said.get("noDataValue")]
+    values = values if isinstance(values, list) else [values]
     known = {value for value in values if isinstance(value, int | float)}
     return float(known.pop()) if len(known) == 1 and None not in values else None
 
@@ -153,15 +161,15 @@ def _separate(imagery: _Imagery, options: ScanOptions) -> list[Cut]:
         raise SourceError(f"{imagery.url} has no catalog of rasters; leave out --mode separate")
     extent = extent_in(options, imagery.grid.crs or "", imagery.url)
     cuts = []
-    for number, attributes, rings in _catalog(imagery):
-        part = _own_part(imagery, attributes, rings, options)
+    for raster, attributes, outline in _catalog(imagery):
+        part = _own_part(imagery, attributes, outline, options)
         try:
             grid, _ = cut(part, extent)
         except NotAskedError:
             continue
-        name = str(attributes.get("Name") or attributes.get("name") or f"raster {number}")
-        rule = {"mosaicMethod": "esriMosaicLockRaster", "lockRasterIds": [number]}
-        cuts.append(Cut(str(number), name, _raster(imagery, grid, rule, rings), grid))
+        name = str(attributes.get("Name") or attributes.get("name") or f"raster {raster}")
+        rule = {"mosaicMethod": "esriMosaicLockRaster", "lockRasterIds": [raster]}
+        cuts.append(Cut(str(raster), name, _raster(imagery, grid, rule, outline), grid))
     if not cuts:
         raise SourceError(f"{imagery.url} has no raster that is asked for; see --where, --extent")
     return cuts
@@ -169,6 +177,7 @@ def _separate(imagery: _Imagery, options: ScanOptions) -> list[Cut]:
 
 def _catalog(imagery: _Imagery) -> Iterator[tuple[int, dict[str, Any], Rings]]:
     """Yield number, attributes and footprint of each raster that was not made of others."""
+    seen: set[int] = set()
     offset, more = 0, True
     while more:
         page = ask_json(
@@ -182,27 +191,34 @@ def _catalog(imagery: _Imagery) -> Iterator[tuple[int, dict[str, Any], Rings]]:
                 f="json",
             )
         )
-        key = page.get("objectIdFieldName") or "OBJECTID"
-        found = page.get("features", [])
+        key = str(page.get("objectIdFieldName") or "OBJECTID")
+        found = listed(page.get("features", []), "the rasters of its catalog")
+        before = len(seen)
         for feature in found:
-            attributes = feature["attributes"]
-            rings = (feature.get("geometry") or {}).get("rings")
-            if rings and attributes.get("Category") not in _OVERVIEWS:
-                outline = tuple(tuple((float(p[0]), float(p[1])) for p in ring) for ring in rings)
-                yield int(attributes[key]), attributes, outline
+            attributes = mapping(mapping(feature, "a raster").get("attributes"), "a raster")
+            raster = whole(attributes.get(key), f"{key} of a raster", least=0, most=1 << 53)
+            if raster in seen:
+                continue
+            seen.add(raster)
+            shape = mapping(feature.get("geometry") or {}, "a footprint").get("rings")
+            if shape and attributes.get("Category") not in _OVERVIEWS:
+                yield raster, dict(attributes), rings(shape, f"a footprint of raster {raster}")
+        if len(seen) > _MOST_RASTERS:
+            raise ItemError(f"has more than {_MOST_RASTERS:,} rasters; choose with --where")
         offset += len(found)
-        more = bool(page.get("exceededTransferLimit")) and bool(found)
+        more = bool(page.get("exceededTransferLimit")) and len(seen) > before
 
 
 def _own_part(
-    imagery: _Imagery, attributes: dict[str, Any], rings: Rings, options: ScanOptions
+    imagery: _Imagery, attributes: dict[str, Any], outline: Rings, options: ScanOptions
 ) -> Grid:
     """Return the pixels of one raster: of its own size unless another is asked for."""
     own = attributes.get("LowPS")
     whole = imagery.grid
-    if options.cell_size is None and isinstance(own, int | float) and own > 0:
+    if options.cell_size is None and own:
+        own = number(own, "LowPS of a raster", above=0)
         whole = whole_grid(bounds_in(imagery.said["extent"]), (own, own), whole.crs or "")
-    x, y = zip(*(point for ring in rings for point in ring), strict=True)
+    x, y = zip(*(point for ring in outline for point in ring), strict=True)
     window = pixels_within(whole.transform, (min(x), min(y), max(x), max(y)))
     if whole.width:
         window = overlap(window, type(window)(0, 0, whole.height, whole.width)) or window

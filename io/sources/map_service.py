@@ -6,18 +6,21 @@ from typing import Any
 
 from ...catalog.errors import ItemError, NotAskedError, UsageError
 from ...catalog.records import Scan
-from .. import gdal_wms, service_raster
-from ..arcgis_rest import bounds_in, description, service_element, system_asked, system_of
+from .. import service_raster
+from ..arcgis_rest import bounds_in, description, drawing, side_limit, system_asked, system_of
 from ..grid import Grid
 from ..service_grid import cut, endless_grid, level_for, needed_extent
 from ..service_raster import ServiceRaster
+from ..service_request import BLOCK, drawn
 from ..service_scan import Cut, Service, address_of, asking, is_address, scan_of, words_of
 from ..tile_service import Level, tiled
+from ..told import listed, mapping, number, whole
 from .options import ScanOptions
 
 KIND = "map_service"
 reader = service_raster.reader
 
+_LARGEST_TILE = 1 << 14
 _ADDRESS = re.compile(r"/MapServer/?(\?|$)", re.IGNORECASE)
 
 
@@ -43,13 +46,21 @@ def scan(text: str, options: ScanOptions) -> Iterator[Scan]:
 
 
 def _tiles(url: str, said: dict[str, Any], options: ScanOptions) -> tuple[ServiceRaster, Grid]:
-    info = said["tileInfo"]
+    info = mapping(said.get("tileInfo"), "tileInfo")
     crs, _ = system_of(info)
-    cells = {str(lod["level"]): float(lod["resolution"]) for lod in info["lods"]}
+    lods = [mapping(lod, "a level") for lod in listed(info.get("lods"), "its levels")]
+    cells = {
+        str(lod.get("level")): number(lod.get("resolution"), "a resolution", above=0)
+        for lod in lods
+    }
     zoom = level_for(cells, options, crs, url)
-    size = int(info["cols"]), int(info["rows"])
-    corner = float(info["origin"]["x"]), float(info["origin"]["y"])
-    _, south, east, _ = bounds_in(said["fullExtent"])
+    size = (
+        whole(info.get("cols"), "the size of its tiles", most=_LARGEST_TILE),
+        whole(info.get("rows"), "the size of its tiles", most=_LARGEST_TILE),
+    )
+    origin = mapping(info.get("origin"), "the origin of its tiles")
+    corner = number(origin.get("x"), "the origin"), number(origin.get("y"), "the origin")
+    _, south, east, _ = bounds_in(mapping(said.get("fullExtent"), "its extent"))
     level = Level(
         url=f"{url}/tile/{zoom}/{{y}}/{{x}}",
         corner=corner,
@@ -61,7 +72,7 @@ def _tiles(url: str, said: dict[str, Any], options: ScanOptions) -> tuple[Servic
         ),
         crs=crs,
     )
-    return tiled(level, needed_extent(options, crs, url), url)
+    return tiled(level, needed_extent(options, crs, url))
 
 
 def _map(
@@ -74,25 +85,20 @@ def _map(
     """
     if "Map" not in str(said.get("capabilities", "Map")):
         raise ItemError("draws no maps for others")
-    own, number = system_of(said["fullExtent"])
+    extent = mapping(said.get("fullExtent"), "its extent")
+    own, code = system_of(extent)
     crs = own
     if options.crs is not None:
-        crs, number = system_asked(options.crs)
+        crs, code = system_asked(options.crs)
     if options.cell_size is None:
         raise UsageError(f"{url}: say how fine with --cell-size")
     bounds = needed_extent(options, crs, url)
     if crs == own:
-        _check_overlap(bounds, bounds_in(said["fullExtent"]))
+        _check_overlap(bounds, bounds_in(extent))
     grid, _ = cut(endless_grid(options.cell_size, crs), bounds)
-    more = [("Transparent", "TRUE"), *([("Layers", layers)] if layers else [])]
-    limits = [int(said.get(n) or gdal_wms.BLOCK) for n in ("maxImageWidth", "maxImageHeight")]
-    xml = gdal_wms.drawn(
-        service_element(url, number, "png32", *more),
-        grid,
-        bands=4,
-        block=min(gdal_wms.BLOCK, *limits),
-    )
-    return ServiceRaster(url=url, xml=xml, crs=crs, has_alpha=True), grid
+    template = drawing(f"{url}/export", code, "png32", transparent="true", layers=layers)
+    request = drawn(template, grid, bands=4, has_alpha=True, most=side_limit(said, BLOCK))
+    return ServiceRaster(crs=crs, request=request), grid
 
 
 def _check_overlap(one: tuple[float, ...], other: tuple[float, ...]) -> None:

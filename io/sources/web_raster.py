@@ -1,4 +1,8 @@
-"""A raster file in the web, such as a COG: GDAL reads the parts of it that are needed."""
+"""A raster file in the web, such as a COG: GDAL reads the parts of it that are needed.
+
+GDAL, redirected to another host, takes along every header but ``Authorization`` and ``Cookie``, and
+has no setting against it: other credentials are refused here.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -15,8 +19,9 @@ from ..raster import GdalName, Raster
 from ..service_scan import asking, is_address
 from ..sniff import GDAL_DRIVERS, HEAD_BYTES, content_type, describe
 from ..view import View
-from ..web import Answer, ask, check_host, gdal_options
-from ..web_pieces import explained
+from ..web import Answer, ask, check_host, gdal_options, shown
+from ..web_credentials import check_for_gdal, scrubbed
+from ..web_gdal import status_in
 from .options import ScanOptions
 
 KIND = "web_raster"
@@ -35,6 +40,7 @@ def scan(text: str, options: ScanOptions) -> Iterator[Scan]:
     if options.layer is not None:
         raise SourceError(f"{text} is an image and has no layers; leave out --layer")
     with asking(text):
+        check_for_gdal()
         _driver(ask(text, first=HEAD_BYTES))
         name = PurePosixPath(urlsplit(text).path).name or "raster"
         item = probe(
@@ -64,8 +70,10 @@ class WebRaster:
 
         Raises:
             ItemError: It cannot be had, or is no raster that can be read so.
+            UsageError: There are credentials that GDAL would take elsewhere.
         """
         check_host(self.given, self.url)
+        check_for_gdal()
         return _WebImage(self.url, _driver(ask(self.url, first=HEAD_BYTES)))
 
     def content(self) -> tuple[int | None, str]:
@@ -108,12 +116,15 @@ class _WebImage(View):
 
 
 def _why(error: ItemError, url: str) -> ItemError:
-    """Return why a piece cannot be read: GDAL does not say it where the server refuses."""
+    """Return why a part cannot be read: GDAL does not say it where the server refuses."""
+    said = status_in(error)
     try:
-        ask(url, first=1)
+        answer = ask(url, first=HEAD_BYTES, start=HEAD_BYTES)
+        if describe(answer.data) == "a web page":
+            said = "answered with a web page (of a sign-in?) instead of a part of the file"
     except ItemError as found:
-        return found
-    return explained(error, url, None)
+        said = str(found)
+    return ItemError(scrubbed(f"{shown(url)} {said or error}"))
 
 
 def _driver(answer: Answer) -> str:

@@ -149,7 +149,7 @@ def _find(
     try:
         url = _joined(_joined(page, str(own["href"])) if own and "href" in own else page, href)
         secret = secret_in(url)
-    except ItemError as error:
+    except (ItemError, ValueError) as error:
         return str(item.get("id")), None, str(error)
     if secret:
         return (

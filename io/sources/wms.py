@@ -6,11 +6,11 @@ from pyproj import CRS
 
 from ...catalog.errors import ItemError, NotAskedError, UsageError
 from ...catalog.records import Scan
-from .. import gdal_wms, service_raster, srs
-from ..gdal_wms import element
+from .. import service_raster, srs
 from ..grid import Grid
 from ..service_grid import cut, endless_grid, needed_extent
 from ..service_raster import ServiceRaster
+from ..service_request import BLOCK, drawn
 from ..service_scan import (
     Cut,
     Service,
@@ -50,14 +50,9 @@ def scan(text: str, options: ScanOptions) -> Iterator[Scan]:
         root = ask_xml(with_query(url, **rest, **asked))
         layer = layer_named(root, query.get("layers", ""))
         crs, grid = _grid(layer, options, name)
-        base = with_query(url, **rest) if rest else f"{url}?"
-        xml = gdal_wms.drawn(
-            _service(f"{base}&" if rest else base, version_of(root), layer, crs, query),
-            grid,
-            bands=4,
-            block=min(gdal_wms.BLOCK, layer.most or gdal_wms.BLOCK),
-        )
-        raster = ServiceRaster(url=url, xml=xml, crs=grid.crs or "", block=None, has_alpha=True)
+        template = _template(url, rest, version_of(root), layer, crs, query)
+        request = drawn(template, grid, bands=4, has_alpha=True, most=layer.most or BLOCK)
+        raster = ServiceRaster(crs=grid.crs or "", request=request)
         service = Service(KIND, name, layer.attribution)
         yield scan_of(service, [Cut(layer.name, layer.title, raster, grid)], options)
 
@@ -96,20 +91,29 @@ def _system(layer: Layer, asked: str | None, name: str) -> str:
     return next((crs for crs in known if CRS(crs).is_projected), known[0])
 
 
-def _service(url: str, version: str, layer: Layer, crs: str, query: Mapping[str, str]) -> str:
+def _template(
+    url: str,
+    rest: Mapping[str, str],
+    version: str,
+    layer: Layer,
+    crs: str,
+    query: Mapping[str, str],
+) -> str:
+    """Return the address of a map, see :class:`.service_request.Request`."""
     is_new = version >= "1.3"
+    asked = {
+        "SERVICE": "WMS",
+        "REQUEST": "GetMap",
+        "VERSION": version,
+        "LAYERS": query.get("layers", layer.name),
+        "STYLES": query.get("styles", ""),
+        "CRS" if is_new else "SRS": crs,
+        "FORMAT": _format(layer, query.get("format")),
+        "TRANSPARENT": "TRUE",
+    }
     northing_first = is_new and CRS(crs).axis_info[0].direction == "north"
-    parts = (
-        ("Version", version),
-        ("ServerUrl", url),
-        ("CRS" if is_new else "SRS", crs),
-        ("BBoxOrder", "yxYX" if northing_first else "xyXY"),
-        ("ImageFormat", _format(layer, query.get("format"))),
-        ("Layers", query.get("layers", layer.name)),
-        ("Styles", query.get("styles", "")),
-        ("Transparent", "TRUE"),
-    )
-    return f'<Service name="WMS">{"".join(element(*part) for part in parts)}</Service>'
+    box = "{south},{west},{north},{east}" if northing_first else "{west},{south},{east},{north}"
+    return f"{with_query(url, **rest, **asked)}&WIDTH={{width}}&HEIGHT={{height}}&BBOX={box}"
 
 
 def _format(layer: Layer, asked: str | None) -> str:

@@ -53,7 +53,7 @@ def scan(text: str, options: ScanOptions) -> Iterator[Scan]:
         zoom = level_for(cells, options, matrices.crs, name)
         level = _level(layer, matrices, zoom, ours, url)
         check_host(url, level.url)
-        raster, grid = tiled(level, needed_extent(options, matrices.crs, name), name)
+        raster, grid = tiled(level, needed_extent(options, matrices.crs, name))
         cuts = [Cut(f"{layer.name} {zoom}", layer.title, raster, grid)]
         yield scan_of(Service(KIND, name, layer.attribution), cuts, options)
 

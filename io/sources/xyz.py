@@ -43,7 +43,7 @@ def scan(text: str, options: ScanOptions) -> Iterator[Scan]:
             crs=crs,
             from_bottom=from_bottom,
         )
-        raster, grid = tiled(level, needed_extent(options, crs, url), url)
+        raster, grid = tiled(level, needed_extent(options, crs, url))
         yield scan_of(
             Service(KIND, url), [Cut(f"zoom {zoom}", f"zoom {zoom}", raster, grid)], options
         )
