@@ -426,7 +426,9 @@ def test_a_raster_file_takes_no_header_that_gdal_would_send_elsewhere(server, mo
     monkeypatch.setenv("GDAL_HTTP_HEADERS", f"Accept-Language: nl,X-Key: {server.picture.SECRET}")
     message = scanned(2, f"{server.url}/scene.tif")
     assert "X-Key in GDAL_HTTP_HEADERS" in message and server.picture.SECRET not in message
-    assert server.log()["requests"] == []
+    (asked,) = server.log()["requests"]  # by us, to tell what it is: GDAL asks nothing
+    assert asked["port"] == int(server.url.rpartition(":")[2])
+    assert asked["headers"]["User-Agent"].startswith("pixelcat/")
 
 
 @pytest.mark.parametrize(
