@@ -49,7 +49,7 @@ def scan(
       pixelcat scan survey.gdb
       pixelcat scan survey.gdb -o survey.gpkg
     """
-    from .io.sources.options import ScanOptions
+    from .io.scan_options import ScanOptions
     from .processors.survey import scan as scan_
 
     look = ScanOptions.checked(**source)

@@ -13,8 +13,8 @@ import shapely
 from affine import Affine
 
 from pixelcat.io.image import Window, open_image
+from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import reader, scan
-from pixelcat.io.sources.options import ScanOptions
 
 SIDE = 64
 """Pixels of each raster."""

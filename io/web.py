@@ -19,7 +19,7 @@ from xml.etree.ElementTree import Element
 from ..catalog.errors import ItemError
 from .safe_xml import parse_xml
 from .web_credentials import credentials, scrubbed
-from .web_errors import problem_in
+from .web_errors import Wanted, problem_in
 
 RETRIED = (429, 500, 502, 503, 504)
 """Status of a server that is busy or ill for a while."""
@@ -104,12 +104,9 @@ def ask_json(url: str) -> dict[str, Any]:
     Raises:
         ItemError: It cannot be reached, says that something is wrong, or sends something else.
     """
-    answer = ask(url)
-    problem = problem_in(answer.content_type, answer.data, wanted="json")
-    if problem:
-        raise ItemError(scrubbed(problem))
+    data = _wanted(url, "json")
     try:
-        said = json.loads(answer.data)
+        said = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ItemError("answered with JSON that is cut off or damaged") from error
     if not isinstance(said, dict):
@@ -123,12 +120,9 @@ def ask_xml(url: str) -> Element:
     Raises:
         ItemError: It cannot be reached, says that something is wrong, or sends something else.
     """
-    answer = ask(url)
-    problem = problem_in(answer.content_type, answer.data, wanted="xml")
-    if problem:
-        raise ItemError(scrubbed(problem))
+    data = _wanted(url, "xml")
     try:
-        return parse_xml(answer.data)
+        return parse_xml(data)
     except ValueError as error:
         raise ItemError("answered with XML that is cut off or damaged") from error
 
@@ -139,8 +133,17 @@ def ask_piece(url: str) -> bytes:
     Raises:
         ItemError: It cannot be reached, says that something is wrong, or sends something else.
     """
+    return _wanted(url, "image")
+
+
+def _wanted(url: str, kind: Wanted) -> bytes:
+    """Return an answer that seems to be of a kind.
+
+    Raises:
+        ItemError: It cannot be had, or says that something is wrong, or is of another kind.
+    """
     answer = ask(url)
-    problem = problem_in(answer.content_type, answer.data, wanted="image")
+    problem = problem_in(answer.content_type, answer.data, wanted=kind)
     if problem:
         raise ItemError(scrubbed(problem))
     return answer.data

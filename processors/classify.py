@@ -10,7 +10,7 @@ from ..catalog.geopackage import WGS84
 from ..catalog.records import Scan
 from ..catalog.store import Catalog
 from ..io import sources
-from ..io.sources.options import ScanOptions, SourceOptions
+from ..io.scan_options import ScanOptions, SourceOptions
 from ..io.srs import reprojection
 from .argument_texts import as_text
 from .device import choose_device
@@ -95,7 +95,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             queues are taken for it, with the same result.
         progress: Called as windows and images are finished, with a :class:`.progress.Progress`.
         source: What of a mosaic or service, and how: ``mode``, ``where``, ``zoom`` and the others of
-            :class:`~pixelcat.io.sources.options.SourceOptions`.
+            :class:`~pixelcat.io.scan_options.SourceOptions`.
 
     Returns:
         The run. Images that could not be classified are counted and listed there.

@@ -10,8 +10,8 @@ from ..catalog.errors import SourceError, UsageError
 from ..catalog.records import Dataset
 from ..io.environment import Environment
 from ..io.places import check_place
+from ..io.scan_options import ScanOptions
 from ..io.sources import is_service
-from ..io.sources.options import ScanOptions
 from ..io.vrt_file import is_vrt_text
 
 Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]

@@ -11,7 +11,7 @@ from typing import Any
 from ..catalog.ingest_items import is_gone
 from ..catalog.store import Catalog
 from ..io import sources
-from ..io.sources.options import ScanOptions
+from ..io.scan_options import ScanOptions
 from .environment import environment_of
 from .inputs import as_inputs, check_paths, in_degrees, options_for
 

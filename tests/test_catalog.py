@@ -28,8 +28,8 @@ from pixelcat.catalog.records import (
 )
 from pixelcat.catalog.store import Catalog
 from pixelcat.io import fingerprint
+from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import scan
-from pixelcat.io.sources.options import ScanOptions
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from pixelcat.catalog import column_info
 from pixelcat.catalog.records import Column, Dataset, Feature, Scan
 from pixelcat.catalog.store import Catalog
+from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import scan
-from pixelcat.io.sources.options import ScanOptions
 
 COLUMNS = (
     Column(name="plot", sql_type="TEXT(10)", alias="Plot number"),

@@ -18,8 +18,8 @@ from affine import Affine
 
 from pixelcat.catalog.errors import ItemError, SourceError
 from pixelcat.io.image import Window, open_image
+from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import reader, scan
-from pixelcat.io.sources.options import ScanOptions
 
 Function = Callable[..., Any]
 UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)

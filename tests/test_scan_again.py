@@ -13,8 +13,8 @@ import pytest
 
 from pixelcat.catalog.store import Catalog
 from pixelcat.io import fingerprint
+from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import scan
-from pixelcat.io.sources.options import ScanOptions
 
 Function = Callable[..., Any]
 PROJECT = """<qgis><projectlayers><maplayer><id>t</id><datasource>./trees.csv</datasource>

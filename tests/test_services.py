@@ -28,7 +28,7 @@ from pixelcat.cli import cli
 from pixelcat.io import sources
 from pixelcat.io.extent import Extent
 from pixelcat.io.image import RasterArray, Window, open_image
-from pixelcat.io.sources.options import ScanOptions
+from pixelcat.io.scan_options import ScanOptions
 
 SERVER = Path(__file__).parent / "map_server.py"
 EXTENT = "5.02,52.1,5.04,52.11"

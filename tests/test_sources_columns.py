@@ -23,8 +23,8 @@ from pixelcat.io.csv_table import csv_format, csv_rows
 from pixelcat.io.photo_cells import looks_like_photos, photos_in
 from pixelcat.io.photo_paths import PhotoFolders
 from pixelcat.io.safe_xml import parse_xml
+from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import reader, scan
-from pixelcat.io.sources.options import ScanOptions
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ import shapely
 from pixelcat.catalog.errors import ItemError, SourceError
 from pixelcat.catalog.store import Catalog
 from pixelcat.io import fingerprint
+from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import filegdb, reader, scan
-from pixelcat.io.sources.options import ScanOptions
 
 GUIDS = [f"{{0A1B2C3D-0000-4000-8000-00000000000{n}}}" for n in range(3)]
 

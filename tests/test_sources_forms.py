@@ -15,9 +15,9 @@ import shapely
 
 from pixelcat.catalog.errors import CatalogError, ItemError, SourceError
 from pixelcat.catalog.store import Catalog
+from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import SOURCES, reader, scan
 from pixelcat.io.sources.forms import archive, export
-from pixelcat.io.sources.options import ScanOptions
 
 Files = Mapping[str, bytes | str]
 

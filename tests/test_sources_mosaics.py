@@ -21,8 +21,8 @@ from pixelcat import classify
 from pixelcat.catalog.errors import ItemError, SourceError, UsageError
 from pixelcat.cli import cli
 from pixelcat.io.image import Window, open_image
+from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import SOURCES, reader, scan
-from pixelcat.io.sources.options import ScanOptions
 
 Function = Callable[..., Any]
 UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)

@@ -15,6 +15,7 @@ from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
 from ..reference import Where
+from ..scan_options import Attached, ScanOptions
 from ..vrt_file import is_vrt_text
 from ..web_credentials import refuse_secrets
 from . import (
@@ -39,7 +40,6 @@ from . import (
     wmts,
     xyz,
 )
-from .options import Attached, ScanOptions
 
 Fetch = Callable[[Item], Where]
 """Item → where its image is."""

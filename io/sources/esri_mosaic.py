@@ -23,10 +23,10 @@ from ..member_paths import MemberFolders
 from ..members import Member, Members
 from ..ogr import layer_info, read_features
 from ..photo_paths import clean_path
+from ..scan_options import ScanOptions
 from ..tables import Table, open_tables
 from .filegdb import is_file_geodatabase
 from .mosaics import reader_of, scan_members
-from .options import ScanOptions
 
 KIND = "esri_mosaic"
 IS_WHOLE = False

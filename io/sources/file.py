@@ -8,10 +8,10 @@ from ...catalog.errors import ItemError, SourceError
 from ...catalog.records import Dataset, Item, Scan
 from ..image import read_head
 from ..probe import IMAGE_SUFFIXES, probe
+from ..scan_options import ScanOptions
 from ..sniff import describe
 from ..table_formats import FORMATS, TEXT
 from ..zipped_geodatabase import archive_kind, layer_in
-from .options import ScanOptions
 
 KIND = "file"
 IS_WHOLE = True

@@ -20,8 +20,8 @@ from ..attachment_tables import attachments, choose, find_relations
 from ..esri_items import GeodatabaseItems, Relation, file_geodatabase_items
 from ..gdal_words import in_plain_words
 from ..ogr import LayerInfo, layer_info, read_features
+from ..scan_options import Attached, ScanOptions
 from ..zipped_geodatabase import MASTER_TABLE, gdal_path, holds_geodatabase
-from .options import Attached, ScanOptions
 
 KIND = "filegdb"
 IS_WHOLE = True

@@ -10,10 +10,10 @@ from ..image import read_head
 from ..members import Member, Members
 from ..mosaic_plan import with_header
 from ..probe import claims_to_be_image
+from ..scan_options import ScanOptions
 from ..sniff import content_type
 from .folder import image_of, walk
 from .mosaics import reader_of, scan_members
-from .options import ScanOptions
 
 KIND = "folder_mosaic"
 IS_WHOLE = True

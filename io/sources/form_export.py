@@ -19,6 +19,7 @@ from ...catalog.records import Dataset, Feature, Item, Scan
 from .. import srs
 from ..fingerprint import fingerprint
 from ..probe import probe_all
+from ..scan_options import ScanOptions
 from .forms.archive import is_archive
 from .forms.export import Export, open_export
 from .forms.instances import find_instances, instance_ids, is_metadata, without_forms
@@ -27,7 +28,6 @@ from .forms.names import is_image_name
 from .forms.photos import Absent
 from .forms.surveys import Survey, read_surveys
 from .forms.tables import Table, find_tables, is_form_export, related_tables
-from .options import ScanOptions
 
 KIND = "form_export"
 IS_WHOLE = False

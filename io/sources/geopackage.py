@@ -21,8 +21,8 @@ from ..related_tables import (
     media_tables,
     read_links,
 )
+from ..scan_options import Attached, ScanOptions
 from ..sqlite_source import is_sqlite, opened, table_columns
-from .options import Attached, ScanOptions
 
 KIND = "geopackage"
 IS_WHOLE = True

@@ -15,11 +15,11 @@ from ..extent import Extent
 from ..gti_facts import ROOT, Facts, facts_of_database, facts_of_xml, frame_of, order_of
 from ..member_paths import MemberFolders
 from ..members import Frame, Member, Members
+from ..scan_options import ScanOptions
 from ..sqlite_source import is_sqlite
 from ..table_formats import is_table_file
 from ..tables import Table, open_tables
 from .mosaics import reader_of, scan_members
-from .options import ScanOptions
 
 KIND = "gti"
 IS_WHOLE = False

@@ -23,6 +23,7 @@ from ..arcgis_rest import (
 from ..extent import Bounds, pixels_within
 from ..grid import Grid
 from ..image import overlap
+from ..scan_options import ScanOptions
 from ..service_grid import cut, endless_grid, extent_in, needed_extent, whole_grid
 from ..service_raster import Rings, ServiceRaster
 from ..service_request import BLOCK, drawn
@@ -38,7 +39,6 @@ from ..service_scan import (
 )
 from ..told import listed, mapping, number, rings, whole
 from ..web import ask_json
-from .options import ScanOptions
 
 KIND = "image_service"
 reader = service_raster.reader

@@ -9,13 +9,13 @@ from ...catalog.records import Scan
 from .. import service_raster
 from ..arcgis_rest import bounds_in, description, drawing, side_limit, system_asked, system_of
 from ..grid import Grid
+from ..scan_options import ScanOptions
 from ..service_grid import cut, endless_grid, level_for, needed_extent
 from ..service_raster import ServiceRaster
 from ..service_request import BLOCK, drawn
 from ..service_scan import Cut, Service, address_of, asking, is_address, scan_of, words_of
 from ..tile_service import Level, tiled
 from ..told import listed, mapping, number, whole
-from .options import ScanOptions
 
 KIND = "map_service"
 reader = service_raster.reader

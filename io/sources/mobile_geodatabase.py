@@ -20,8 +20,8 @@ from ..mobile_tables import (
     read_table,
     table_names,
 )
+from ..scan_options import ScanOptions
 from ..sqlite_source import header, opened, read_features, table_columns
-from .options import ScanOptions
 
 KIND = "mobile_geodatabase"
 IS_WHOLE = True

@@ -12,7 +12,7 @@ from ..members import Member, Members
 from ..mosaic_reference import MosaicReference
 from ..probe import probe, probe_all
 from ..reference import Where
-from .options import ScanOptions
+from ..scan_options import ScanOptions
 
 Index = Callable[[Path, ScanOptions], Members]
 """From an input to all of its members."""

@@ -20,9 +20,9 @@ from ..photo_parents import is_named, told_otherwise, with_parent
 from ..photo_paths import PhotoFolders
 from ..points import with_points
 from ..qgis_project import Project, projects_of
+from ..scan_options import ScanOptions
 from ..table_formats import is_table_file
 from ..tables import Table, open_tables
-from .options import ScanOptions
 
 KIND = "photo_columns"
 IS_WHOLE = False

@@ -10,9 +10,9 @@ from ...catalog.errors import SourceError
 from ...catalog.records import Scan
 from ..member_paths import MemberFolders
 from ..members import Members
+from ..scan_options import ScanOptions
 from ..stac_items import Document, items_in, members_in
 from .mosaics import reader_of, scan_members
-from .options import ScanOptions
 
 KIND = "stac"
 IS_WHOLE = False

@@ -12,8 +12,8 @@ from ..content import measured
 from ..image import Image
 from ..probe import probe
 from ..raster import Raster
+from ..scan_options import ScanOptions
 from ..sqlite_source import is_sqlite, opened, table_columns
-from .options import ScanOptions
 
 KIND = "tile_tables"
 IS_WHOLE = True

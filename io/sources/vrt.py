@@ -13,9 +13,9 @@ from ..fingerprint import fingerprint
 from ..members import Member, Members
 from ..probe import probe
 from ..reference import Where
+from ..scan_options import ScanOptions
 from ..vrt_file import VrtReference, check_sources, is_vrt, sources, with_whole_paths
 from .mosaics import kept, reader_of, restored, root_of, scan_members, title
-from .options import ScanOptions
 
 KIND = "vrt"
 IS_WHOLE = False

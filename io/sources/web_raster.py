@@ -16,13 +16,13 @@ from ...catalog.records import Dataset, Item, Scan
 from ..image import Image, RasterArray, Window
 from ..probe import probe
 from ..raster import GdalName, Raster
+from ..scan_options import ScanOptions
 from ..service_scan import asking, is_address
 from ..sniff import GDAL_DRIVERS, HEAD_BYTES, content_type, describe
 from ..view import View
 from ..web import Answer, ask, check_host, gdal_options, shown
 from ..web_credentials import check_for_gdal, scrubbed
 from ..web_gdal import status_in
-from .options import ScanOptions
 
 KIND = "web_raster"
 

@@ -12,6 +12,7 @@ from ...catalog.records import Dataset, Item, Scan
 from ..members import Members
 from ..mosaic_reference import MosaicReference
 from ..reference import Reference
+from ..scan_options import ScanOptions
 from ..service_grid import cut, extent_in
 from ..service_scan import asking, is_address
 from ..sniff import HEAD_BYTES
@@ -19,7 +20,6 @@ from ..stac_items import Document, items_in, members_in
 from ..web import ask, ask_json, check_host
 from ..web_credentials import secret_in
 from .mosaics import asked_of, items_of, kept, restored, title
-from .options import ScanOptions
 from .web_raster import WebRaster
 
 KIND = "web_stac"

@@ -8,6 +8,7 @@ from ...catalog.errors import ItemError, NotAskedError, UsageError
 from ...catalog.records import Scan
 from .. import service_raster, srs
 from ..grid import Grid
+from ..scan_options import ScanOptions
 from ..service_grid import cut, endless_grid, needed_extent
 from ..service_raster import ServiceRaster
 from ..service_request import BLOCK, drawn
@@ -23,7 +24,6 @@ from ..service_scan import (
 )
 from ..web import ask_xml
 from ..wms_capabilities import Layer, layer_named, version_of
-from .options import ScanOptions
 
 KIND = "wms"
 reader = service_raster.reader

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ...catalog.errors import ItemError
 from ...catalog.records import Scan
 from .. import service_raster, srs
+from ..scan_options import ScanOptions
 from ..service_grid import level_for, needed_extent
 from ..service_scan import (
     Cut,
@@ -19,7 +20,6 @@ from ..service_scan import (
 from ..tile_service import Level, tiled
 from ..web import ask_xml, check_host
 from ..wmts_capabilities import MatrixSet, TileLayer, layer_named, matrix_sets
-from .options import ScanOptions
 
 KIND = "wmts"
 reader = service_raster.reader

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ....catalog.errors import SourceError
 from ....catalog.records import Column, Feature
 from ...ogr import normalise_guid
-from ..options import ScanOptions
+from ...scan_options import ScanOptions
 from . import place
 from .columns import ColumnType, value
 from .export import Export
