@@ -93,9 +93,10 @@ def classify(
     """Classify images, or the photos attached to features.
 
     INPUTS are image files, folders of images, geodatabases and GeoPackages whose features
-    have photos, layers and tables with columns of photos, exports of form tools, and mosaics
-    (VRT, tile index, STAC items; see docs/mosaics.md). Class rasters go to a folder beside the catalog. The same command again goes on where the last
-    one stopped.
+    have photos, layers and tables with columns of photos, exports of form tools, mosaics (VRT,
+    tile index, STAC items; docs/mosaics.md) and addresses of services (docs/services.md). Class
+    rasters go to a folder beside the catalog. The same command again goes on where the last one
+    stopped.
 
     \b
     Example:

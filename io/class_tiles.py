@@ -16,6 +16,8 @@ from ..catalog.records import ClassDefinition, Srs
 from . import srs
 from .raster import GDAL_ERRORS, unplaced
 
+_LESS = 1e-6
+"""Of a pixel: GDAL rounds the number of rows and columns up, which the last digits must not do."""
 DATA_TYPES = {
     "uint8": "Byte",
     "uint16": "UInt16",
@@ -127,8 +129,8 @@ def index_definition(
         ("ResX", repr(across)),
         ("ResY", repr(down)),
         ("MinX", repr(_on_grid(left, corner[0], across, math.floor))),
-        ("MinY", repr(_on_grid(bottom, corner[1], down, math.floor))),
-        ("MaxX", repr(_on_grid(right, corner[0], across, math.ceil))),
+        ("MinY", repr(_on_grid(bottom, corner[1], down, math.floor) + _LESS * down)),
+        ("MaxX", repr(_on_grid(right, corner[0], across, math.ceil) - _LESS * across)),
         ("MaxY", repr(_on_grid(top, corner[1], down, math.ceil))),
     ):
         SubElement(root, name).text = text

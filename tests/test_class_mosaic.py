@@ -138,6 +138,19 @@ def test_a_tile_in_another_reference_system_is_warped(tiles, model_emd, tmp_path
     assert export_stac(run.catalog, tmp_path / "m.json").rasters == 4
 
 
+@pytest.mark.parametrize("cell", [0.000269494585235856, 1 / 30, 0.1])
+def test_a_single_raster_keeps_its_size(model_emd, tmp_path, write_raster, cell):
+    pixels = np.random.default_rng(1).integers(1, 255, (3, 37, 69)).astype(np.uint8)
+    place = Affine(cell, 0, -74.70661, 0, -cell, -8.16161)
+    path = write_raster(tmp_path / "a.tif", pixels, crs="EPSG:4326", transform=place)
+    run = classify(path, model=model_emd, output=tmp_path / "results.gpkg")
+    classes, facts = mosaic(run.catalog)
+    (output,) = run.sql("select raster_path from outputs")
+    with rasterio.open(run.catalog.parent / output["raster_path"]) as raster:
+        np.testing.assert_array_equal(classes, raster.read(1))
+    assert facts["transform"].almost_equals(place, precision=1e-9)
+
+
 def test_photos_make_no_mosaic(model_emd, tmp_path, photo_bytes):
     (tmp_path / "a.jpg").write_bytes(photo_bytes())
     run = classify(tmp_path / "a.jpg", model=model_emd, output=tmp_path / "results.gpkg")
