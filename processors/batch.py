@@ -1,13 +1,23 @@
 """What goes into a classifier and what comes out: windows of one shape, and their classes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
 from ..io.image import Image, Window
+
+
+class Batches(NamedTuple):
+    """How a model takes windows."""
+
+    size: Callable[[int, int], int]
+    """From their height and width to how many make a batch."""
+    at_once: int
+    """How many batches it may be asked about at the same time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -42,6 +42,8 @@ class Classifier(Protocol):
     bands: int
     """Bands that the model takes; 0 for all of an image."""
     tiling: Tiling
+    at_once: int
+    """How many batches it may be asked about at the same time, from as many threads."""
 
     @property
     def extras(self) -> tuple[Extra, ...]:

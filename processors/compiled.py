@@ -1,5 +1,6 @@
 """A network compiled into one function: scaling before it, class and confidence behind it."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from copy import copy
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
-from .batch import ClassBatch, WindowBatch
+from .batch import Batches, ClassBatch, WindowBatch
 from .extras import Extra, FullDecision
 from .network import Network
 from .scaling import Scaling
@@ -41,7 +42,7 @@ class Compiled:
         decision: FullDecision,
         scaling: Scaling,
         tiling: Tiling,
-        batch_of: Callable[[int, int], int],
+        batches: Batches,
         blend: bool = False,
         precision: str = "float32",
     ) -> None:
@@ -52,7 +53,7 @@ class Compiled:
             decision: From their scores to classes and what is asked for beside them.
             scaling: From pixel values to network input.
             tiling: How rasters are cut.
-            batch_of: From height and width of windows to how many are taken at a time.
+            batches: How windows are taken.
             blend: Whether scores of overlapping windows are averaged.
             precision: ``float32``, ``bfloat16`` or ``float16``.
         """
@@ -60,7 +61,7 @@ class Compiled:
         self.bands = networks[0].bands
         self.gives_confidence = decision.decision.scores != "classes"
         self.tiling = tiling
-        self.batch_of = batch_of
+        self.batch_of, self.at_once = batches
         self.blending = self if blend else None
         self._networks = networks
         self._decision = decision
@@ -68,6 +69,7 @@ class Compiled:
         self._precision = precision
         self._finish = None if blend else decision
         self._functions: OrderedDict[_Kind, Callable[[Any], Any]] = OrderedDict()
+        self._tracing = threading.Lock()
         self._any_size = True
         """Whether tracing without a size has not failed yet."""
         self._most: int | None = None
@@ -156,14 +158,15 @@ class Compiled:
         Some networks (bilinear up-sampling in Keras) cannot be traced without a size; they
         get a function per size.
         """
-        if self._is_whole_tile(kind):
+        with self._tracing:
+            if self._is_whole_tile(kind):
+                return self._traced(kind)
+            if self._any_size:
+                try:
+                    return self._traced(kind._replace(windows=None, height=None, width=None))
+                except Exception:  # noqa: BLE001  tracing with the size tells what is wrong
+                    self._any_size = False
             return self._traced(kind)
-        if self._any_size:
-            try:
-                return self._traced(kind._replace(windows=None, height=None, width=None))
-            except Exception:  # noqa: BLE001  tracing with the size tells what is wrong, if it is
-                self._any_size = False
-        return self._traced(kind)
 
     def _traced(self, kind: _Kind) -> Callable[[Any], Any]:
         if kind not in self._functions:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .batch import ClassBatch, WindowBatch
+from .batch import Batches, ClassBatch, WindowBatch
 from .classifier import Blending
 from .compiled import Compiled
 
@@ -28,7 +28,7 @@ class Sampled:
         self.classes, self.bands = quick.classes, quick.bands
         self.gives_confidence = quick.gives_confidence
         self.tiling, self.batch_of = quick.tiling, quick.batch_of
-        self.extras = quick.extras
+        self.extras, self.at_once = quick.extras, quick.at_once
         self.blending: Blending | None = None if quick.blending is None else self
         self.decide = quick.decide
         self._seen = self._changed = 0
@@ -82,14 +82,16 @@ class Sampled:
         self._exact.close()
 
 
-def in_precision(name: str, **given: Any) -> Compiled | Sampled:
+def in_precision(name: str, *, batches: Batches, **given: Any) -> Compiled | Sampled:
     """Return a compiled model that computes in a type.
 
     Args:
         name: ``float32``, ``bfloat16`` or ``float16``.
+        batches: How windows are taken; fewer bits are asked for process-wide, so one at a time.
         given: The other arguments of :class:`Compiled`.
     """
-    exact = Compiled(**given)
     if name == "float32":
-        return exact
+        return Compiled(**given, batches=batches)
+    given["batches"] = batches._replace(at_once=1)
+    exact = Compiled(**given)
     return Sampled(Compiled(**given, precision=name), exact, name)

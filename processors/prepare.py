@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from ..catalog.errors import ModelError, UsageError
 from .augment import MAP_TURNS, PHOTO_TURNS, Turn, augmented, likely
+from .batch import Batches
 from .classifier import ROOM, Prepared
 from .decision import Decision
 from .definition import ModelDefinition
+from .device import processors
 from .extras import FullDecision, check_scores, no_scores
 from .formats import model_format
 from .formats.hints import NoSuchOutputError
@@ -24,6 +26,8 @@ from .tile import tiling_for
 
 _THREES = 96
 """Sides that suit networks that divide them by 3 and by 2."""
+_SMALL = 1 << 30
+"""Bytes of a batch in the network: of larger ones there is one in memory."""
 
 
 def prepare(
@@ -59,6 +63,8 @@ def prepare(
     networks = _asked(network, decision, options)
     final = replace(decision, scores=networks[0].scores)
     check_scores(final, options.also, definition.name)
+    batch_of = options.batch_of if budget is None else budget.batch_of(options.batch_of)
+    pixels = batch_of(tiling.height, tiling.width) * tiling.height * tiling.width
     return Prepared(
         classifier=in_precision(
             options.precision,
@@ -66,7 +72,7 @@ def prepare(
             decision=FullDecision(final, options.also, options.also_type),
             scaling=options.scaling,
             tiling=tiling,
-            batch_of=options.batch_of if budget is None else budget.batch_of(options.batch_of),
+            batches=Batches(batch_of, _at_once(network, pixels, budget)),
             blend=options.blend == "hann",
         ),
         network=network,
@@ -154,6 +160,17 @@ def _map_turns(network: Network) -> tuple[Turn, ...]:
     if network.height is None or network.width is None:
         raise UsageError("test_time_augmentation needs a network that takes square windows")
     return tuple(turn for turn in MAP_TURNS if not turn[2])
+
+
+def _at_once(network: Network, pixels: int, budget: Budget | None) -> int:
+    """Return how many batches of so many pixels are asked about at the same time.
+
+    Two keep processors busy where one waits for its slowest thread; a GPU is kept busy by one.
+    """
+    fits = pixels * network.bytes_per_pixel <= _SMALL
+    if budget is not None:
+        fits &= 2 * pixels <= budget.pixels
+    return 2 if fits and processors() > 1 and device_name() == "CPU" else 1
 
 
 def _found(network: Network, field: ReceptiveField) -> dict[str, object]:

@@ -8,7 +8,7 @@ no catalog: what it gets is a :class:`~.messages.Task`, what it gives an
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from ..io.reference import Where
 from ..io.resized import PhotoScale
 from ..io.sources import Fetch, reader
 from .answers import AskClasses, Asking, AskScores
+from .at_once import in_order
 from .bands import band_indexes
 from .blend import blended
 from .class_map import ClassMap
@@ -169,35 +170,43 @@ class Worker:
     def _in_batches(
         self, stream: Iterator[Begun | Failed | Pixels], asking: Asking[Answer]
     ) -> Iterator[Begun | Failed | Answer]:
+        """Ask about batches, several at once where the model takes that."""
+        jobs = self._jobs(stream, asking)
+        for messages in in_order(jobs, self._classifier.at_once):
+            yield from messages
+
+    def _jobs(
+        self, stream: Iterator[Begun | Failed | Pixels], asking: Asking[Answer]
+    ) -> Iterator[Callable[[], Sequence[Begun | Failed | Answer]]]:
         """Collect windows of one kind into batches, whatever image they are of."""
         waiting: dict[tuple[object, ...], deque[Pixels]] = defaultdict(deque)
         for message in stream:
             if not isinstance(message, Pixels):
-                yield message
+                yield partial(_as_it_is, message)
             elif message.pixels is None:
-                yield asking.empty(message)
+                yield partial(_as_it_is, asking.empty(message))
             else:
                 waiting[message.kind].append(message)
                 if len(waiting[message.kind]) == self._batch_of(message):
-                    yield from self._answers(asking, waiting.pop(message.kind))
+                    yield partial(self._answers, asking, waiting.pop(message.kind))
                 elif len(waiting) > _KINDS:  # many odd shapes: do not let them pile up
-                    yield from self._answers(asking, waiting.pop(next(iter(waiting))))
+                    yield partial(self._answers, asking, waiting.pop(next(iter(waiting))))
         for windows in waiting.values():
-            yield from self._answers(asking, windows)
+            yield partial(self._answers, asking, windows)
 
     def _batch_of(self, window: Pixels) -> int:
         return self._classifier.batch_of(*window.valid.shape)
 
     def _answers(
         self, asking: Asking[Answer], windows: Iterable[Pixels]
-    ) -> Iterator[Answer | Failed]:
+    ) -> Sequence[Answer | Failed]:
         members = list(windows)
         try:
-            yield from asking.answers(members, self._batch_of(members[0]))
+            return list(asking.answers(members, self._batch_of(members[0])))
         except (ItemError, MemoryError) as error:
             reason = str(error) if isinstance(error, ItemError) else _TOO_LARGE
-            for task in {id(m.task): m.task for m in members}.values():
-                yield Failed(task=task, reason=reason)
+            tasks = {id(m.task): m.task for m in members}.values()
+            return [Failed(task=task, reason=reason) for task in tasks]
 
     def _write(
         self, stream: Iterator[Begun | Failed | Classes], advance: Advance
@@ -248,6 +257,10 @@ class Worker:
     def _abandon(self, open_maps: dict[int, tuple[ClassMap, float]], key: int) -> None:
         if key in open_maps:
             open_maps.pop(key)[0].abandon()
+
+
+def _as_it_is(message: Answer) -> Sequence[Answer]:
+    return (message,)
 
 
 def _where(fetch: Fetch, task: Task) -> Where:

@@ -23,6 +23,7 @@ class FunctionClassifier:
 
     gives_confidence = False
     extras = ()
+    at_once = 1
 
     def __init__(
         self,
