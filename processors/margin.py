@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .network import Network
+from .network import Network, Twin
 from .tensorflow_setup import tensorflow
 from .trial import tried
 from .windows import round_up
@@ -12,11 +12,11 @@ from .windows import round_up
 _SIZES = (256, 320)
 
 
-def with_margin(network: Network, said: int | None = None, multiple: int = 1) -> Network:
-    """Return a network whose answer has the size of its input, with zeros where it has none.
+def margin_of(network: Network, said: int | None = None, multiple: int = 1) -> tuple[int, float]:
+    """Return the pixels at each side of a window without an answer, and what a window takes.
 
-    A network that already gives one score vector per input pixel stays as it is, and so does one
-    that answers in a size of another kind. What it holds meanwhile is noted.
+    The margin is 0 where the network gives one score vector per input pixel, or answers in a
+    size of another kind. The second number is bytes per pixel, while the network answers.
 
     Args:
         network: Any network. The answer of one that takes any size must be smaller by the
@@ -28,18 +28,27 @@ def with_margin(network: Network, said: int | None = None, multiple: int = 1) ->
     sizes = [round_up(size, multiple) for size in _SIZES]
     height, width = network.height or sizes[0], network.width or sizes[0]
     held = tried(network, height, width).bytes_per_pixel
-    network = replace(network, bytes_per_pixel=held)
     margin = _lost(network, sizes[0])
     fixed = network.height is not None
     if not margin or margin != (said if fixed else _lost(network, sizes[1])):
+        margin = 0
+    return margin, held
+
+
+def with_margin(network: Network, margin: int) -> Network:
+    """Return a network whose answer has the size of its input, with zeros where it has none."""
+    if not margin:
         return network
-    twin = network.twin
     return replace(
         network,
         call=_padded(network.call, margin),
-        twin=None if twin is None else replace(twin, call=_padded(twin.call, margin)),
+        twin=lambda: _padded_twin(network.twin(), margin),
         margin=margin,
     )
+
+
+def _padded_twin(twin: Twin | None, margin: int) -> Twin | None:
+    return None if twin is None else replace(twin, call=_padded(twin.call, margin))
 
 
 def _lost(network: Network, size: int) -> int:

@@ -30,8 +30,8 @@ class Network:
 
     call: Callable[[Any], Any]
     """Float32 tensor (n, height, width, bands) → scores (n, height, width, channels)."""
-    twin: Twin | None
-    """For measuring; None where there is none, and the network itself is measured."""
+    twin: Callable[[], Twin | None]
+    """Makes one for measuring; None where there is none, and the network itself is measured."""
     height: int | None
     """Of the only input size it accepts; None where any will do."""
     width: int | None

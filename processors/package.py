@@ -1,7 +1,6 @@
 """Model packages (``.dlpk``): ZIP archives from strangers, unpacked with care and only once."""
 
 import hashlib
-import os
 import shutil
 import stat
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..catalog.errors import ModelError
+from .cache import cache_folder
 
 MAX_FILES = 200
 MAX_BYTES = 4 << 30
@@ -32,7 +32,9 @@ def unpack(path: Path) -> Path:
     try:
         with zipfile.ZipFile(path) as archive:
             members = _checked(path, archive)
-            folder = _cache() / _sha256(path)
+            cache = cache_folder("models")
+            cache.mkdir(parents=True, exist_ok=True)
+            folder = cache / _sha256(path)
             if not folder.is_dir():
                 _extract(path, archive, members, folder)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
@@ -40,13 +42,6 @@ def unpack(path: Path) -> Path:
     except OSError as error:
         raise ModelError(f"model package {path}: {error.strerror or error}") from error
     return folder / _definition(path, members)
-
-
-def _cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(root) / "pixelcat" / "models"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _checked(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:

@@ -1,6 +1,5 @@
 """From a model definition to a classifier that is ready to run."""
 
-import math
 from dataclasses import replace
 
 from ..catalog.errors import ModelError, UsageError
@@ -13,19 +12,17 @@ from .device import processors
 from .extras import FullDecision, check_scores, no_scores
 from .formats import model_format
 from .formats.hints import NoSuchOutputError
-from .margin import with_margin
+from .measured import measured
 from .memory import Budget
 from .network import Network
 from .options import RunOptions
 from .output_classes import Classes, excluded_class, output_classes
 from .precision import in_precision
 from .raster_function.prepare import prepare_function
-from .receptive_field import ReceptiveField, measure
-from .tensorflow_setup import device_name, explain
+from .receptive_field import ReceptiveField
+from .tensorflow_setup import device_name
 from .tile import tiling_for
 
-_THREES = 96
-"""Sides that suit networks that divide them by 3 and by 2."""
 _SMALL = 1 << 30
 """Bytes of a batch in the network: of larger ones there is one in memory."""
 
@@ -50,7 +47,8 @@ def prepare(
         return prepare_function(definition, options)
     loaded = _loaded(definition, options)
     _check_asked(definition, options, loaded)
-    network, field = _measured(definition, options, loaded)
+    known = measured(loaded, definition, options)
+    network, field = known.applied_to(loaded), known.field
     budget = None if max_memory is None else Budget(max_memory, network)
     tiling, notes = tiling_for(network, options, field, None if budget is None else budget.pixels)
     classes = _classes(definition, options, network)
@@ -82,25 +80,6 @@ def prepare(
         bands=options.bands,
         room=ROOM if budget is None else budget.room,
     )
-
-
-def _measured(
-    definition: ModelDefinition, options: RunOptions, loaded: Network
-) -> tuple[Network, ReceptiveField]:
-    """Measure a network at sizes that most take, else at multiples of 3 and powers of 2."""
-    errors = []
-    for multiple in (options.tile_multiple, math.lcm(options.tile_multiple, _THREES)):
-        try:
-            network = with_margin(loaded, definition.model_padding, multiple)
-            field = measure(network, multiple)
-            by_pixel = (field.stride, field.radius) == (1, 0)
-            return replace(network, by_pixel=by_pixel), field
-        except Exception as error:  # noqa: BLE001  TensorFlow raises many kinds
-            errors.append(error)
-    raise ModelError(
-        f"model {definition.model_file} does not run: {explain(errors[0])}"
-        " (does it take sides that are multiples of something? --arg tile_multiple=N)"
-    ) from errors[0]
 
 
 def _check_asked(definition: ModelDefinition, options: RunOptions, network: Network) -> None:

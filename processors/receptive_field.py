@@ -63,7 +63,8 @@ def measure(network: Network, multiple: int = 1) -> ReceptiveField:
     for height, width in dict.fromkeys(sizes):
         _check_shape(network, height, width)
         field = _Probe(network, height, width, strides).measure()
-        if field is not None and network.twin is not None and network.twin.is_global:
+        twin = network.twin()
+        if field is not None and twin is not None and twin.is_global:
             return ReceptiveField(stride=field.stride, radius=None)
         if field is not None:
             return field
@@ -85,9 +86,10 @@ class _Probe:
     def __init__(self, network: Network, height: int, width: int, strides: Sequence[int]) -> None:
         self.height, self.width = height, width
         self._strides = strides
-        self._is_twin = network.twin is not None and network.twin.is_structural
+        twin = network.twin()
+        self._is_twin = twin is not None and twin.is_structural
         self._relative = _ROUNDING if self._is_twin else 2 * float(np.finfo(np.float32).eps)
-        call = _comparable(network) if network.twin is None else network.twin.call
+        call = _comparable(network) if twin is None else twin.call
         self._noise = self._make_noise(network.bands)
         self._dense = np.random.default_rng(8).uniform(0.5, 1.5, [height, width, network.bands])
         self._dense = self._dense.astype(np.float32)

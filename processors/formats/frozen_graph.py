@@ -49,7 +49,7 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
         path, function, tf.TensorSpec(shape, source.dtype), output_scores(properties)
     )
     scores = _before_arg_max(wrapped, graph, names)
-    return network if scores is None else replace(network, twin=scores)
+    return replace(network, twin=lambda: scores)
 
 
 def _before_arg_max(wrapped: Any, graph: Any, names: tuple[str, str]) -> Twin | None:

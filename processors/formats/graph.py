@@ -113,7 +113,7 @@ def network_of(path: Path, call: Callable[[Any], Any], spec: Any, scores: Scores
     kind, reason = (scores, SAID) if scores is not None else _kind(whole, given)
     return Network(
         call=forward,
-        twin=None,
+        twin=lambda: None,
         height=height,
         width=width,
         bands=bands,

@@ -4,6 +4,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -81,7 +82,7 @@ def network_of_model(
     scores, reason = (said, SAID) if said is not None else _scores(model)
     return Network(
         call=lambda pixels: free(pixels, training=False),
-        twin=twin_of(library, model),
+        twin=cache(partial(twin_of, library, model)),
         height=height,
         width=width,
         bands=bands,

@@ -1,0 +1,98 @@
+"""How a network is built: measured once, and remembered in the user's cache."""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from ..catalog.errors import ModelError
+from .cache import cache_folder, keep
+from .definition import ModelDefinition
+from .margin import margin_of, with_margin
+from .network import Network
+from .options import RunOptions
+from .receptive_field import ReceptiveField, measure
+from .tensorflow_setup import explain
+
+_THREES = 96
+"""Sides that suit networks that divide them by 3 and by 2."""
+_EDITION = 1
+"""Of the way to measure: with another one nothing is remembered."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """What is found out about a network by trying it."""
+
+    margin: int
+    """Pixels at each side of a window without an answer."""
+    bytes_per_pixel: float
+    """What the network holds per pixel of a window while it answers."""
+    stride: int
+    radius: int | None
+
+    @property
+    def field(self) -> ReceptiveField:
+        """How far the network looks and on which grid it must stand."""
+        return ReceptiveField(stride=self.stride, radius=self.radius)
+
+    def applied_to(self, network: Network) -> Network:
+        """Return a network that knows this of itself."""
+        return replace(
+            with_margin(network, self.margin),
+            bytes_per_pixel=self.bytes_per_pixel,
+            by_pixel=(self.stride, self.radius) == (1, 0),
+        )
+
+
+def measured(network: Network, definition: ModelDefinition, options: RunOptions) -> Measured:
+    """Return what is known of a network, measuring it where nothing is.
+
+    Raises:
+        ModelError: The network does not run.
+    """
+    path = cache_folder("measured") / f"{_key(definition, options)}.json"
+    known = _remembered(path)
+    if known is None:
+        known = _measured(network, definition, options.tile_multiple)
+        keep(path, json.dumps(asdict(known)))
+    return known
+
+
+def _key(definition: ModelDefinition, options: RunOptions) -> str:
+    """Return a name for everything that a measurement depends on."""
+    said = json.dumps(options.properties(definition), sort_keys=True, default=str)
+    software = [version(name) for name in ("pixelcat", "tensorflow", "keras")]
+    parts = [definition.weights_sha256(), said, options.tile_multiple, *software, _EDITION]
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+def _remembered(path: Path) -> Measured | None:
+    try:
+        known = Measured(**json.loads(path.read_text(encoding="utf-8")))
+        is_sound = known.stride >= 1 and known.margin >= 0 and known.bytes_per_pixel >= 0
+        return known if is_sound and (known.radius is None or known.radius >= 0) else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _measured(network: Network, definition: ModelDefinition, multiple: int) -> Measured:
+    """Measure a network at sizes that most take, else at multiples of 3 and powers of 2."""
+    errors = []
+    for each in (multiple, math.lcm(multiple, _THREES)):
+        try:
+            return _at_multiples(network, definition.model_padding, each)
+        except Exception as error:  # noqa: BLE001  TensorFlow raises many kinds
+            errors.append(error)
+    raise ModelError(
+        f"model {definition.model_file} does not run: {explain(errors[0])}"
+        " (does it take sides that are multiples of something? --arg tile_multiple=N)"
+    ) from errors[0]
+
+
+def _at_multiples(network: Network, said: int | None, multiple: int) -> Measured:
+    margin, held = margin_of(network, said, multiple)
+    field = measure(with_margin(network, margin), multiple)
+    return Measured(margin=margin, bytes_per_pixel=held, stride=field.stride, radius=field.radius)
