@@ -244,7 +244,18 @@ machine_options = _group("machine", {
     ),
     "max_memory": click.option(
         "--max-memory", metavar="SIZE",
-        help="What the process should stay below, 4G for example; same result, smaller windows.",
+        help="What a process that classifies should stay below, 4G for example; same result,"
+        " smaller windows.",
+    ),
+    "workers": click.option(
+        "--workers", type=click.IntRange(0, 64), default=None, metavar="N",
+        help="Processes that classify; one that crashes fails the image that did it, alone. 0: no"
+        " process of its own, for debugging.  [default: 1]",
+    ),
+    "item_timeout": click.option(
+        "--item-timeout", type=click.FloatRange(min=0, min_open=True), default=900.0,
+        metavar="SECONDS", show_default=True,
+        help="A process that makes no progress for so long is ended, its image fails.",
     ),
 })  # fmt: skip
 """What of the machine a run may take."""

@@ -1,15 +1,17 @@
 """Jobs that overlap, and answers in the order of the jobs."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TypeVar
+
+from .pipeline import in_background
 
 T = TypeVar("T")
 
 
-def in_order(jobs: Iterable[Callable[[], T]], at_once: int) -> Iterator[T]:
-    """Yield what jobs return, in their order, while later ones run in threads.
+def in_order(jobs: Iterable[Callable[[], T]], at_once: int) -> Generator[T, None, None]:
+    """Yield what jobs return, in their order and as soon as it is there.
 
     Args:
         jobs: What to do; taken as they are started, one beyond those that run.
@@ -20,13 +22,9 @@ def in_order(jobs: Iterable[Callable[[], T]], at_once: int) -> Iterator[T]:
             yield job()
         return
     pool = ThreadPoolExecutor(at_once)
-    begun: deque[Future[T]] = deque()
     try:
-        for job in jobs:
-            begun.append(pool.submit(job))
-            while len(begun) > at_once or (begun and begun[0].done()):
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+        with closing(in_background(map(pool.submit, jobs), room=at_once - 1)) as begun:
+            for answer in begun:
+                yield answer.result()
     finally:
         pool.shutdown(cancel_futures=True)

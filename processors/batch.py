@@ -18,6 +18,8 @@ class Batches(NamedTuple):
     """From their height and width to how many make a batch."""
     at_once: int
     """How many batches it may be asked about at the same time."""
+    most: int | None = None
+    """Windows of a batch that memory has room for, where that is known to be fewer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,13 +18,14 @@ from .driver import Driver, Request
 from .environment import environment_of
 from .extras import checked_kinds
 from .inputs import as_inputs, check_name, check_paths, in_degrees, options_for
-from .late_model import LateModel
 from .memory import parse_bytes
 from .options import options_of
 from .progress import Show
 from .results import Run
 from .trust import ModelCode, load_model
 from .verify import check_asked
+from .workers import Setup
+from .workers.start import PATIENCE_S, start
 
 
 def classify(  # noqa: PLR0913  all but the first by keyword, as on the command line
@@ -48,6 +49,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     model_code: ModelCode = "refuse",
     device: str = "auto",
     max_memory: str | int | None = None,
+    workers: int | None = None,
+    item_timeout: float = PATIENCE_S,
     progress: Show | None = None,
     **source: Unpack[SourceOptions],
 ) -> Run:
@@ -91,8 +94,12 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             ``ignore`` the code and take the network alone.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``; the first call that loads TensorFlow
             decides for its process.
-        max_memory: What the process should stay below, ``"4G"`` or bytes; smaller windows and
+        max_memory: What a process that classifies should stay below, ``"4G"`` or bytes; smaller windows and
             queues are taken for it, with the same result.
+        workers: Processes that classify; one that crashes, hangs or runs out of memory fails the
+            image that did it, alone. 0 for this process, which starts sooner and may be taken
+            down. Default is the environment variable ``PIXELCAT_WORKERS``, or 1.
+        item_timeout: Seconds without any progress after which a process is ended.
         progress: Called as windows and images are finished, with a :class:`.progress.Progress`.
         source: What of a mosaic or service, and how: ``mode``, ``where``, ``zoom`` and the others of
             :class:`~pixelcat.io.scan_options.SourceOptions`.
@@ -140,13 +147,14 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         for scan in sources.scan(each, options=options_for(each, look, place))
     ]
     check_name(out_features, [scan.dataset for scan in scans])
-    with LateModel(definition, options, device, limit) as loaded:
+    setup = Setup(definition=definition, options=options, device=device, limit=limit)
+    with start(setup, workers, item_timeout) as hands:
         if not Path(output).exists():
-            loaded.prepared()  # a model that cannot be used leaves no catalog behind
+            hands.facts()  # a model that cannot be used leaves no catalog behind
         with Catalog(output, create=True) as catalog:
             _check_table(catalog, request, scans)
             datasets = [catalog.add(scan) for scan in scans]
-            return Driver(catalog, request, datasets, progress).run(loaded)
+            return Driver(catalog, request, datasets, progress).run(hands)
 
 
 def _check_table(catalog: Catalog, request: Request, scans: Sequence[Scan]) -> None:

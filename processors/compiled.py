@@ -61,7 +61,7 @@ class Compiled:
         self.bands = networks[0].bands
         self.gives_confidence = decision.decision.scores != "classes"
         self.tiling = tiling
-        self.batch_of, self.at_once = batches
+        self.batch_of, self.at_once, self._most = batches
         self.blending = self if blend else None
         self._networks = networks
         self._decision = decision
@@ -72,8 +72,6 @@ class Compiled:
         self._tracing = threading.Lock()
         self._any_size = True
         """Whether tracing without a size has not failed yet."""
-        self._most: int | None = None
-        """Windows at a time that memory had room for, once it had not for a batch."""
 
     def classify(self, batch: WindowBatch) -> ClassBatch:
         """Classify a batch; see :class:`Classifier`."""

@@ -9,6 +9,8 @@ from ..catalog.errors import UsageError
 
 _UNSEEN = "-1"
 _CGROUPS = Path("/sys/fs/cgroup")
+_sharing = 1
+"""Processes that share the processors."""
 
 
 def choose_device(name: str) -> None:
@@ -45,11 +47,21 @@ def check_device(name: str) -> None:
         raise UsageError("--device cpu: TensorFlow uses a GPU in this process already")
 
 
+def share_processors(count: int) -> None:
+    """Take only a share of the processors, as other processes like this one compute too.
+
+    Args:
+        count: How many there are, with this one. To be said before TensorFlow is loaded.
+    """
+    global _sharing
+    _sharing = count
+
+
 def processors() -> int:
     """Return how many processors this process may use, a container's quota included."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     quota = _quota()
-    return max(1, min(allowed or 1, math.ceil(quota) if quota else allowed or 1))
+    return max(1, min(allowed or 1, math.ceil(quota) if quota else allowed or 1) // _sharing)
 
 
 def _quota() -> float | None:

@@ -13,17 +13,15 @@ from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
 from .cell_size import cell_size_notes
 from .class_mosaic import write_class_mosaic
-from .classifier import Classifier, Prepared
 from .definition import ModelDefinition
-from .late_model import LateModel
 from .messages import Task
 from .options import RunOptions
 from .outcome import report, write_layers
 from .progress import Meter, Show
 from .results import Run
 from .tensorflow_setup import software
-from .verify import Verifier, verify_run
-from .worker import Worker
+from .verify import to_verify, verified
+from .workers import Facts, Workers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +54,7 @@ class Driver:
         self._datasets = {dataset.id: dataset for dataset in datasets if dataset.id is not None}
         self._show = progress or (lambda _: None)
 
-    def run(self, model: LateModel) -> Run:
+    def run(self, workers: Workers) -> Run:
         """Classify what is pending; the model is prepared only where something is."""
         ids = list(self._datasets)
         run_id = None if self._request.force else self._known_run()
@@ -65,18 +63,17 @@ class Driver:
         classified = 0
         status = "finished"
         if run_id is None or self._pending(run_id):
-            prepared = model.prepared()
-            notes = prepared.notes
-            run_id = self._start(prepared)
+            facts = workers.facts()
+            run_id = self._start(facts)
             self._catalog.settle_unusable(run_id, ids)
-            classified, status, told = self._classify(run_id, prepared)
-            notes += (*prepared.classifier.remarks(), *told)
+            classified, status = self._classify(run_id, workers)
+            notes = (*facts.notes, *workers.remarks())
             self._catalog.share_outputs(run_id, ids)
         else:
             self._catalog.settle_unusable(run_id, ids)
         self._catalog.finish_run(run_id, status)
         if self._request.verify and status == "finished":
-            verification, more, status = self._verify(run_id, model.prepared())
+            verification, more, status = self._verify(run_id, workers)
             notes += more
         run = {
             "id": run_id,
@@ -98,7 +95,7 @@ class Driver:
     def _pending(self, run_id: int) -> list[Item]:
         return self._catalog.pending(run_id, list(self._datasets))
 
-    def _start(self, prepared: Prepared) -> int:
+    def _start(self, facts: Facts) -> int:
         definition = self._request.definition
         model_id = self._catalog.add_model(
             name=definition.name,
@@ -106,41 +103,40 @@ class Driver:
             definition_sha256=self._request.hashes[0],
             weights_sha256=self._request.hashes[1],
             definition=definition.properties,
-            classes=prepared.classifier.classes,
+            classes=facts.classes,
         )
         return self._catalog.start_run(
             model_id,
             options=self._request.options.as_json(),
             software=software(),
-            device=prepared.device,
+            device=facts.device,
             decoder=decoder(),
             force=self._request.force,
         )
 
-    def _classify(self, run_id: int, prepared: Prepared) -> tuple[int, str, tuple[str, ...]]:
-        """Classify what is pending; how many class maps were made, how it ended, what to say."""
+    def _classify(self, run_id: int, workers: Workers) -> tuple[int, str]:
+        """Classify what is pending; how many class maps were made, and how it ended."""
         folder = self._rasters(run_id)
         make_folder(folder)
         sweep(folder)
         pending = self._pending(run_id)
         meter = Meter(pending, self._show)
-        worker = self._worker(prepared, prepared.classifier, tags=self._tags(run_id))
         tasks = self._tasks(pending, folder, self._lent())
         done = 0
         try:
-            with closing(worker.run(tasks, meter.window)) as outputs:
+            with closing(workers.run(tasks, self._tags(run_id), meter.window)) as outputs:
                 for output in outputs:
                     self._catalog.record(run_id, output)
                     done += output.status == "done"
                     meter.image(output.item_id)
         except KeyboardInterrupt:
-            return done, "stopped", ()
+            return done, "stopped"
         except BaseException:
             self._catalog.finish_run(run_id, "stopped")
             raise
         finally:
             sweep(folder)  # a signal may come between making a file and noting that it is there
-        return done, "finished", worker.control.lines
+        return done, "finished"
 
     def _rasters(self, run_id: int) -> Path:
         return self._catalog.rasters / f"run_{run_id}"
@@ -172,36 +168,16 @@ class Driver:
         }
 
     def _verify(
-        self, run_id: int, prepared: Prepared
+        self, run_id: int, workers: Workers
     ) -> tuple[Verification | None, tuple[str, ...], str]:
         """Compare class rasters; what was found, what to say of it, and how it ended."""
-
-        def worker(classifier: Classifier) -> Worker:
-            return self._worker(prepared, classifier)
-
-        verifier = Verifier(prepared.classifier, windows=self._request.verify, seed=run_id)
+        done = to_verify(self._catalog, self._datasets, run_id, self._request.options.photo_scale)
         try:
-            found, told = verify_run(
-                self._catalog,
-                self._datasets,
-                run_id,
-                verifier,
-                worker,
-                scale=self._request.options.photo_scale,
-            )
+            found, failures = workers.verify(done, self._request.verify, run_id)
         except KeyboardInterrupt:
             return None, (), "stopped"
-        return found, tuple(told), "finished"
-
-    def _worker(self, prepared: Prepared, classifier: Classifier, **options: Any) -> Worker:
-        return Worker(
-            classifier,
-            bands=prepared.bands,
-            scale=self._request.options.photo_scale,
-            environment=self._request.options.environment,
-            room=prepared.room,
-            **options,
-        )
+        self._catalog.record_verification(run_id, found)
+        return found, verified(found, failures, done), "finished"
 
     def _report(self, run: Mapping[str, Any], notes: tuple[str, ...]) -> Run:
         shown = write_class_mosaic(self._catalog, run["id"])

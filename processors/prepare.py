@@ -28,7 +28,11 @@ _SMALL = 1 << 30
 
 
 def prepare(
-    definition: ModelDefinition, options: RunOptions, max_memory: int | None = None
+    definition: ModelDefinition,
+    options: RunOptions,
+    max_memory: int | None = None,
+    *,
+    shortages: int = 0,
 ) -> Prepared:
     """Load the network of a definition and compile it, or start its raster function.
 
@@ -36,6 +40,7 @@ def prepare(
         definition: The model.
         options: The arguments of the run.
         max_memory: Bytes that the process should stay below.
+        shortages: How often memory was not enough for a batch; each halves it.
 
     Raises:
         ModelError: The model cannot be used.
@@ -62,7 +67,8 @@ def prepare(
     final = replace(decision, scores=networks[0].scores)
     check_scores(final, options.also, definition.name)
     batch_of = options.batch_of if budget is None else budget.batch_of(options.batch_of)
-    pixels = batch_of(tiling.height, tiling.width) * tiling.height * tiling.width
+    batch = batch_of(tiling.height, tiling.width)
+    pixels = batch * tiling.height * tiling.width
     return Prepared(
         classifier=in_precision(
             options.precision,
@@ -70,7 +76,11 @@ def prepare(
             decision=FullDecision(final, options.also, options.also_type),
             scaling=options.scaling,
             tiling=tiling,
-            batches=Batches(batch_of, _at_once(network, pixels, budget)),
+            batches=Batches(
+                size=batch_of,
+                at_once=_at_once(network, pixels, budget, shortages),
+                most=max(1, batch >> shortages) if shortages else None,
+            ),
             blend=options.blend == "hann",
         ),
         network=network,
@@ -141,12 +151,12 @@ def _map_turns(network: Network) -> tuple[Turn, ...]:
     return tuple(turn for turn in MAP_TURNS if not turn[2])
 
 
-def _at_once(network: Network, pixels: int, budget: Budget | None) -> int:
+def _at_once(network: Network, pixels: int, budget: Budget | None, shortages: int) -> int:
     """Return how many batches of so many pixels are asked about at the same time.
 
     Two keep processors busy where one waits for its slowest thread; a GPU is kept busy by one.
     """
-    fits = pixels * network.bytes_per_pixel <= _SMALL
+    fits = not shortages and pixels * network.bytes_per_pixel <= _SMALL
     if budget is not None:
         fits &= 2 * pixels <= budget.pixels
     return 2 if fits and processors() > 1 and device_name() == "CPU" else 1

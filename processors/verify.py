@@ -158,32 +158,18 @@ class Verifier:
         )
 
 
-def verify_run(
-    catalog: Catalog,
-    datasets: Mapping[int, Dataset],
-    run_id: int,
-    verifier: Verifier,
-    make: MakeWorker,
-    *,
-    scale: PhotoScale,
-) -> tuple[Verification, list[str]]:
-    """Compare class rasters of a run and record what was found.
+def to_verify(
+    catalog: Catalog, datasets: Mapping[int, Dataset], run_id: int, scale: PhotoScale
+) -> list[Done]:
+    """Return the class rasters of a run that can be compared.
 
     Args:
         catalog: The catalog.
         datasets: Those whose images are compared, by their number.
         run_id: The run.
-        verifier: Compares.
-        make: See :meth:`Verifier.run`.
         scale: How large photos were fed to the model.
-
-    Returns:
-        What was found, and what is to be said, a line each.
-
-    Raises:
-        OutputError: A class raster cannot be read.
     """
-    done = [
+    return [
         Done(
             task=Task(
                 item=item,
@@ -195,10 +181,18 @@ def verify_run(
         )
         for item, raster_path, is_map in catalog.classified(run_id, list(datasets))
     ]
-    found, failures = verifier.run(done, make)
-    catalog.record_verification(run_id, found)
+
+
+def verified(found: Verification, failures: Sequence[str], done: Sequence[Done]) -> tuple[str, ...]:
+    """Say what was found, a line each.
+
+    Args:
+        found: It.
+        failures: Why some images could not be classified again.
+        done: The class rasters there were.
+    """
     name = next((each.task.item.name for each in done if each.task.key == found.item_id), "")
-    return found, [_told(found, name), *(f"not verified: {failure}" for failure in failures)]
+    return (_told(found, name), *(f"not verified: {failure}" for failure in failures))
 
 
 def _fed(item: Item, scale: PhotoScale) -> tuple[int, int]:

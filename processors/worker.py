@@ -61,6 +61,7 @@ class Worker:
         environment: Environment | None = None,
         tags: dict[str, str] | None = None,
         room: int = ROOM,
+        control: ControlNotes | None = None,
     ) -> None:
         """Set a worker up.
 
@@ -72,6 +73,7 @@ class Worker:
                 as they are.
             tags: Written into every class raster.
             room: Bytes of windows that may wait between two stages.
+            control: Told which images have something else than a transform that places them.
         """
         self._classifier = classifier
         self._bands = bands or tuple(range(classifier.bands))
@@ -80,8 +82,7 @@ class Worker:
         self._environment = environment or Environment()
         self._tags = tags or {}
         self._room = room
-        self.control = ControlNotes()
-        """Says which images have something else than a transform that places them."""
+        self._control = control or ControlNotes()
 
     def run(
         self, tasks: Iterable[Task], advance: Advance = lambda *_: None
@@ -140,7 +141,7 @@ class Worker:
                 self._scale.of(placed) as image,
                 self._environment.part_of(image) as part,
             ):
-                self.control.see(placed)
+                self._control.see(placed)
                 bands = band_indexes(image, self._bands or tuple(range(image.bands)))
                 yield Begun(task=task, class_map=self._class_map(task, placed, image, part))
                 tiling = self._classifier.tiling

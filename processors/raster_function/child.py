@@ -5,15 +5,14 @@ descriptors. It ends when the socket is closed, and is killed at once when the l
 that happens when pixelcat ends, however it ends.
 """
 
-import fcntl
 import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..lifeline import hang_on
 from .messages import Arrays, receive, send
 from .report import told
 from .served import Served
@@ -29,7 +28,7 @@ def main() -> None:
     for descriptor in (inherited, lifeline):
         os.set_inheritable(descriptor, False)
     os.dup(inherited)  # closed when the process has gone, and not before it has cleaned up
-    _hang_on(lifeline)
+    hang_on(lifeline)
     served = Served()
     with socket.socket(fileno=inherited) as channel:
         while (message := receive(channel)) is not None:
@@ -46,25 +45,6 @@ def _answer(served: Served, method: str, facts: Mapping[str, Any], arrays: Array
         return call(**facts), None
     except (Exception, SystemExit) as error:  # noqa: BLE001  told to who asked
         return {"error": told(error, served.folder)}, None
-
-
-def _hang_on(lifeline: int) -> None:
-    """Have this process and its children killed when the other end of the lifeline closes.
-
-    A thread waits for that. Foreign code can keep it from running, so that on Linux the
-    kernel is asked to send the signal as well.
-    """
-    if hasattr(fcntl, "F_SETSIG"):
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpid())
-        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
-        flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
-        fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC)
-    threading.Thread(target=_wait_for_the_end, args=(lifeline,), daemon=True).start()
-
-
-def _wait_for_the_end(lifeline: int) -> None:
-    os.read(lifeline, 1)
-    os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
 if __name__ == "__main__":

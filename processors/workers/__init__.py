@@ -1,0 +1,88 @@
+"""Where images are classified: in this process, or in others that may die without harm."""
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from ...catalog.records import ClassDefinition, Output, Verification
+from ..definition import ModelDefinition
+from ..messages import Task
+from ..options import RunOptions
+from ..verify import Done
+
+Advance = Callable[[int, int, int], None]
+"""Called with the number of an item, pixels of a window, and pixels of the image, as fed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setup:
+    """What a model is prepared from."""
+
+    definition: ModelDefinition
+    options: RunOptions
+    device: str = "auto"
+    limit: int | None = None
+    """Bytes that a process should stay below."""
+    share: int = 1
+    """Processes that share the processors."""
+    shortages: int = 0
+    """How often memory was not enough: each halves the batch."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What a run has to know of a prepared model."""
+
+    classes: tuple[ClassDefinition, ...]
+    notes: tuple[str, ...]
+    """What the user should know, a line each."""
+    device: str
+
+
+class Workers(Protocol):
+    """Classify images, one run at a time; a context manager."""
+
+    def facts(self) -> Facts:
+        """Return what is known of the model, prepared now if it is not yet.
+
+        Raises:
+            ModelError: It cannot be used.
+            UsageError: An argument does not fit it.
+        """
+        ...
+
+    def run(
+        self, tasks: Iterable[Task], tags: Mapping[str, str], advance: Advance
+    ) -> Generator[Output, None, None]:
+        """Classify images; yields one output per task as each is finished.
+
+        Args:
+            tasks: The images.
+            tags: Written into every class raster.
+            advance: Told of each window that is in its class map.
+        """
+        ...
+
+    def verify(
+        self, done: Sequence[Done], windows: int, seed: int
+    ) -> tuple[Verification, list[str]]:
+        """Compare windows of class rasters; see :class:`~..verify.Verifier`."""
+        ...
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what is to be said of what was classified, a line each."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let go of the model."""
+        ...

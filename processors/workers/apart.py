@@ -1,0 +1,224 @@
+"""Images classified in processes of their own, which may crash, hang or run out of memory.
+
+What such a process had in hand is tried again, each image alone, so that the one that did it
+is found; after three tries it fails, and nothing else does.
+"""
+
+import signal
+import time
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import wait
+from typing import Any, Self
+
+from ...catalog.errors import ModelError, PixelcatError
+from ...catalog.records import Output, Verification
+from ..messages import Task
+from ..verify import Done
+from . import Advance, Facts, Setup
+from .process import LostError, Process
+
+TRIES = 3
+"""How often an image may take its process down."""
+_MEMORY = (signal.SIGKILL, signal.SIGABRT)
+"""What ends a process that wants more memory than there is: the system, or itself."""
+_POLL_S = 1.0
+
+
+@dataclass(kw_only=True, slots=True)
+class _Hand:
+    """A process and the images that it has in hand."""
+
+    process: Process
+    heard: float
+    """``time.monotonic()`` of the last sign of life."""
+    tasks: dict[int, Task] = field(default_factory=dict)
+    """By the number of their item."""
+    first: Task | None = None
+    """To be handed out at the start of a run."""
+    runs: bool = False
+    """Whether it is within a run."""
+    is_alone: bool = False
+    """Whether the run is of a single image."""
+
+
+class Apart:
+    """Processes that classify images; a context manager. None is started before it is needed."""
+
+    def __init__(self, setup: Setup, count: int, patience: float) -> None:
+        """Take what a model is made of.
+
+        Args:
+            setup: The model.
+            count: How many processes.
+            patience: Seconds without a sign of life after which a process is ended.
+        """
+        self._setup = replace(setup, share=count)
+        self._count = count
+        self._patience = patience
+        self._hands: list[_Hand] = []
+        self._tries: Counter[int] = Counter()
+        self._losses = 0
+        """Processes in a row that ended without an image in hand."""
+
+    def facts(self) -> Facts:
+        """Return what is known of the model; see :class:`.Workers`."""
+        try:
+            facts: Facts = self._ask("facts")
+        except LostError as lost:
+            name = self._setup.definition.name
+            raise ModelError(f"model {name} cannot be loaded: its process {lost}") from lost
+        return facts
+
+    def verify(
+        self, done: Sequence[Done], windows: int, seed: int
+    ) -> tuple[Verification, list[str]]:
+        """Compare windows of class rasters; see :class:`.Workers`."""
+        try:
+            found: tuple[Verification, list[str]] = self._ask("verify", done, windows, seed)
+        except LostError as lost:
+            raise PixelcatError(f"nothing was verified: the process for it {lost}") from lost
+        return found
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what is to be said; see :class:`.Workers`."""
+        lines: dict[str, None] = {}
+        if halved := self._setup.shortages:
+            lines[
+                f"memory was short: the system ended a process {halved} times; each time"
+                " batches were halved"
+            ] = None
+        for hand in self._hands:
+            with suppress(LostError):
+                hand.process.say("remarks")
+                lines |= dict.fromkeys(self._answer(hand))
+        return tuple(lines)
+
+    def run(
+        self, tasks: Iterable[Task], tags: Mapping[str, str], advance: Advance
+    ) -> Generator[Output, None, None]:
+        """Classify images; see :class:`.Workers`."""
+        fresh, again = iter(tasks), deque[Task]()
+        try:
+            while self._begin(fresh, again, tags):
+                for hand in self._awake():
+                    yield from self._hear(hand, fresh, again, advance)
+        finally:
+            for hand in [hand for hand in self._hands if hand.runs]:
+                self._let_go(hand)
+
+    def _begin(self, fresh: Iterator[Task], again: deque[Task], tags: Mapping[str, str]) -> bool:
+        """Have every process run while there are images; whether any is running."""
+        self._start(self._count)
+        for hand in self._hands:
+            if hand.runs:
+                continue
+            hand.first = again.popleft() if again else next(fresh, None)
+            if hand.first is None:
+                break
+            hand.is_alone = self._tries[hand.first.key] > 0
+            hand.runs, hand.heard = True, time.monotonic()
+            hand.process.say("run", dict(tags))
+        return any(hand.runs for hand in self._hands)
+
+    def _start(self, count: int) -> None:
+        while len(self._hands) < count:
+            hand = _Hand(process=Process(), heard=time.monotonic())
+            self._hands.append(hand)
+            hand.process.say("setup", self._setup)
+
+    def _awake(self) -> list[_Hand]:
+        """Wait a moment, and return the processes that have said something, or never will."""
+        running = {hand.process.connection: hand for hand in self._hands if hand.runs}
+        heard = wait(list(running), _POLL_S)
+        ready = [hand for connection, hand in running.items() if connection in heard]
+        for hand in running.values():
+            if hand not in ready and time.monotonic() - hand.heard > self._patience:
+                hand.process.stop(self._hung)
+                ready.append(hand)
+        return ready
+
+    @property
+    def _hung(self) -> str:
+        return f"gave no sign of life for {self._patience:g} s; --item-timeout allows more"
+
+    def _hear(
+        self, hand: _Hand, fresh: Iterator[Task], again: deque[Task], advance: Advance
+    ) -> Iterator[Output]:
+        """Take what a process says; yields what became of an image."""
+        try:
+            word, given = hand.process.hear()
+        except LostError as lost:
+            yield from self._after(hand, lost, again)
+            return
+        hand.heard = time.monotonic()
+        match word:
+            case "next":
+                task = hand.first
+                if task is None and not hand.is_alone and not again:
+                    task = next(fresh, None)
+                hand.first = None
+                if task is not None:
+                    hand.tasks[task.key] = task
+                hand.process.say("task", task)
+            case "advance":
+                advance(*given)
+            case "output":
+                del hand.tasks[given.item_id]
+                yield given
+            case "ended":
+                hand.runs = False
+            case _:
+                raise given
+
+    def _after(self, hand: _Hand, lost: LostError, again: deque[Task]) -> Iterator[Output]:
+        """Have what a lost process had in hand tried again; yields what was tried too often."""
+        self._let_go(hand)
+        if hand.first is not None:
+            again.append(hand.first)
+        self._losses = 0 if hand.tasks else self._losses + 1
+        if self._losses == TRIES:
+            raise PixelcatError(f"the process that classifies images {lost}, {TRIES} times")
+        if lost.signal in _MEMORY:
+            self._setup = replace(self._setup, shortages=self._setup.shortages + 1)
+        for task in hand.tasks.values():
+            self._tries[task.key] += 1
+            tried = self._tries[task.key]
+            if tried < TRIES and not (lost.is_hung and hand.is_alone):
+                again.append(task)
+            else:
+                times = f", {tried} times" if tried > 1 and not lost.is_hung else ""
+                yield task.failed(f"the process that classified it {lost}{times}")
+
+    def _let_go(self, hand: _Hand) -> None:
+        hand.process.kill()
+        self._hands.remove(hand)
+
+    def _ask(self, word: str, *given: Any) -> Any:
+        self._start(1)
+        self._hands[0].process.say(word, *given)
+        try:
+            return self._answer(self._hands[0])
+        except LostError:
+            self._let_go(self._hands[0])
+            raise
+
+    def _answer(self, hand: _Hand) -> Any:
+        if not hand.process.connection.poll(self._patience):
+            hand.process.stop(self._hung)
+        word, given = hand.process.hear()
+        if word == "error":
+            raise given
+        return given
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End the processes, at once where something went wrong."""
+        for hand in self._hands:
+            hand.process.close() if kind is None else hand.process.kill()
+        self._hands.clear()

@@ -1,0 +1,127 @@
+"""A process that classifies images: it does what it is asked over a connection.
+
+Started as ``python -m pixelcat.processors.workers.child CONNECTION LIFELINE``, two file
+descriptors. Messages are pairs of a word and what goes with it:
+
+======== ============================================= =============================================
+asked    with                                          answered
+======== ============================================= =============================================
+setup    :class:`.Setup`                               nothing
+facts                                                  ``answer``, :class:`.Facts`
+run      tags                                          ``next`` for each task wanted, then ``output``
+                                                       and ``advance``; at the end ``ended``
+task     a task, or None where there are no more       nothing
+verify   class rasters, windows, seed                  ``answer``, what was found
+remarks                                                ``answer``, lines
+======== ============================================= =============================================
+
+What goes wrong is answered with ``error`` and the exception.
+"""
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ...catalog.errors import PixelcatError
+from ..device import choose_device
+from ..lifeline import hang_on
+from ..messages import Task
+from . import Setup
+from .here import Here
+
+
+def main() -> None:
+    """Answer until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    descriptor, lifeline = map(int, sys.argv[1:3])
+    for each in (descriptor, lifeline):
+        os.set_inheritable(each, False)
+    hang_on(lifeline)
+    if not os.environ.get("PIXELCAT_DEBUG"):
+        warnings.simplefilter("ignore")
+    with closing(Connection(descriptor)) as connection, suppress(EOFError, BrokenPipeError):
+        Child(connection).serve()
+
+
+class Child:
+    """Answers one question after another."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Take the connection to who asks."""
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._workers: Here | None = None
+
+    def serve(self) -> None:
+        """Answer until the connection is closed."""
+        while True:
+            word, given = self._connection.recv()
+            try:
+                getattr(self, f"_on_{word}")(*given)
+            except (EOFError, BrokenPipeError):
+                raise
+            except Exception as error:  # noqa: BLE001  told to who asked
+                self._say("error", _portable(error))
+
+    def _on_setup(self, setup: Setup) -> None:
+        choose_device(setup.device)
+        self._workers = Here(setup)
+
+    def _on_facts(self) -> None:
+        self._say("answer", self._here.facts())
+
+    def _on_run(self, tags: dict[str, str]) -> None:
+        with closing(self._here.run(self._tasks(), tags, self._advance)) as outputs:
+            for output in outputs:
+                self._say("output", output)
+        self._say("ended", None)
+
+    def _on_verify(self, *asked: Any) -> None:
+        self._say("answer", self._here.verify(*asked))
+
+    def _on_remarks(self) -> None:
+        self._say("answer", self._here.remarks())
+
+    @property
+    def _here(self) -> Here:
+        if self._workers is None:
+            raise ValueError("asked before it was set up")
+        return self._workers
+
+    def _tasks(self) -> Iterator[Task]:
+        while True:
+            self._say("next", None)
+            _, (task,) = self._connection.recv()
+            if task is None:
+                return
+            yield task
+
+    def _advance(self, *numbers: int) -> None:
+        self._say("advance", numbers)
+
+    def _say(self, word: str, given: Any) -> None:
+        with self._sending:
+            self._connection.send((word, given))
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an exception that travels, with the place where it was raised as a note."""
+    if not isinstance(error, PixelcatError):
+        error.add_note(traceback.format_exc())
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  our own
+    except Exception:  # noqa: BLE001  whatever keeps it from travelling
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""Processes that classify: the same class maps, and what becomes of images that take them down."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixelcat import classify
+from pixelcat.catalog.errors import ModelError, OutputError, UsageError
+
+Function = Callable[..., Any]
+FAULTS = Path(__file__).parent / "faults"
+INTERRUPTIBLE = (
+    "import signal, runpy; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " runpy.run_module('pixelcat', run_name='__main__')"
+)
+"""Processes started in the background of a shell ignore Ctrl-C."""
+
+
+@pytest.fixture
+def model(tmp_path: Path, exact_net: Function) -> Path:
+    path = tmp_path / "net.keras"
+    exact_net().save(path)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path, photo_bytes: Function) -> Function:
+    """Return a function that makes a folder of photos with these names."""
+
+    def make(*names: str) -> Path:
+        folder = tmp_path / "photos"
+        folder.mkdir(exist_ok=True)
+        for seed, name in enumerate(names):
+            (folder / name).write_bytes(photo_bytes(seed, (40 + 3 * seed, 37)))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(FAULTS))
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    yield
+    assert not children(os.getpid())
+
+
+def children(parent: int) -> list[int]:
+    """Return the numbers of the processes that classify for another one."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            above = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+            if above == parent and b"workers.child" in folder.joinpath("cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process runs; one that has ended may still be listed."""
+    try:
+        return bool(Path(f"/proc/{process}/cmdline").read_bytes())
+    except OSError:
+        return False
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while not (held := holds()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return held
+
+
+def outputs(catalog: Path) -> dict[str, tuple[str, str | None, str | None]]:
+    with sqlite3.connect(catalog) as connection:
+        rows = connection.execute(
+            "SELECT i.name, o.status, o.reason, o.sha256 FROM outputs o"
+            " JOIN items i ON i.id = o.item_id"
+        ).fetchall()
+    connection.close()
+    return {name: (status, reason, sha256) for name, status, reason, sha256 in rows}
+
+
+def done(catalog: Path) -> set[str]:
+    """Return the names of the images that have a class map."""
+    try:
+        return {name for name, (status, *_) in outputs(catalog).items() if status == "done"}
+    except sqlite3.OperationalError:
+        return set()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_class_maps_are_the_same_bytes_in_any_number_of_processes(
+    tmp_path: Path, model: Path, photos: Function, count: int
+) -> None:
+    folder = photos(*(f"{number}.jpg" for number in range(7)))
+    (folder / "cut.jpg").write_bytes((folder / "0.jpg").read_bytes()[:700])
+    seen = []
+    here = classify(folder, model=model, output=tmp_path / "here.gpkg", workers=0)
+    apart = classify(
+        folder, model=model, output=tmp_path / "apart.gpkg", workers=count, verify=3,
+        progress=seen.append,
+    )  # fmt: skip
+    assert (apart.done, apart.failed) == (here.done, here.failed) == (7, 1)
+    assert outputs(tmp_path / "apart.gpkg") == outputs(tmp_path / "here.gpkg")
+    assert (seen[-1].images_done, seen[-1].pixels_done) == (8, seen[-1].pixels)
+    assert apart.verification is not None
+    assert (apart.verification.windows, apart.verification.differ) == (3, 0)
+
+
+@pytest.mark.usefixtures("faults")
+def test_an_image_that_takes_its_process_down_fails_alone(
+    tmp_path: Path, model: Path, photos: Function
+) -> None:
+    folder = photos("1.jpg", "2_SIGKILL.jpg", "3.jpg", "4_ONCE.jpg", "5.jpg")
+    run = classify(folder, model=model, output=tmp_path / "out.gpkg", workers=1)
+    assert (run.done, run.failed, run.status) == (4, 1, "finished")
+    (failure,) = run.failures
+    assert failure.image == "2_SIGKILL.jpg"
+    assert failure.reason == (
+        "the process that classified it was killed by SIGKILL (out of memory?), 3 times"
+    )
+    assert any("memory was short" in note for note in run.notes)
+    assert not list(run.rasters.glob(".tmp-*"))
+
+
+@pytest.mark.usefixtures("faults")
+def test_an_image_without_end_fails_after_its_time(
+    tmp_path: Path, model: Path, photos: Function
+) -> None:
+    folder = photos("1.jpg", "2_HANG.jpg", "3.jpg")
+    run = classify(folder, model=model, output=tmp_path / "out.gpkg", workers=1, item_timeout=25.0)
+    assert (run.done, run.failed) == (2, 1)
+    assert run.failures[0].image == "2_HANG.jpg"
+    assert "no sign of life for 25 s; --item-timeout" in run.failures[0].reason
+
+
+def test_what_is_wrong_with_a_model_is_said_as_in_one_process(
+    tmp_path: Path, model: Path, photos: Function
+) -> None:
+    photos("1.jpg")
+    broken = tmp_path / "broken.keras"
+    broken.write_bytes(model.read_bytes()[:-3000])
+    said = []
+    for workers in (0, 1):
+        with pytest.raises(ModelError) as error:
+            classify(
+                tmp_path / "photos", model=broken, output=tmp_path / "out.gpkg", workers=workers
+            )
+        said.append(str(error.value))
+    assert said[0] == said[1]
+    assert not (tmp_path / "out.gpkg").exists()
+
+
+def test_a_folder_that_is_gone_stops_the_run(tmp_path: Path, model: Path, photos: Function) -> None:
+    folder, output = photos("1.jpg"), tmp_path / "out.gpkg"
+    (tmp_path / "out_rasters").write_text("no folder")
+    with pytest.raises(OutputError):
+        classify(folder, model=model, output=output, workers=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.usefixtures("faults")
+def test_what_ends_the_run_ends_its_processes(
+    tmp_path: Path, model: Path, photos: Function, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXELCAT_WORKERS", "1")
+    folder, output = photos("1.jpg", "2_HANG.jpg"), tmp_path / "out.gpkg"
+    command = [sys.executable, "-c", INTERRUPTIBLE, "classify", folder, "-m", model, "-o", output]
+    command += ["--arg", "batch_size=1"]  # the first does not wait for the second
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        if not within(90, lambda: "1.jpg" in done(output)):
+            process.kill()
+        (worker,) = children(process.pid)
+        process.send_signal(number)
+        assert process.wait(20) == (-number if number == signal.SIGKILL else 128 + number)
+    assert within(10, lambda: not is_alive(worker))
+    assert done(output) == {"1.jpg"}
+
+
+@pytest.mark.parametrize("text", ["many", "-1", "65"])
+def test_a_number_of_processes_that_cannot_be_meant_is_refused(
+    tmp_path: Path, model: Path, photos: Function, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXELCAT_WORKERS", text)
+    with pytest.raises(UsageError, match="--workers"):
+        classify(photos("1.jpg"), model=model, output=tmp_path / "out.gpkg")
