@@ -215,14 +215,14 @@ def test_an_image_that_cannot_be_read_any_more_is_named(
     for name in "ab":
         pixels = np.moveaxis(noise((40, 50), ord(name)), 0, -1)
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{name}.jpg")
-    verify = driver.verify_run
+    to_verify = driver.to_verify
 
     def cut(*args: Any, **options: Any) -> Any:
         photo = tmp_path / "photos" / "a.jpg"
         photo.write_bytes(photo.read_bytes()[:900])
-        return verify(*args, **options)
+        return to_verify(*args, **options)
 
-    monkeypatch.setattr(driver, "verify_run", cut)
+    monkeypatch.setattr(driver, "to_verify", cut)
     run = classify(tmp_path / "photos", model=net, output=tmp_path / "r.gpkg", verify=9)
     assert (run.verification.windows, run.verification.differ) == (1, 0)
     (note,) = [note for note in run.notes if "not verified" in note]
