@@ -93,7 +93,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             decides for its process.
         max_memory: What the process should stay below, ``"4G"`` or bytes; smaller windows and
             queues are taken for it, with the same result.
-        progress: Called as windows and images are finished, with a :class:`.progress.Progress`.
+        progress: Called as windows and images are finished, and compared where ``verify`` asks for
+            it, with a :class:`.progress.Progress`.
         source: What of a mosaic or service, and how: ``mode``, ``where``, ``zoom`` and the others of
             :class:`~pixelcat.io.scan_options.SourceOptions`.
 

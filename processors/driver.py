@@ -21,6 +21,7 @@ from .options import RunOptions
 from .outcome import report, write_layers
 from .progress import Meter, Show
 from .results import Run
+from .row_memory import Work, work_of
 from .tensorflow_setup import software
 from .verify import Verifier, verify_run
 from .worker import Worker
@@ -65,7 +66,7 @@ class Driver:
         classified = 0
         status = "finished"
         if run_id is None or self._pending(run_id):
-            prepared = model.prepared()
+            prepared = model.prepared_for(self._work())
             notes = prepared.notes
             run_id = self._start(prepared)
             self._catalog.settle_unusable(run_id, ids)
@@ -76,7 +77,7 @@ class Driver:
             self._catalog.settle_unusable(run_id, ids)
         self._catalog.finish_run(run_id, status)
         if self._request.verify and status == "finished":
-            verification, more, status = self._verify(run_id, model.prepared())
+            verification, more, status = self._verify(run_id, model.prepared_for(self._work()))
             notes += more
         run = {
             "id": run_id,
@@ -86,6 +87,14 @@ class Driver:
             "verification": verification,
         }
         return self._report(run, notes)
+
+    def _work(self) -> Work:
+        return work_of(
+            self._catalog,
+            list(self._datasets),
+            self._request.options,
+            is_verified=bool(self._request.verify),
+        )
 
     def _known_run(self) -> int | None:
         run_id = self._catalog.find_run(*self._request.hashes, self._request.options.as_json())
@@ -188,6 +197,7 @@ class Driver:
                 verifier,
                 worker,
                 scale=self._request.options.photo_scale,
+                show=self._show,
             )
         except KeyboardInterrupt:
             return None, (), "stopped"

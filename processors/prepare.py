@@ -12,7 +12,7 @@ from .extras import FullDecision, check_scores, no_scores
 from .formats import model_format
 from .formats.hints import NoSuchOutputError
 from .margin import with_margin
-from .memory import Budget
+from .memory import Budget, Free
 from .network import Network
 from .options import RunOptions
 from .output_classes import Classes, excluded_class, output_classes
@@ -27,7 +27,7 @@ _THREES = 96
 
 
 def prepare(
-    definition: ModelDefinition, options: RunOptions, max_memory: int | None = None
+    definition: ModelDefinition, options: RunOptions, max_memory: int | Free | None = None
 ) -> Prepared:
     """Load the network of a definition and compile it, or start its raster function.
 
