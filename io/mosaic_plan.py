@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
 from . import srs
-from .extent import Bounds, Extent, bounds_of
+from .extent import Extent, bounds_of
 from .grid import Grid, GridOptions, is_too_large, same_system
 from .image import Image, Window, open_image
 from .members import Frame, Head, Member
 from .outlines import corners, pixel_boxes
+from .rectangles import Bounds
 
 NEARLY = 0.01
 """Pixels by which grids may differ and still count as one."""
