@@ -416,3 +416,19 @@ def test_the_world_is_whole_in_another_system(raster: Function, run: Function, w
         values = moved.read(1)
     filled = (values != moved.nodata).mean(axis=0)
     assert (filled[1:-1] > 0.9).all()
+
+
+def test_a_mosaic_is_not_laid_around_the_globe(
+    tmp_path: Path, model: Path, write_raster: Function
+) -> None:
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    for name, west in (("east", 178.0), ("west", -180.0)):
+        pixels = np.ones((3, 30, 40), np.uint8)
+        place = Affine(0.05, 0, west, 0, -0.05, -15)
+        write_raster(folder / f"{name}.tif", pixels, crs="EPSG:4326", transform=place)
+    run = classify(folder, model=model, output=tmp_path / "r.gpkg", mode="mosaic")
+    (row,) = run.sql("select reason from items")
+    assert "lies on both sides of the 180th meridian" in row["reason"]
+    both = classify(folder, model=model, output=tmp_path / "s.gpkg", mode="separate")
+    assert both.done == 2
