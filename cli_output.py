@@ -36,6 +36,7 @@ class ProgressBar:
     def __init__(self) -> None:
         """Show nothing yet."""
         self._bar: Any = None
+        self._work = ""
         self._started = 0.0
 
     def __enter__(self) -> Self:
@@ -44,24 +45,30 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         """End the line."""
+        self._end()
+
+    def _end(self) -> None:
         if self._bar is not None:
             self._bar.render_progress()
             self._bar.render_finish()
+        self._bar = None
 
     def show(self, state: "Progress") -> None:
         """Show how far a run is: share, pixels, speed, images, and the time that is left."""
-        if self._bar is None:
+        if self._bar is None or self._work != state.work:
             if not sys.stderr.isatty():
                 return
+            self._end()
             self._begin(state)
         self._bar.length = state.pixels  # an image may turn out larger or smaller
         self._bar.update(state.pixels_done - self._bar.pos, state)
 
     def _begin(self, state: "Progress") -> None:
         self._started = time.monotonic()
+        self._work = state.work
         self._bar = click.progressbar(
             length=state.pixels,
-            label="classifying",
+            label=state.work,
             file=sys.stderr,
             width=0,
             show_percent=True,

@@ -99,6 +99,11 @@ def scan(
     "--run", type=int, metavar="N", help="With --mosaic and --stac: the run.  [default: the newest]"
 )
 @click.option(
+    "--raster", metavar="KIND",
+    help="With --mosaic: confidence, probabilities or entropy, of a run with --also."
+    "  [default: classes]",
+)  # fmt: skip
+@click.option(
     "--name", help="Of the files: columns of the layer in braces, {taken_at}, {keywords}."
     "  [default: {image_name}]",
 )  # fmt: skip
@@ -118,6 +123,7 @@ def export(
     mosaic: str | None,
     stac: str | None,
     run: int | None,
+    raster: str | None,
     name: str | None,
     folder_name: str | None,
     layers: Sequence[str],
@@ -143,6 +149,7 @@ def export(
             "--name": (name, ("--photos",)),
             "--folder-name": (folder_name, ("--photos",)),
             "--run": (run, ("--mosaic", "--stac")),
+            "--raster": (raster, ("--mosaic",)),
             "--layer": (layers, ("--photos", "--file-geodatabase")),
         },
     )
@@ -151,7 +158,7 @@ def export(
     elif geodatabase is not None:
         missing = _export_geodatabase(catalog, geodatabase, layers, overwrite_attachments)
     else:
-        missing = _export_mosaic(catalog, mosaic, stac, run)
+        missing = _export_mosaic(catalog, mosaic, stac, run, raster or "classes")
     for line in missing:
         click.echo(f"missing: {line}", err=True)
     sys.exit(3 if missing else 0)
@@ -165,13 +172,16 @@ def _refuse_strangers(chosen: str, options: Mapping[str, tuple[object, Sequence[
 
 
 def _export_mosaic(
-    catalog: str, mosaic: str | None, stac: str | None, run: int | None
+    catalog: str, mosaic: str | None, stac: str | None, run: int | None, raster: str
 ) -> Sequence[str]:
     from .processors.export_mosaic import export_mosaic, export_stac
 
-    target = mosaic or stac or ""
-    done = (export_mosaic if mosaic is not None else export_stac)(catalog, target, run=run)
-    click.echo(f"wrote {target} with {done.rasters} class rasters", err=True)
+    if mosaic is not None:
+        done = export_mosaic(catalog, mosaic, run=run, raster=raster)
+    else:
+        done = export_stac(catalog, stac or "", run=run)
+    what = "class rasters" if raster == "classes" else f"rasters of {raster}"
+    click.echo(f"wrote {mosaic or stac} with {done.rasters} {what}", err=True)
     return done.missing
 
 
@@ -183,7 +193,10 @@ def _export_photos(
     names = {"name": name, "folder_name": folder_name}
     given = {key: text for key, text in names.items() if text is not None}
     done = export_photos(catalog, folder, layer=layers, **given)
-    click.echo(f"wrote {done.photos} photos and {done.class_maps} class maps to {folder}", err=True)
+    more = f", and {done.extra_rasters} rasters beside them" if done.extra_rasters else ""
+    click.echo(
+        f"wrote {done.photos} photos and {done.class_maps} class maps{more} to {folder}", err=True
+    )
     return done.missing
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pixelcat.processors.options import options_of
 from pixelcat.processors.prepare import prepare
-from pixelcat.processors.tensorflow_setup import frozen, tensorflow
+from pixelcat.processors.tensorflow_setup import frozen, reduced, tensorflow
 from pixelcat.processors.trust import load_model
 
 
@@ -56,8 +56,9 @@ class Bare:
         return prepare(self._definition, self._options)
 
     def run(self) -> None:
-        """Classify all windows."""
+        """Classify all windows, in the precision that the arguments ask for."""
         tf = tensorflow()
-        for function, pixels, batches in self._work:
-            for _ in range(batches):
-                function(tf.constant(pixels))[0].numpy()
+        with reduced(self._options.precision):
+            for function, pixels, batches in self._work:
+                for _ in range(batches):
+                    function(tf.constant(pixels))[0].numpy()

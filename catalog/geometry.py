@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 _ENVELOPE_DOUBLES = {0: 0, 1: 4, 2: 6, 3: 6, 4: 8}
 _EMPTY_FLAG = 0x10
+_POLYGON, _MULTIPOLYGON = 3, 6
 
 
 CURVES = {
@@ -75,6 +76,14 @@ def decode(blob: bytes) -> bytes:
         ValueError: The blob is not a GeoPackage geometry.
     """
     return blob[_header_size(blob) :]
+
+
+def as_multipolygon(blob: bytes) -> bytes:
+    """Return the blob of a polygon as one of a multipolygon with it; others as they are."""
+    size = _header_size(blob)
+    if kind(blob[size:]).number != _POLYGON:
+        return blob
+    return blob[:size] + struct.pack("<BII", 1, _MULTIPOLYGON, 1) + blob[size:]
 
 
 def kind(wkb: bytes) -> Kind:

@@ -4,7 +4,7 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
-from . import geopackage
+from . import geometry, geopackage
 from .class_mosaic import METADATA_TABLES
 from .errors import CatalogError
 from .geopackage import FeatureTable
@@ -53,14 +53,7 @@ def _sources(db: Database) -> None:
         "ALTER TABLE datasets ADD COLUMN fingerprint TEXT;\n"
         "ALTER TABLE items ADD COLUMN direction DOUBLE;",
     )
-    (version,) = connection.execute("PRAGMA schema_version").fetchone()
-    connection.execute("PRAGMA writable_schema = ON")
-    connection.execute(
-        "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'items'",
-        ("'unreadable')", "'unreadable','unsupported')"),
-    )  # as https://sqlite.org/lang_altertable.html section 7 has it for constraints
-    connection.execute(f"PRAGMA schema_version = {version + 1}")
-    connection.execute("PRAGMA writable_schema = OFF")
+    _change_sql(connection, "items", "'unreadable')", "'unreadable','unsupported')")
 
 
 @MIGRATIONS(name="0003_shared_layers")
@@ -177,6 +170,42 @@ def _class_mosaic(db: Database) -> None:
     geopackage.run_script(db.conn, METADATA_TABLES)
     geopackage.add_metadata_extension(db.conn)
     db.conn.execute("ALTER TABLE runs ADD COLUMN mosaic_of TEXT")
+
+
+@MIGRATIONS(name="0010_footprints_cut")
+def _footprints_cut(db: Database) -> None:
+    """Footprints may be in two parts, at the 180th meridian; what lay around the globe is read anew."""
+    connection: sqlite3.Connection = db.conn
+    rows = connection.execute("SELECT fid, item_id, geom FROM footprints").fetchall()
+    wide = [item for _, item, blob in rows if (box := geometry.bounds(blob)) and _is_wide(box)]
+    connection.executemany(
+        "UPDATE datasets SET fingerprint = NULL WHERE id = (SELECT dataset_id FROM items WHERE id = ?)",
+        [(item,) for item in wide],
+    )
+    connection.executemany(
+        "UPDATE footprints SET geom = ? WHERE fid = ?",
+        [(geometry.as_multipolygon(blob), fid) for fid, _, blob in rows],
+    )
+    connection.execute(
+        "UPDATE gpkg_geometry_columns SET geometry_type_name = 'MULTIPOLYGON'"
+        " WHERE table_name IN ('footprints', 'classified_footprints')"
+    )
+    _change_sql(connection, "footprints", "geom POLYGON", "geom MULTIPOLYGON")
+
+
+def _is_wide(box: geometry.Bounds) -> bool:
+    return box.maxx - box.minx > 180 or box.maxx > 180 or box.minx < -180
+
+
+def _change_sql(connection: sqlite3.Connection, table: str, old: str, new: str) -> None:
+    """Change how a table is declared, as https://sqlite.org/lang_altertable.html section 7 has it."""
+    (version,) = connection.execute("PRAGMA schema_version").fetchone()
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(
+        "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = ?", (old, new, table)
+    )
+    connection.execute(f"PRAGMA schema_version = {version + 1}")
+    connection.execute("PRAGMA writable_schema = OFF")
 
 
 def upgrade(db: Database, path: str) -> None:

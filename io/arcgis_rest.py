@@ -5,7 +5,7 @@ from typing import Any
 
 from ..catalog.errors import ItemError
 from . import srs
-from .extent import Bounds
+from .rectangles import Bounds
 from .service_scan import with_query
 from .told import mapping, number, whole
 from .web import ask_json

@@ -14,7 +14,9 @@ from affine import Affine
 from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition, Srs
 from . import srs
+from .extent import bounds_of
 from .raster import GDAL_ERRORS, unplaced
+from .rectangles import is_torn
 
 _LESS = 1e-6
 """Of a pixel: GDAL rounds the number of rows and columns up, which the last digits must not do."""
@@ -29,8 +31,8 @@ DATA_TYPES = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ClassTile:
-    """The header of a class raster that has a place on the ground."""
+class Tile:
+    """The header of a raster that has a place on the ground."""
 
     path: Path
     width: int
@@ -38,7 +40,7 @@ class ClassTile:
     transform: Affine
     srs: Srs
     dtype: str
-    nodata: int
+    nodata: float
 
     @property
     def is_upright(self) -> bool:
@@ -50,13 +52,26 @@ class ClassTile:
         """Width and height of a pixel."""
         return abs(self.transform.a), abs(self.transform.e)
 
-    def outline(self, system: Srs | None = None) -> bytes | None:
-        """Return its outline as WKB, None where it has no place in a reference system.
+    def outline(self, system: Srs) -> bytes | None:
+        """Return its outline as WKB polygon, None where it has no place in a reference system.
 
-        Args:
-            system: The reference system; default EPSG:4326.
+        Nor has it one where that is cut open within the tile, as at the 180th meridian.
         """
-        return srs.footprint(self.width, self.height, self.transform, self.srs, system)
+        bounds = bounds_of(self.transform, self.width, self.height)
+        if system != self.srs and is_torn(bounds, self.srs.definition, system.definition):
+            return None
+        return srs.outline(self.width, self.height, self.transform, self.srs, system)
+
+    def footprint(self) -> bytes | None:
+        """Return its outline in degrees as WKB multipolygon, None where it has no place there."""
+        return srs.footprint(self.width, self.height, self.transform, self.srs)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassTile(Tile):
+    """That of a class raster."""
+
+    nodata: int
 
 
 def read_tile(path: Path) -> ClassTile | None:
@@ -87,12 +102,12 @@ def read_tile(path: Path) -> ClassTile | None:
         raise OutputError(f"cannot read {path}, which is recorded as done: {error}") from error
 
 
-def common_system(tiles: Sequence[ClassTile]) -> Srs:
+def common_system(tiles: Sequence[Tile]) -> Srs:
     """Return the reference system that most tiles are in."""
     return Counter(tile.srs for tile in tiles).most_common(1)[0][0]
 
 
-def finest_cell(tiles: Sequence[ClassTile], system: Srs) -> tuple[float, float]:
+def finest_cell(tiles: Sequence[Tile], system: Srs) -> tuple[float, float]:
     """Return the smallest width and height of a pixel among tiles in a reference system."""
     cells = [tile.cell for tile in tiles if tile.srs == system]
     return min(x for x, _ in cells), min(y for _, y in cells)

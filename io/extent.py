@@ -1,13 +1,13 @@
 """Extents: rectangles on the ground, and the pixels of an image whose centres lie in them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
 from pyproj.exceptions import ProjError
 
 from ..catalog.errors import ItemError, NotAskedError, SourceError
@@ -15,10 +15,12 @@ from . import srs
 from .image import Image, Window, open_image, overlap
 from .layer_shapes import is_layer, read_shapes
 from .part import Part
+from .rectangles import Bounds, moved, whole_box
 
-Bounds = tuple[float, float, float, float]
-"""Least x and y, greatest x and y."""
-_EDGE_POINTS = 21
+_LESS = 1e-9
+"""Degrees."""
+_LONG = 40
+"""Characters of a name from which on it is WKT."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +28,7 @@ class Extent:
     """A rectangle on the ground."""
 
     bounds: Bounds
+    """West is greater than east where it crosses the 180th meridian in degrees."""
     crs: str | None = None
     """Its reference system, ``EPSG:n`` or WKT; None for that of each image."""
 
@@ -54,12 +57,18 @@ class Extent:
 
         Raises:
             NotAskedError: It has no place there.
-            ItemError: There is no way to that system.
+            ItemError: There is no way to that system, or it is in two parts there.
         """
-        return _moved(self.bounds, self.crs, crs)
+        boxes = self._boxes_in(crs)
+        circle = None if crs is None else srs.circle(crs)
+        if len(boxes) > 1 or (circle is not None and _is_across(boxes[0], circle)):
+            raise ItemError("the extent crosses the 180th meridian there; give it in two parts")
+        return boxes[0]
 
     def part_of(self, image: Image) -> Part:
         """Return the pixels of an image whose centres lie inside.
+
+        In degrees that is once more for each time round the globe.
 
         Raises:
             NotAskedError: There are none.
@@ -68,33 +77,116 @@ class Extent:
         """
         if image.transform is None:
             raise ValueError("an image without a place on the ground has no part in an extent")
-        bounds = self.bounds_in(image.crs)
-        area = overlap(
-            pixels_within(image.transform, bounds), Window(0, 0, image.height, image.width)
-        )
-        if area is None:
-            raise NotAskedError("lies outside the extent")
-        if image.transform.is_rectilinear:
-            return Part(window=area)
-        rectangle = _Rectangle(image.transform, bounds)
-        return Part(window=area, limits=(rectangle.inside,))
+        own = bounds_of(image.transform, image.width, image.height)
+        boxes = [
+            box
+            for each in self._boxes_in(image.crs)
+            for box in copies(each, own, image.crs)
+            if overlap(pixels_within(image.transform, box), _all_of(image))
+        ]
+        if not boxes:
+            raise NotAskedError(f"lies outside the extent: {self._apart(own, image.crs)}")
+        places = [pixels_within(image.transform, box) for box in boxes]
+        areas = [area for place in places if (area := overlap(place, _all_of(image)))]
+        hull = _around(areas)
+        if image.transform.is_rectilinear and hull.width == sum(area.width for area in areas):
+            return Part(window=hull)
+        rectangles = _Rectangles(image.transform, boxes)
+        return Part(window=hull, limits=(rectangles.inside,))
+
+    def _boxes_in(self, crs: str | None) -> tuple[Bounds, ...]:
+        """Return its bounds in another reference system; several where that is cut open.
+
+        Raises:
+            NotAskedError: It has no place there.
+            ItemError: There is no way to that system.
+        """
+        if self.crs is None or self.crs == crs:
+            own = whole_box(self.bounds, crs)
+            if own[0] > own[2]:
+                raise ItemError(
+                    f"is in {srs.unit(crs)}: an extent whose west is greater than its east is in"
+                    " degrees; give --extent-crs EPSG:4326"
+                )
+            return (own,)
+        if crs is None:
+            raise ItemError("has no reference system, and the extent has one")
+        try:
+            boxes = moved(self.bounds, self.crs, crs)
+        except ProjError as error:
+            raise ItemError(f"has a reference system without a way to {self.crs}") from error
+        if not boxes:
+            raise NotAskedError("lies outside the extent, which has no place in its system")
+        return boxes
+
+    def _apart(self, own: Bounds, crs: str | None) -> str:
+        """Say where an image lies and where the extent does."""
+        text = f"it covers {_numbers(own)}, the extent {_numbers(self.bounds)}"
+        if self.crs is None or crs is None or self.crs == crs:
+            return text
+        there = " and ".join(map(_numbers, self._boxes_in(crs)))
+        return f"{text} in {_named(self.crs)}, which is {there} there"
 
 
-class _Rectangle:
-    """A rectangle on the ground, over an image whose rows are not parallel to it."""
+class _Rectangles:
+    """Rectangles on the ground, over an image whose rows are not parallel to one of them."""
 
-    def __init__(self, transform: Affine, bounds: Bounds) -> None:
+    def __init__(self, transform: Affine, boxes: Sequence[Bounds]) -> None:
         self._transform = transform
-        self._bounds = bounds
+        self._boxes = boxes
 
     def inside(self, window: Window) -> NDArray[np.bool_]:
         columns = np.arange(window.width) + window.column + 0.5
         rows = (np.arange(window.height) + window.row + 0.5)[:, np.newaxis]
         a, b, c, d, e, f = self._transform[:6]
         x, y = a * columns + b * rows + c, d * columns + e * rows + f
-        west, south, east, north = self._bounds
-        inside: NDArray[np.bool_] = (west <= x) & (x < east) & (south < y) & (y <= north)
+        inside = np.zeros((window.height, window.width), np.bool_)
+        for west, south, east, north in self._boxes:
+            inside |= (west <= x) & (x < east) & (south < y) & (y <= north)
         return inside
+
+
+def copies(box: Bounds, own: Bounds, crs: str | None) -> list[Bounds]:
+    """Return a rectangle as often as it lies over others in degrees, each a full circle apart.
+
+    Args:
+        box: The rectangle.
+        own: Bounds of what it may lie over.
+        crs: What both are in; where that is not degrees, it is the rectangle alone.
+    """
+    circle = None if crs is None else srs.circle(crs)
+    if circle is None:
+        return [box]
+    west, south, east, north = box
+    first, last = math.ceil((own[0] - east) / circle), math.floor((own[2] - west) / circle)
+    return [
+        (west + turn * circle, south, east + turn * circle, north)
+        for turn in range(first, last + 1)
+    ]
+
+
+def _is_across(box: Bounds, circle: float) -> bool:
+    return box[0] < -circle / 2 - _LESS or box[2] > circle / 2 + _LESS
+
+
+def _all_of(image: Image) -> Window:
+    return Window(0, 0, image.height, image.width)
+
+
+def _around(areas: Sequence[Window]) -> Window:
+    top, left = min(area.row for area in areas), min(area.column for area in areas)
+    bottom = max(area.row + area.height for area in areas)
+    right = max(area.column + area.width for area in areas)
+    return Window(top, left, bottom - top, right - left)
+
+
+def _numbers(bounds: Bounds) -> str:
+    return ",".join(f"{side:.10g}" for side in bounds)
+
+
+def _named(crs: str) -> str:
+    name = srs.short_name(crs)
+    return name if len(name) < _LONG else "its system"
 
 
 def bounds_of(transform: Affine, width: float, height: float) -> Bounds:
@@ -118,27 +210,3 @@ def pixels_within(transform: Affine, bounds: Bounds) -> Window:
 def first_centre(position: float) -> int:
     """Return the first pixel, along one axis, whose centre is not before a position."""
     return math.ceil(position - 0.5)
-
-
-def _moved(bounds: Bounds, source: str | None, target: str | None) -> Bounds:
-    """Return the bounds, in another reference system, of a rectangle; edges are densified.
-
-    Raises:
-        NotAskedError: It has no place there.
-        ItemError: The image names no reference system, or one without a way to it.
-    """
-    if source is None or source == target:
-        return bounds
-    if target is None:
-        raise ItemError("has no reference system, and the extent has one")
-    try:
-        transformer = Transformer.from_crs(source, target, always_xy=True)
-        moved = transformer.transform_bounds(*bounds, densify_pts=_EDGE_POINTS)
-    except ProjError as error:
-        raise ItemError(f"has a reference system without a way to {source}") from error
-    if not all(map(math.isfinite, moved)):
-        raise NotAskedError("lies outside the extent")
-    west, south, east, north = moved
-    if west > east:
-        raise ItemError("the extent crosses the 180th meridian there; give it in two parts")
-    return west, south, east, north

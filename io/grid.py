@@ -4,15 +4,17 @@ import math
 from dataclasses import dataclass
 
 from affine import Affine
+from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.warp import calculate_default_transform
 
 from ..catalog.errors import ItemError, first_line
 from . import srs
-from .extent import Bounds, bounds_of, first_centre
+from .extent import bounds_of, first_centre
 from .image import Image
 from .raster import GDAL_ERRORS
+from .rectangles import Bounds, is_torn, moved
 
 _ALIGNED = 1e-6
 """Pixels by which grids may differ and still be one."""
@@ -89,14 +91,31 @@ class GridOptions:
         grid = own if self.crs is None else _default_grid(own, srs.definition(self.crs), "--crs")
         self._check_snap(grid.crs)
         cell = (self.cell_size, self.cell_size) if self.cell_size else _cell(grid.transform)
-        return _laid_out(grid, cell, self.snap)
+        laid_out = _laid_out(grid, cell, self.snap)
+        if self.cell_size and not _holds_a_centre(grid, laid_out):
+            west, south, east, north = grid.bounds
+            raise ItemError(
+                f"is {east - west:g} x {north - south:g} {srs.unit(grid.crs)} and holds the centre"
+                f" of no pixel of {self.cell_size:g}; give a smaller --cell-size"
+            )
+        return laid_out
 
     def _check_snap(self, crs: str | None) -> None:
-        if self.snap is not None and not same_system(self.snap.crs, crs):
+        if self.snap is None or same_system(self.snap.crs, crs):
+            return
+        if crs is None:
             raise ItemError(
-                f"is not in the reference system of the snap raster {self.snap.path}; give"
-                f" --crs {srs.short_name(self.snap.crs or '')}"
+                f"has no reference system, and the snap raster {self.snap.path} has one"
             )
+        if self.snap.crs is None or srs.is_local(self.snap.crs):
+            raise ItemError(
+                f"cannot be aligned to the snap raster {self.snap.path}, which has no reference"
+                " system that is known"
+            )
+        raise ItemError(
+            f"is not in the reference system of the snap raster {self.snap.path}; give"
+            f" --crs {srs.short_name(self.snap.crs)}"
+        )
 
 
 def is_too_large(width: int, height: int) -> bool:
@@ -138,14 +157,45 @@ def _default_grid(own: Grid, crs: str, option: str) -> Grid:
     if not own.transform.is_rectilinear:  # GDAL would spread its pixels over a larger rectangle
         own = _laid_out(own, _cell(own.transform), None)
     try:
+        if own.crs and is_torn(own.bounds, own.crs, crs):
+            raise ItemError(
+                f"crosses the meridian where {srs.short_name(crs)} is cut open; {option} cannot"
+                " apply: choose a system that is whole there"
+            )
+        if beyond := _grid_across(own, crs):
+            return beyond
         transform, width, height = calculate_default_transform(
             own.crs, crs, own.width, own.height, *own.bounds
         )
-    except (*GDAL_ERRORS, CRSError) as error:
+    except (*GDAL_ERRORS, CRSError, ProjError) as error:
         raise ItemError(
             f"cannot be brought to {srs.short_name(crs)}: {first_line(error)}"
         ) from error
     return Grid(transform=transform, width=int(width or 0), height=int(height or 0), crs=crs)
+
+
+def _grid_across(own: Grid, crs: str) -> Grid | None:
+    """Return the grid in degrees of what crosses the 180th meridian; None where nothing does.
+
+    Its longitudes go on beyond 180. GDAL would lay it around the globe.
+    """
+    circle = srs.circle(crs)
+    boxes = moved(own.bounds, own.crs, crs) if own.crs and circle else ()
+    if not circle or not boxes:
+        return None
+    west, south, east, north = boxes[0]
+    if (-circle / 2 <= west and east <= circle / 2) or east - west >= circle:
+        return None
+    cell = math.hypot(east - west, north - south) / math.hypot(own.width, own.height)
+    width, height = (max(1, round(side / cell)) for side in (east - west, north - south))
+    place = Affine(cell, 0, west, 0, -cell, north)
+    return Grid(transform=place, width=width, height=height, crs=crs)
+
+
+def _holds_a_centre(grid: Grid, pixels: Grid) -> bool:
+    west, south, east, north = grid.bounds
+    x, y = pixels.transform @ (0.5, 0.5)
+    return west <= x <= east and south <= y <= north
 
 
 def _cell(transform: Affine) -> tuple[float, float]:

@@ -8,8 +8,8 @@ from xml.etree.ElementTree import Element
 
 from ..catalog.errors import SourceError
 from . import srs
-from .extent import Bounds
 from .members import Frame
+from .rectangles import Bounds
 from .safe_xml import parse_xml
 from .sqlite_source import is_sqlite, opened, table_columns
 

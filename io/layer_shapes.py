@@ -10,6 +10,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ..catalog.errors import SourceError, UsageError
+from . import meridian, srs
 from .sqlite_source import is_sqlite
 from .table_formats import is_table_file
 from .tables import Table, open_tables
@@ -27,7 +28,12 @@ class LayerShapes:
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
-        """Least x and y, greatest x and y, of all of them."""
+        """Least x and y, greatest x and y, of all of them.
+
+        In degrees west is greater than east where that is the narrower way round.
+        """
+        if self.crs is not None and srs.circle(self.crs) is not None:
+            return meridian.box(self.shapes)
         west, south, east, north = map(float, shapely.total_bounds(self.shapes))
         return west, south, east, north
 
@@ -62,7 +68,8 @@ def read_shapes(path: Path, layer: str | None, option: str) -> LayerShapes:
     kept = np.array([shape for shape in shapes if not shape.is_empty], dtype=object)
     if not len(kept):
         raise UsageError(f"{option} {path}: layer {table.name} has no geometry")
-    return LayerShapes(shapes=kept, crs=table.srs.definition if table.srs else None)
+    crs = table.srs.definition if table.srs else None
+    return LayerShapes(shapes=kept, crs=None if crs is None or srs.is_local(crs) else crs)
 
 
 def _chosen(tables: list[Table], path: Path, layer: str | None, option: str) -> Table:

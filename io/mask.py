@@ -1,8 +1,8 @@
 """Masks: pixels that are to get a class, by the polygons of a layer or the NoData of a raster."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,21 @@ import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
 from pyproj.exceptions import ProjError
 from rasterio.enums import Resampling
 from rasterio.features import rasterize
 
 from ..catalog.errors import ItemError, NotAskedError, SourceError, UsageError
 from .content import digest
-from .extent import Extent, bounds_of
-from .grid import Grid
-from .image import Image, Window, open_image
+from .extent import Extent, bounds_of, copies
+from .grid import Grid, same_system
+from .image import Image, RasterArray, Window, open_image
 from .layer_shapes import LayerShapes, is_layer, read_shapes
 from .part import Limit
+from .placed_shapes import around_the_globe, placed
 from .raster import declares_nodata
+from .rectangles import Bounds, moved
+from .view import View
 from .warped import Warped
 
 _AREAS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
@@ -76,7 +78,11 @@ class Mask:
             with open_image(Path(self.path)) as mask:
                 yield _valid_in(mask, image)
         else:
-            yield _Polygons(_placed(self, image.crs), image).inside
+            try:
+                shapes = _placed(self, image.crs)
+            except ValueError:  # some reach far beyond what the system of the image can show
+                shapes = _clipped(self, image)
+            yield _Polygons(shapes, image).inside
 
 
 class _Polygons:
@@ -85,8 +91,9 @@ class _Polygons:
     def __init__(self, shapes: NDArray[Any], image: Image) -> None:
         if image.transform is None:
             raise ValueError("polygons cannot lie over an image without a place on the ground")
-        self._shapes = shapes
-        self._tree = shapely.STRtree(shapes)
+        own = bounds_of(image.transform, image.width, image.height)
+        self._shapes = around_the_globe(shapes, own, image.crs)
+        self._tree = shapely.STRtree(self._shapes)
         self._transform = image.transform
         if not len(self._near(Window(0, 0, image.height, image.width))):
             raise NotAskedError("lies outside the mask")
@@ -128,8 +135,37 @@ def _valid_in(mask: Image, image: Image) -> Limit:
     except NotAskedError:
         raise NotAskedError("lies outside the mask") from None
     grid = Grid(transform=image.transform, width=image.width, height=image.height, crs=image.crs)
-    there = Warped(mask, grid, Resampling.nearest)
-    return lambda window: there.read(window, (0,)).valid
+    return _any_of([Warped(each, grid, Resampling.nearest) for each in _turns(mask, bounds, grid)])
+
+
+def _any_of(masks: Sequence[Image]) -> Limit:
+    def inside(window: Window) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = np.any([each.read(window, (0,)).valid for each in masks], axis=0)
+        return found
+
+    return inside
+
+
+def _turns(mask: Image, bounds: Bounds, grid: Grid) -> list[Image]:
+    """Return a mask as often as it lies over a grid in degrees, a full circle apart."""
+    if mask.transform is None or not same_system(mask.crs, grid.crs):
+        return [mask]
+    return [
+        _Elsewhere(mask, Affine.translation(box[0] - bounds[0], 0) @ mask.transform)
+        for box in copies(bounds, grid.bounds, grid.crs)
+    ]
+
+
+class _Elsewhere(View):
+    """An image put at another place."""
+
+    def __init__(self, image: Image, transform: Affine) -> None:
+        super().__init__(image)
+        self.transform = transform
+
+    def read(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
+        raster = self._image.read(window, bands)
+        return replace(raster, transform=self.transform)
 
 
 def _polygons(path: Path, layer: str | None) -> LayerShapes:
@@ -151,6 +187,7 @@ def _placed(mask: Mask, crs: str | None) -> NDArray[Any]:
 
     Raises:
         ItemError: There is no way, or no reference system.
+        ValueError: Some of them have no place there.
     """
     found = _loaded(mask)
     if found.crs is None or found.crs == crs:
@@ -158,10 +195,40 @@ def _placed(mask: Mask, crs: str | None) -> NDArray[Any]:
     if crs is None:
         raise ItemError("has no reference system, and the mask has one")
     try:
-        transformer = Transformer.from_crs(found.crs, crs, always_xy=True)
+        return placed(found.shapes, found.crs, crs)
     except ProjError as error:
         raise ItemError("has a reference system without a way to that of the mask") from error
-    moved: NDArray[Any] = shapely.transform(found.shapes, transformer.transform, interleaved=False)
-    if not np.isfinite(shapely.get_coordinates(moved)).all():
+
+
+def _clipped(mask: Mask, image: Image) -> NDArray[Any]:
+    """Return what of the polygons of a mask lies around an image, in its reference system.
+
+    Raises:
+        NotAskedError: Nothing.
+        ItemError: It cannot be told.
+    """
+    found = _loaded(mask)
+    if image.transform is None or image.crs is None or found.crs is None:
         raise ItemError("has a reference system in which the mask has no place")
-    return moved
+    own = bounds_of(image.transform, image.width, image.height)
+    boxes = [_wider(box) for box in moved(own, image.crs, found.crs)]
+    parts = [
+        shapely.intersection(shapely.make_valid(around_the_globe(found.shapes, box, found.crs)),
+                             shapely.box(*box))
+        for box in boxes
+    ]  # fmt: skip
+    near = np.concatenate(parts) if parts else found.shapes[:0]
+    near = near[np.isin(shapely.get_type_id(near), _AREAS) & ~shapely.is_empty(near)]
+    if not len(near):
+        raise NotAskedError("lies outside the mask")
+    try:
+        return placed(near, found.crs, image.crs)
+    except ValueError as error:
+        raise ItemError("has a reference system in which the mask has no place") from error
+
+
+def _wider(box: Bounds) -> Bounds:
+    """Return a box with a tenth more on each side: sides are straight in one system only."""
+    west, south, east, north = box
+    across, down = (east - west) / 10, (north - south) / 10
+    return west - across, south - down, east + across, north + down

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..catalog.errors import ItemError, SourceError
 from ..catalog.records import SqlValue
-from .extent import Bounds, Extent
+from .extent import Extent
 from .item_table import ItemTable
+from .rectangles import Bounds
 from .reference import Reference
 
 _SHOWN = 3

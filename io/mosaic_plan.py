@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
 from . import srs
-from .extent import Bounds, Extent, bounds_of
+from .extent import Extent, bounds_of
 from .grid import Grid, GridOptions, is_too_large, same_system
 from .image import Image, Window, open_image
 from .members import Frame, Head, Member
 from .outlines import corners, pixel_boxes
+from .rectangles import Bounds
 
 NEARLY = 0.01
 """Pixels by which grids may differ and still count as one."""
@@ -217,10 +218,31 @@ def check_bands(key: str, bands: int, head: Head, first: str) -> None:
         )
 
 
+def _check_sides(boxes: NDArray[np.float64], grid: Grid) -> None:
+    """Refuse members in degrees that only the 180th meridian parts: a mosaic is laid out eastward.
+
+    Raises:
+        ItemError: They are.
+    """
+    circle = None if grid.crs is None else srs.circle(grid.crs)
+    if circle is None:
+        return
+    half = circle / 2 / math.hypot(grid.transform.a, grid.transform.d)
+    sides = boxes[np.argsort(boxes[:, 0])][:, [0, 2]]
+    gaps = sides[1:, 0] - np.maximum.accumulate(sides[:, 1])[:-1]
+    if len(gaps) and gaps.max() > half:
+        raise ItemError(
+            "lies on both sides of the 180th meridian and would go round the globe the long way;"
+            " --mode separate, or --where for one side"
+        )
+
+
 def _framed(
     anchor: Grid, boxes: NDArray[np.float64], frame: Frame
 ) -> tuple[Grid, NDArray[np.float64]]:
     """Return the grid that holds all boxes, or that of the frame, and the boxes on it."""
+    if frame.bounds is None:
+        _check_sides(boxes, anchor)
     around: Bounds = (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))
     if frame.bounds is not None:
         extent = Extent(bounds=frame.bounds, crs=anchor.crs)

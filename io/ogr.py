@@ -11,6 +11,7 @@ import numpy as np
 import pyogrio
 import shapely
 from numpy.typing import NDArray
+from pyproj.exceptions import ProjError
 
 from ..catalog.errors import SourceError
 from ..catalog.records import Column, Feature, SqlValue
@@ -170,7 +171,10 @@ def locations(geometry: Any, crs: str | None) -> list[bytes | None]:
     if crs is None or not len(geometry):
         return [None] * len(geometry)
     shapes = [_shape(wkb) for wkb in geometry]
-    placed = geopandas.GeoSeries(shapes, crs=crs).force_2d().to_crs(4326)
+    try:
+        placed = geopandas.GeoSeries(shapes, crs=crs).force_2d().to_crs(4326)
+    except ProjError:  # a local system, such as GeoPackages have for unknown
+        return [None] * len(shapes)
     boxes = shapely.bounds(placed.values)
     return [
         wkb if np.isfinite(box).all() else None

@@ -6,9 +6,10 @@ from affine import Affine
 
 from ..catalog.errors import ItemError, NotAskedError, SourceError, UsageError
 from . import srs
-from .extent import Bounds, pixels_within
+from .extent import pixels_within
 from .grid import Grid
 from .image import Window, overlap
+from .rectangles import Bounds
 from .scan_options import ScanOptions
 
 STEP = 256

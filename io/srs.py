@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import shapely
 from affine import Affine
+from numpy.typing import NDArray
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from ..catalog.records import Srs
+from .meridian import cut, whole_ring
 
 _WGS84 = Geod(ellps="WGS84")
 _EDGE_POINTS = 21
+_HALF = 180.0
+"""Degrees: neighbours of an outline that lie further apart are on two sides of the 180th meridian."""
 _DEGREE = 111_319.49
 """Metres of a degree along the equator."""
 
@@ -59,6 +63,12 @@ def is_map(definition: str) -> bool:
     return (crs.is_projected or crs.is_geographic) and len(crs.axis_info) == 2
 
 
+def is_local(definition: str) -> bool:
+    """Return whether a reference system lies nowhere on the globe, or nobody knows where."""
+    crs = CRS.from_user_input(definition)
+    return bool(crs.is_engineering) or (crs.geodetic_crs is None and not crs.is_vertical)
+
+
 def short_name(definition: str) -> str:
     """Return ``EPSG:n`` or the like where a reference system has a number, else its WKT."""
     known = describe(definition)
@@ -101,25 +111,50 @@ def reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
     return move
 
 
-def footprint(
-    width: int, height: int, transform: Affine, srs: Srs, target: Srs | None = None
-) -> bytes | None:
-    """Return the outline of a raster as WKB polygon, edges densified.
+def footprint(width: int, height: int, transform: Affine, srs: Srs) -> bytes | None:
+    """Return the outline of a raster in longitude and latitude, edges densified.
 
     Args:
         width: Pixels.
         height: Pixels.
         transform: Pixel (column, row) to map (x, y).
         srs: The reference system of the raster.
-        target: That of the outline; default EPSG:4326.
 
     Returns:
-        None where the outline has no place there.
+        A multipolygon as WKB, cut at the 180th meridian; None where it has no place there.
+    """
+    ring = _ring(width, height, transform, srs, "EPSG:4326")
+    if ring is None:
+        return None
+    is_moved = circle(srs.definition) is None
+    area = cut(shapely.polygons(whole_ring(ring, is_moved=is_moved)))
+    return None if area.is_empty else bytes(shapely.to_wkb(area))
+
+
+def outline(width: int, height: int, transform: Affine, srs: Srs, target: Srs) -> bytes | None:
+    """Return the outline of a raster as WKB polygon in any reference system.
+
+    Returns:
+        None where it has no place there, or the system is cut open within the raster.
     """
     if srs == target:
         corners = [transform @ each for each in ((0, 0), (width, 0), (width, height), (0, height))]
         exact: bytes = shapely.to_wkb(shapely.polygons(corners))
         return exact
+    ring = _ring(width, height, transform, srs, target.definition)
+    if ring is None:
+        return None
+    jumps = np.abs(np.diff(ring[:, 0], append=ring[0, 0]))
+    if circle(target.definition) is not None and jumps.max() > _HALF:
+        return None
+    wkb: bytes = shapely.to_wkb(shapely.polygons(ring))
+    return wkb
+
+
+def _ring(
+    width: int, height: int, transform: Affine, srs: Srs, target: str
+) -> NDArray[np.float64] | None:
+    """Return points along the edges of a raster in a reference system, shape (points, 2)."""
     steps = np.linspace(0.0, 1.0, _EDGE_POINTS)[:-1]
     start, end = np.zeros_like(steps), np.ones_like(steps)
     columns = width * np.concatenate([steps, end, 1 - steps, start])
@@ -127,14 +162,27 @@ def footprint(
     a, b, c, d, e, f = transform[:6]
     x, y = a * columns + b * rows + c, d * columns + e * rows + f
     try:
-        system = "EPSG:4326" if target is None else target.definition
-        lon, lat = Transformer.from_crs(srs.definition, system, always_xy=True).transform(x, y)
+        x, y = Transformer.from_crs(srs.definition, target, always_xy=True).transform(x, y)
     except ProjError:
         return None
-    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+    ring = np.column_stack([x, y])
+    return ring if np.isfinite(ring).all() else None
+
+
+@lru_cache(maxsize=256)
+def circle(definition: str) -> float | None:
+    """Return how many units of a geographic system go round the globe; None for others.
+
+    Args:
+        definition: As WKT or ``EPSG:n``.
+    """
+    try:
+        crs = CRS.from_user_input(definition)
+    except CRSError:
         return None
-    wkb: bytes = shapely.to_wkb(shapely.polygons(np.column_stack([lon, lat])))
-    return wkb
+    if not crs.is_geographic or not crs.axis_info:
+        return None
+    return float(2 * math.pi / crs.axis_info[0].unit_conversion_factor)
 
 
 def pixel_area(transform: Affine | None, definition: str | None) -> PixelArea | None:

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from affine import Affine
 
-from .extent import Bounds
 from .grid import Grid
 from .image import Window
+from .rectangles import Bounds
 from .service_grid import cut
 from .service_pieces import image_shape
 from .service_raster import ServiceRaster

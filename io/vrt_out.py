@@ -1,4 +1,4 @@
-"""Class rasters as one virtual raster, for clients that do not know GTI (GDAL before 3.9)."""
+"""Rasters as one virtual raster, for clients that do not know GTI (GDAL before 3.9)."""
 
 import math
 import os
@@ -6,27 +6,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from ..catalog.records import ClassDefinition
-from .class_tiles import ClassTile, class_band, finest_cell
+from . import srs
+from .class_tiles import Tile, finest_cell
 from .publish import write_new
+from .rectangles import Bounds
 
 
-def write_vrt(path: Path, tiles: Sequence[ClassTile], classes: Sequence[ClassDefinition]) -> None:
+def write_vrt(path: Path, tiles: Sequence[Tile], bands: Sequence[Element]) -> None:
     """Write a virtual raster of tiles in one reference system; later ones lie above earlier ones.
 
-    Paths of tiles are relative to it.
+    Paths of tiles are relative to it. In degrees tiles on both sides of the 180th meridian lie side
+    by side.
+
+    Args:
+        path: The file.
+        tiles: Its parts, which have the same bands.
+        bands: What each band is, as a VRT has it.
 
     Raises:
         UsageError: Something has that name, or it does not end in ``.vrt``.
         OutputError: The disk refused.
     """
-    write_new(path, _document(path, tiles, classes), (".vrt",))
+    write_new(path, _document(path, tiles, bands), (".vrt",))
 
 
-def _document(path: Path, tiles: Sequence[ClassTile], classes: Sequence[ClassDefinition]) -> str:
+def _document(path: Path, tiles: Sequence[Tile], bands: Sequence[Element]) -> str:
     system = tiles[0].srs
     across, down = finest_cell(tiles, system)
-    boxes = [_box(tile) for tile in tiles]
+    boxes = _side_by_side([_box(tile) for tile in tiles], srs.circle(system.definition))
     left, top = min(box[0] for box in boxes), max(box[3] for box in boxes)
     right, bottom = max(box[2] for box in boxes), min(box[1] for box in boxes)
     width, height = _count(right - left, across), _count(top - bottom, down)
@@ -34,21 +41,43 @@ def _document(path: Path, tiles: Sequence[ClassTile], classes: Sequence[ClassDef
     SubElement(root, "SRS", dataAxisToSRSAxisMapping="1,2").text = system.definition
     place = (left, across, 0.0, top, 0.0, -down)
     SubElement(root, "GeoTransform").text = ", ".join(map(repr, place))
-    band = class_band("VRTRasterBand", tiles[0], classes)
-    for tile, box in zip(tiles, boxes, strict=True):
-        source = SubElement(band, "ComplexSource", resampling="nearest")
-        SubElement(source, "SourceFilename", relativeToVRT="1").text = _relative(tile.path, path)
-        SubElement(source, "SourceBand").text = "1"
-        _rectangle(source, "SrcRect", (0, 0, tile.width, tile.height))
-        size = (box[2] - box[0]) / across, (box[3] - box[1]) / down
-        _rectangle(source, "DstRect", ((box[0] - left) / across, (top - box[3]) / down, *size))
-        SubElement(source, "NODATA").text = str(tile.nodata)
-    root.append(band)
+    for number, band in enumerate(bands, 1):
+        for tile, box in zip(tiles, boxes, strict=True):
+            source = SubElement(band, "ComplexSource", resampling="nearest")
+            name = _relative(tile.path, path)
+            SubElement(source, "SourceFilename", relativeToVRT="1").text = name
+            SubElement(source, "SourceBand").text = str(number)
+            _rectangle(source, "SrcRect", (0, 0, tile.width, tile.height))
+            size = (box[2] - box[0]) / across, (box[3] - box[1]) / down
+            _rectangle(source, "DstRect", ((box[0] - left) / across, (top - box[3]) / down, *size))
+            SubElement(source, "NODATA").text = str(tile.nodata)
+        root.append(band)
     indent(root)
     return tostring(root, encoding="unicode") + "\n"
 
 
-def _box(tile: ClassTile) -> tuple[float, float, float, float]:
+def _side_by_side(boxes: list[Bounds], circle: float | None) -> list[Bounds]:
+    """Return boxes in degrees, those west of the widest gap put east of the others.
+
+    Others, and those that are narrower as they are, stay where they are.
+    """
+    if circle is None or len(boxes) < 2:
+        return boxes
+    ends = sorted((box[0], box[2]) for box in boxes)
+    reached, widest, start = ends[0][1], 0.0, ends[0][0]
+    for west, east in ends[1:]:
+        if west - reached > widest:
+            widest, start = west - reached, west
+        reached = max(reached, east)
+    if circle - widest >= reached - ends[0][0]:
+        return boxes
+    return [
+        (west + circle, south, east + circle, north) if west < start else (west, south, east, north)
+        for west, south, east, north in boxes
+    ]
+
+
+def _box(tile: Tile) -> Bounds:
     """Return the least and greatest x and y of a tile: left, bottom, right, top."""
     x, y = zip(tile.transform @ (0, 0), tile.transform @ (tile.width, tile.height), strict=True)
     return min(x), min(y), max(x), max(y)

@@ -12,7 +12,9 @@ from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 
 from ..catalog.errors import ItemError, first_line
+from . import srs
 from .averages import edges, is_parallel, means
+from .extent import bounds_of
 from .grid import Grid, same_system
 from .image import Image, RasterArray, Window, overlap
 from .raster import GDAL_ERRORS
@@ -22,6 +24,8 @@ _MOST = 1 << 23
 """Pixels of the source that are resampled at a time."""
 _MOST_FOR_ONE = 1 << 25
 """The same where only one pixel is made of them."""
+_MORE = 3
+"""Pixels beyond the image, at least, where a window reaches its border."""
 _POINTS = 21
 """Along each side of a window, to find what of the source lies below it."""
 SAME_EVERYWHERE: dict[str, Any] = {"tolerance": 1e-9, "XSCALE": 1, "YSCALE": 1}
@@ -60,6 +64,9 @@ class Warped(View):
             same and method == Resampling.average and is_parallel(self._place, self._grid)
         )
         """Whether means are taken without GDAL, several times as fast."""
+        self._circle = None if image.crs is None else srs.circle(image.crs)
+        west, _, east, _ = bounds_of(image.transform, image.width, image.height)
+        self._middle = (west + east) / 2
         self._back = None if same else Transformer.from_crs(grid.crs, image.crs, always_xy=True)
 
     def read(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
@@ -111,7 +118,8 @@ class Warped(View):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return how much is valid of what pixels are made of, in the image and at all."""
         there = known = np.ones((window.height, window.width))
-        if np.any(beyond):
+        is_counted = np.any(beyond) or len(self._turns(source)) > 1
+        if is_counted:
             there = known = self._resampled(np.pad(np.ones_like(valid), beyond), source, window)
         if not valid.all():
             known = self._resampled(np.pad(valid, beyond), source, window)
@@ -131,7 +139,14 @@ class Warped(View):
             return None
         top, bottom = _span(rows, window.height)
         left, right = _span(columns, window.width)
+        if self._is_half_round(right - left):  # there may be a jump between two of the points
+            left, right = min(left, -_MORE), max(right, self._image.width + _MORE)
         return Window(top, left, bottom - top, right - left)
+
+    def _is_half_round(self, columns: int) -> bool:
+        """Return whether so many columns of the source are half the globe or more."""
+        step = math.hypot(self._place.a, self._place.d)
+        return self._back is not None and columns * step > (self._circle or math.inf) / 2
 
     def _are_inside(self, window: Window) -> NDArray[np.bool_]:
         """Return which pixels of a window have their centre in the image."""
@@ -149,6 +164,8 @@ class Warped(View):
         x, y = _at(self._grid, *np.meshgrid(columns, rows))
         if self._back is not None:
             x, y = self._back.transform(x, y)
+            if self._circle is not None:  # as GDAL does it: half the globe to both sides
+                x = x - np.round((x - self._middle) / self._circle) * self._circle
         return _at(~self._place, x, y)
 
     def _resampled(
@@ -159,10 +176,33 @@ class Warped(View):
         grid = self._grid @ Affine.translation(window.column, window.row)
         if self._is_summed:
             return means(values, *edges(place, grid, window.height, window.width))
+        first, *others = (
+            self._warped(values, Affine.translation(-turn, 0) @ place, grid, window)
+            for turn in self._turns(source)
+        )
+        return sum(others, start=first)
+
+    def _turns(self, source: Window) -> list[float]:
+        """Return by how much pixels of the source lie beyond the longitudes that GDAL knows.
+
+        Several where they lie on both sides of the 180th meridian.
+        """
+        if self._back is None or self._circle is None:
+            return [0.0]
+        place = self._place @ Affine.translation(source.column, source.row)
+        west, _, east, _ = bounds_of(place, source.width, source.height)
+        first, last = round(west / self._circle), round(east / self._circle)
+        return [turn * self._circle for turn in range(first, last + 1)]
+
+    def _warped(
+        self, values: NDArray[Any], place: Affine, grid: Affine, window: Window
+    ) -> NDArray[np.float64]:
+        """Return a band that lies at a place on the pixels of a window, by GDAL; 0 beyond it."""
+        height, width = values.shape
         profile = {
             "driver": "GTiff",
-            "width": source.width,
-            "height": source.height,
+            "width": width,
+            "height": height,
             "count": 1,
             "dtype": "float64",
             "transform": place,

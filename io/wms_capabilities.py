@@ -5,7 +5,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from ..catalog.errors import ItemError
-from .extent import Bounds
+from .rectangles import Bounds
 from .told import number, whole
 from .web_errors import local_name
 

@@ -100,7 +100,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             image that did it, alone. 0 for this process, which starts sooner and may be taken
             down. Default is the environment variable ``PIXELCAT_WORKERS``, or 1.
         item_timeout: Seconds without any progress after which a process is ended.
-        progress: Called as windows and images are finished, with a :class:`.progress.Progress`.
+        progress: Called as windows and images are finished, and compared where ``verify`` asks for
+            it, with a :class:`.progress.Progress`.
         source: What of a mosaic or service, and how: ``mode``, ``where``, ``zoom`` and the others of
             :class:`~pixelcat.io.scan_options.SourceOptions`.
 

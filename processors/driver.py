@@ -19,6 +19,7 @@ from .options import RunOptions
 from .outcome import report, write_layers
 from .progress import Meter, Show
 from .results import Run
+from .row_memory import Work, work_of
 from .tensorflow_setup import software
 from .verify import to_verify, verified
 from .workers import Facts, Workers
@@ -63,7 +64,7 @@ class Driver:
         classified = 0
         status = "finished"
         if run_id is None or self._pending(run_id):
-            facts = workers.facts()
+            facts = workers.facts(self._work())
             run_id = self._start(facts)
             self._catalog.settle_unusable(run_id, ids)
             classified, status = self._classify(run_id, workers)
@@ -83,6 +84,14 @@ class Driver:
             "verification": verification,
         }
         return self._report(run, notes)
+
+    def _work(self) -> Work:
+        return work_of(
+            self._catalog,
+            list(self._datasets),
+            self._request.options,
+            is_verified=bool(self._request.verify),
+        )
 
     def _known_run(self) -> int | None:
         run_id = self._catalog.find_run(*self._request.hashes, self._request.options.as_json())
@@ -173,7 +182,7 @@ class Driver:
         """Compare class rasters; what was found, what to say of it, and how it ended."""
         done = to_verify(self._catalog, self._datasets, run_id, self._request.options.photo_scale)
         try:
-            found, failures = workers.verify(done, self._request.verify, run_id)
+            found, failures = workers.verify(done, self._request.verify, run_id, self._show)
         except KeyboardInterrupt:
             return None, (), "stopped"
         self._catalog.record_verification(run_id, found)

@@ -20,6 +20,8 @@ from .argument_texts import as_text
 from .numbers import finite_number
 
 Value = TypeVar("Value")
+_HALF, _CIRCLE = 180.0, 360.0
+"""Degrees."""
 
 NAMES = (
     *("extent", "extent_crs", "cell_size", "snap", "mask", "crs", "nodata"),
@@ -98,12 +100,21 @@ def _extent(text: str, crs: str | None) -> Extent:
     if numbers is None or len(numbers) != 4:
         raise UsageError(f"--extent {text}: expected xmin,ymin,xmax,ymax, or a file")
     west, south, east, north = numbers
-    if west >= east or south >= north:
+    system = None if crs is None else _crs("--extent-crs", crs)
+    if west == east or south >= north or (west > east and not _may_cross(west, east, system)):
         raise UsageError(f"--extent {text}: nothing lies between; expected xmin,ymin,xmax,ymax")
-    return Extent(
-        bounds=(west, south, east, north),
-        crs=None if crs is None else _crs("--extent-crs", crs),
-    )
+    if west > east and west - east < _HALF:
+        raise UsageError(
+            f"--extent {text}: nothing lies between, unless {_CIRCLE + east - west:g} degrees across"
+            f" the 180th meridian are meant: {west:g},{south:g},{east + _CIRCLE:g},{north:g}"
+        )
+    return Extent(bounds=(west, south, east, north), crs=system)
+
+
+def _may_cross(west: float, east: float, crs: str | None) -> bool:
+    """Return whether a west beyond the east may mean across the 180th meridian, as in GeoJSON."""
+    degrees = -_HALF <= east < west <= _HALF
+    return degrees if crs is None else degrees and srs.circle(crs) is not None
 
 
 def _numbers(text: str) -> tuple[float, ...] | None:

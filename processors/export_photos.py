@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -17,10 +17,15 @@ from ..catalog.records import Item
 from ..io.places import check_place
 from ..io.publish import make_folder, publish, temporary_name
 from ..io.sources import Fetch, reader
-from .photo_names import CLASS_MAP, IMAGE_SUFFIXES, PhotoPaths, Template
+from .photo_names import CLASS_MAP, IMAGE_SUFFIXES, PhotoPaths, Template, beside
 from .stored import datasets, fetched, output_layers
 
 _ITEM = ("kind", "source_key", "name", "content_type", "sha256", "taken_at", "keywords", "reason")
+_EXTRAS = """
+SELECT o.raster_path, e.kind, e.raster_path FROM extra_rasters e
+JOIN outputs o ON o.id = e.output_id WHERE o.raster_path IS NOT NULL ORDER BY e.id
+"""
+"""SQL of the rasters beside class maps."""
 _OF_ITEMS = ("taken_at", "keywords")
 """What names may be made of besides the columns of the layer."""
 
@@ -31,6 +36,8 @@ class PhotoExport:
 
     photos: int = 0
     class_maps: int = 0
+    extra_rasters: int = 0
+    """Confidence, probabilities and entropy beside class maps."""
     missing: list[str] = field(default_factory=list)
     """A line for each photo or class map that could not be had."""
 
@@ -56,6 +63,8 @@ class _Photo:
     item: Item
     feature: int
     class_map: str | None
+    extras: dict[str, str]
+    """Paths of the rasters beside it, by what they are."""
     values: dict[str, Any]
     """What names are made of, by column."""
 
@@ -148,6 +157,9 @@ def _photos(path: Path, shown: _Layer) -> Iterator[_Photo]:
             " ORDER BY t.source_fid, t.fid",
             (shown.dataset_id,),
         ).fetchall()
+        extras: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for path_, kind, location in connection.execute(_EXTRAS):
+            extras[path_][kind] = location
     for row in rows:
         item = Item(**dict(zip(_ITEM, row, strict=False)))
         feature, class_map, *values = row[len(_ITEM) :]
@@ -156,6 +168,7 @@ def _photos(path: Path, shown: _Layer) -> Iterator[_Photo]:
             item=item,
             feature=feature,
             class_map=class_map,
+            extras=extras.get(class_map, {}),
             values={
                 **{each: getattr(item, each) for each in _OF_ITEMS},
                 **dict(zip(shown.columns, values, strict=True)),
@@ -183,14 +196,16 @@ def _export(photo: _Photo, fetch: Fetch, target: Path, base: Path, done: PhotoEx
     done.photos += 1
     if photo.class_map is None:
         return
-    if not (base / photo.class_map).is_file():
-        done.missing.append(f"{label}: its class map {photo.class_map} is gone; classify again")
-        return
-    _write(
-        target.with_name(target.name.removesuffix(target.suffix) + CLASS_MAP),
-        base / photo.class_map,
-    )
-    done.class_maps += 1
+    stem = target.name.removesuffix(target.suffix)
+    wanted = {"class map": (photo.class_map, CLASS_MAP)}
+    wanted |= {f"raster of {kind}": (path, beside(kind)) for kind, path in photo.extras.items()}
+    for what, (path, suffix) in wanted.items():
+        if not (base / path).is_file():
+            done.missing.append(f"{label}: its {what} {path} is gone; classify again")
+            continue
+        _write(target.with_name(stem + suffix), base / path)
+        done.class_maps += suffix == CLASS_MAP
+        done.extra_rasters += suffix != CLASS_MAP
 
 
 def _write(path: Path, content: Path | bytes) -> None:

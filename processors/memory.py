@@ -1,12 +1,14 @@
 """How much memory a run takes, and windows and queues that keep it below a limit.
 
 What does not depend on the raster: the libraries and the model (what the process holds when it
-is loaded), GDAL's cache, two queues, and what the network holds while it answers for a batch.
+is loaded), GDAL's cache, two queues, and what the network holds while it answers for a batch. What
+does is in :mod:`.row_memory`.
 """
 
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..catalog.errors import UsageError
@@ -15,7 +17,7 @@ from .classifier import ROOM
 from .network import Network
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_FOR_NETWORK, _FOR_QUEUE = 0.6, 0.05
+FOR_NETWORK, _FOR_QUEUE = 0.6, 0.05
 """Shares of what is free: the rest is for rows of class values and what allocators waste."""
 
 
@@ -34,27 +36,34 @@ def parse_bytes(text: str) -> int:
     return size
 
 
+@dataclass(frozen=True, slots=True)
+class Free:
+    """Bytes that are left for windows and queues, whatever the process holds."""
+
+    size: int
+
+
 class Budget:
     """What a run may take of memory."""
 
-    def __init__(self, limit: int, network: Network) -> None:
+    def __init__(self, limit: int | Free, network: Network) -> None:
         """Look at what is free now, with the model loaded.
 
         Args:
-            limit: Bytes for the whole process.
+            limit: Bytes for the whole process, or those that are left.
             network: The model, tried.
 
         Raises:
             UsageError: Less than the process holds already.
         """
-        held = _resident() + CACHE_BYTES
-        free = limit - held
-        if free <= 0:
+        free = limit.size if isinstance(limit, Free) else free_of(limit)
+        if free <= 0 and not isinstance(limit, Free):
+            held = limit - free
             raise UsageError(
                 f"--max-memory {limit >> 20}M: with this model pixelcat holds {held >> 20}M before"
                 " it reads a pixel"
             )
-        self.pixels = int(free * _FOR_NETWORK / network.bytes_per_pixel)
+        self.pixels = int(free * FOR_NETWORK / network.bytes_per_pixel)
         """Of a batch."""
         self.room = min(ROOM, int(free * _FOR_QUEUE))
         """Bytes that may wait between two stages."""
@@ -64,6 +73,11 @@ class Budget:
         return lambda height, width: max(
             1, min(asked(height, width), self.pixels // (height * width))
         )
+
+
+def free_of(limit: int) -> int:
+    """Return how many bytes a limit leaves besides what the process holds now and GDAL's cache."""
+    return limit - _resident() - CACHE_BYTES
 
 
 def _resident() -> int:

@@ -98,11 +98,13 @@ def report(
 
 
 def _skipped(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say why images were skipped that could have been classified."""
-    reasons = Counter(
+    """Say why images were skipped that could have been classified, of each kind the first."""
+    skipped = [
         row["reason"] for row in rows if row["status"] == "skipped" and row["item"] == "ready"
-    )
-    return [f"{count} skipped: {reason}" for reason, count in reasons.most_common()]
+    ]
+    kinds = Counter(reason.partition(": it covers")[0] for reason in skipped)
+    first = {kind: next(each for each in skipped if each.startswith(kind)) for kind in kinds}
+    return [f"{count} skipped: {first[kind]}" for kind, count in kinds.most_common()]
 
 
 def _kept(rows: Sequence[Mapping[str, Any]]) -> list[str]:

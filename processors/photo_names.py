@@ -8,6 +8,7 @@ from typing import Any
 
 from ..catalog.errors import UsageError
 from ..io.names import FreeNames, safe_name
+from .extras import KINDS
 
 IMAGE_SUFFIXES = {
     "image/jpeg": ".jpg", "image/png": ".png", "image/tiff": ".tif", "image/webp": ".webp",
@@ -16,6 +17,11 @@ IMAGE_SUFFIXES = {
 }  # fmt: skip
 CLASS_MAP = "_classes.tif"
 """What a class map is called behind the stem of its photo."""
+
+
+def beside(kind: str) -> str:
+    """Return what a raster beside the class map is called behind the stem of the photo."""
+    return f"_{kind}.tif"
 
 
 class Template:
@@ -90,8 +96,11 @@ class PhotoPaths:
         return found
 
     def photo(self, folder: Path, name: str, suffix: str) -> Path:
-        """Return the path of a photo that leaves room for its class map beside it."""
+        """Return the path of a photo that leaves room for its class map, and rasters like it, beside it."""
         stem = safe_name(name)
         if PurePath(stem).suffix.lower() in (*IMAGE_SUFFIXES.values(), ".jpeg"):
             stem = safe_name(PurePath(stem).stem)
-        return folder / f"{self._free[folder].take(stem, (suffix, CLASS_MAP))}{suffix}"
+        return (
+            folder
+            / f"{self._free[folder].take(stem, (suffix, CLASS_MAP, *map(beside, KINDS)))}{suffix}"
+        )

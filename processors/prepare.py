@@ -13,7 +13,7 @@ from .extras import FullDecision, check_scores, no_scores
 from .formats import model_format
 from .formats.hints import NoSuchOutputError
 from .measured import measured
-from .memory import Budget
+from .memory import Budget, Free
 from .network import Network
 from .options import RunOptions
 from .output_classes import Classes, excluded_class, output_classes
@@ -30,7 +30,7 @@ _SMALL = 1 << 30
 def prepare(
     definition: ModelDefinition,
     options: RunOptions,
-    max_memory: int | None = None,
+    max_memory: int | Free | None = None,
     *,
     shortages: int = 0,
 ) -> Prepared:

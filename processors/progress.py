@@ -17,6 +17,8 @@ class Progress:
     images_done: int
     """Finished, whatever became of them."""
     images: int
+    work: str = "classifying"
+    """Or ``verifying``, which counts from the start: windows that are compared, and their images."""
 
 
 Show = Callable[[Progress], None]

@@ -25,6 +25,7 @@ from .class_map import ClassMap
 from .classifier import Classifier
 from .messages import Begun, Classes, Failed, Task
 from .options import RunOptions
+from .progress import Progress, Show
 from .windows import TileWindow
 from .worker import Worker
 
@@ -63,12 +64,15 @@ class Verifier:
         self._first: tuple[int, int, int] | None = None
         """Item, row and column of the first difference."""
 
-    def run(self, done: Sequence[Done], make: MakeWorker) -> tuple[Verification, list[str]]:
+    def run(
+        self, done: Sequence[Done], make: MakeWorker, show: Show = lambda _: None
+    ) -> tuple[Verification, list[str]]:
         """Compare windows of class rasters.
 
         Args:
             done: The class rasters there are.
             make: Gives a worker that opens images as that of the run did.
+            show: Told of each window that is compared.
 
         Returns:
             What was found, and why some images could not be classified again.
@@ -87,6 +91,7 @@ class Verifier:
         tasks = [each.task for each in done if each.task.key in plan]
         maps: dict[int, ClassMap] = {}
         failures = []
+        meter = _Meter(plan, {each.task.key: self._share(each.size) for each in done}, show)
         with closing(worker.answers(tasks, choose)) as answers:
             for message in answers:
                 match message:
@@ -94,8 +99,10 @@ class Verifier:
                         maps[message.task.key] = message.class_map
                     case Failed():
                         failures.append(f"{message.task.item.name}: {message.reason}")
+                        meter.give_up(message.task.key)
                     case Classes():
                         self._compare(maps[message.task.key], message)
+                        meter.window(message.task.key)
         return self._found(), failures
 
     def _plan(self, done: Sequence[Done]) -> Counter[int]:
@@ -110,6 +117,10 @@ class Verifier:
             left -= min(left, len(order))
             order = [key for key in order if plan[key] < room[key]]
         return plan
+
+    def _share(self, size: tuple[int, int]) -> int:
+        height, width = size
+        return max(1, height * width // max(1, self._classifier.tiling.count(height, width)))
 
     def _compare(self, class_map: ClassMap, answer: Classes) -> None:
         core, (valid, index, *extras) = class_map.shown(
@@ -155,6 +166,42 @@ class Verifier:
             item_id=item,
             pixel_row=row,
             pixel_column=column,
+        )
+
+
+class _Meter:
+    """Adds up the windows that are compared, each as its share of the image."""
+
+    def __init__(self, plan: Counter[int], shares: Mapping[int, int], show: Show) -> None:
+        self._left = Counter(plan)
+        self._shares = shares
+        self._images = len(plan)
+        self._show = show
+        self._pixels = self._pixels_left()
+        self._tell()
+
+    def window(self, key: int) -> None:
+        """Count a window of an image."""
+        self._left[key] -= 1
+        self._tell()
+
+    def give_up(self, key: int) -> None:
+        """Count all windows of an image that cannot be classified again."""
+        self._left[key] = 0
+        self._tell()
+
+    def _pixels_left(self) -> int:
+        return sum(count * self._shares[key] for key, count in self._left.items())
+
+    def _tell(self) -> None:
+        self._show(
+            Progress(
+                pixels_done=self._pixels - self._pixels_left(),
+                pixels=self._pixels,
+                images_done=self._images - len(+self._left),
+                images=self._images,
+                work="verifying",
+            )
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -392,17 +393,6 @@ def test_a_raster_without_a_reference_system(
     assert run.sql("select width, height from outputs") == [{"width": 10, "height": 20}]
 
 
-def test_an_extent_that_crosses_the_180th_meridian_is_not_guessed(
-    tmp_path: Path, model: Path, write_raster: Function
-) -> None:
-    pixels = np.ones((3, 20, 30), np.uint8)
-    place = Affine(12, 0, -180, 0, -9, 90)
-    path = write_raster(tmp_path / "a.tif", pixels, transform=place, crs="EPSG:4326")
-    fiji = {"extent": (500_000, 8_000_000, 1_100_000, 8_200_000), "extent_crs": "EPSG:32760"}
-    run = classify(path, model=model, output=tmp_path / "r.gpkg", environment=fiji)
-    assert "crosses the 180th meridian" in run.failures[0].reason
-
-
 @pytest.mark.parametrize("place", [UTM, UTM @ Affine.scale(0.2, 5), UTM @ Affine.scale(1, -1)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_means_of_larger_cells_are_those_of_gdal(
@@ -440,3 +430,62 @@ def test_systems_that_are_no_map_are_refused(option: str, system: str) -> None:
 def test_an_unknown_way_to_resample_is_named_first() -> None:
     with pytest.raises(UsageError, match="--map-resampling cubic: expected nearest or mode"):
         environment_of({"map_resampling": "cubic"})
+
+
+@pytest.fixture
+def unplaced_layer(tmp_path: Path) -> Path:
+    """A GeoPackage with a polygon in a reference system that nobody named."""
+    path = tmp_path / "unplaced.gpkg"
+    shapes = geopandas.GeoSeries([shapely.box(500_100, 4_999_500, 500_300, 4_999_900)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shapes.to_file(path)
+    return path
+
+
+@pytest.mark.parametrize("option", ["extent", "mask"])
+def test_a_layer_in_an_unknown_system_is_in_that_of_each_raster(
+    raster: Path, model: Path, tmp_path: Path, unplaced_layer: Path, option: str
+) -> None:
+    run = classify(
+        raster, model=model, output=tmp_path / "r.gpkg", environment={option: unplaced_layer}
+    )
+    assert run.sql("select valid_pixels from outputs") == [{"valid_pixels": 20 * 40}]
+
+
+def test_a_mask_may_reach_beyond_what_a_system_can_show(
+    raster: Path, model: Path, tmp_path: Path
+) -> None:
+    middle = geopandas.GeoSeries([shapely.Point(500_350, 4_999_700)], crs=32631).to_crs(4326)[0]
+    world = shapely.box(-180, -90, 180, 90).difference(middle.buffer(1e-3))
+    geopandas.GeoSeries([world], crs=4326).to_file(tmp_path / "world.gpkg")
+    environment = {"mask": tmp_path / "world.gpkg"}
+    run = classify(raster, model=model, output=tmp_path / "r.gpkg", environment=environment)
+    (row,) = run.sql("select valid_pixels from outputs")
+    hole = 3.14 * (1e-3 * 111_000) * (1e-3 * 78_600) / 100
+    assert row["valid_pixels"] == pytest.approx(60 * 70 - hole, rel=0.02)
+
+
+def test_cells_larger_than_a_raster_are_told(raster: Path, model: Path, tmp_path: Path) -> None:
+    run = classify(raster, model=model, output=tmp_path / "r.gpkg", environment={"cell_size": 5000})
+    assert run.failures[0].reason == (
+        "is 700 x 600 metres and holds the centre of no pixel of 5000; give a smaller --cell-size"
+    )
+
+
+@pytest.mark.parametrize(
+    ("of_raster", "of_snap", "reason"),
+    [
+        ("EPSG:32631", None, "which has no reference system that is known"),
+        (None, "EPSG:32631", "has no reference system, and the snap raster"),
+    ],
+)
+def test_a_snap_raster_without_a_common_system(
+    model: Path, tmp_path: Path, write_raster: Function, of_raster: str | None,
+    of_snap: str | None, reason: str,
+) -> None:  # fmt: skip
+    pixels = np.ones((3, 60, 70), np.uint8)
+    path = write_raster(tmp_path / "a.tif", pixels, transform=UTM, crs=of_raster)
+    snap = write_raster(tmp_path / "snap.tif", pixels, transform=UTM, crs=of_snap)
+    run = classify(path, model=model, output=tmp_path / "r.gpkg", environment={"snap": snap})
+    assert reason in run.failures[0].reason

@@ -257,3 +257,26 @@ def test_an_attachment_without_bytes_is_told_as_such(
     )
     assert answer.exit_code == 3
     assert "1: has no data (NULL), when it was scanned" in answer.output
+
+
+def test_rasters_beside_class_maps_are_taken_along(
+    make_gdb: Function, photo_bytes: Function, model_emd: Path, tmp_path: Path
+) -> None:
+    photo = [(1, "a.jpg", "image/jpeg", photo_bytes(1)), (2, "a.jpg", "image/jpeg", photo_bytes(1))]
+    survey = make_gdb(photo)
+    run = classify(
+        survey, model=model_emd, output=tmp_path / "r.gpkg", also=("confidence", "probabilities")
+    )
+    done = export_photos(tmp_path / "r.gpkg", tmp_path / "out", folder_name="all")
+    assert (done.photos, done.class_maps, done.extra_rasters) == (2, 2, 4)
+    assert done.missing == []
+    assert below(tmp_path / "out") == sorted(
+        f"all/{name}{what}"
+        for name in ("a", "a_2")
+        for what in (".jpg", "_classes.tif", "_confidence.tif", "_probabilities.tif")
+    )
+    next(run.rasters.glob("*_confidence.tif")).unlink()
+    again = export_photos(tmp_path / "r.gpkg", tmp_path / "again")
+    assert len(again.missing) == 2
+    assert "its raster of confidence" in again.missing[0]
+    assert again.class_maps == 2

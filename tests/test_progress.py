@@ -146,3 +146,31 @@ def test_elsewhere_nothing_is_shown(tmp_path: Path, net: Path, scene: Path) -> N
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stderr == ""
+
+
+def test_verifying_has_a_bar_of_its_own(tmp_path: Path, net: Path, scene: Path) -> None:
+    states: list[Progress] = []
+    run = classify(
+        scene, model=net, output=tmp_path / "r.gpkg", progress=states.append, verify=7,
+        arguments={"tile_size": 64},
+    )  # fmt: skip
+    assert run.verification is not None
+    shown = [state for state in states if state.work == "verifying"]
+    assert states[-len(shown) :] == shown
+    assert shown[0].pixels_done == 0
+    assert shown[0].pixels == shown[-1].pixels == shown[-1].pixels_done > 0
+    assert (shown[0].images_done, shown[-1].images_done, shown[-1].images) == (0, 1, 1)
+    assert all(a.pixels_done < b.pixels_done for a, b in pairwise(shown))
+    assert len(shown) == run.verification.windows + 1
+
+
+def test_a_terminal_shows_how_far_verifying_is(tmp_path: Path, net: Path, scene: Path) -> None:
+    code, shown = run_on_terminal(
+        "classify", scene, "-m", net, "-o", tmp_path / "r.gpkg", "--verify", "5"
+    )
+    assert code == 0, shown
+    lines = [line for line in re.split(r"[\r\n]+", shown) if "verifying" in line]
+    assert re.search(r"  0%  0\.0/", lines[0])
+    assert re.search(r"100%  .*  1/1 images", lines[-1])
+    last = [line for line in shown.split("\n") if "classifying" in line][-1]
+    assert re.search(r"100%  0\.1/0\.1 Mpx", last)

@@ -20,9 +20,10 @@ from ..arcgis_rest import (
     system_asked,
     system_of,
 )
-from ..extent import Bounds, pixels_within
+from ..extent import pixels_within
 from ..grid import Grid
 from ..image import overlap
+from ..rectangles import Bounds
 from ..scan_options import ScanOptions
 from ..service_grid import cut, endless_grid, extent_in, needed_extent, whole_grid
 from ..service_raster import Rings, ServiceRaster

@@ -9,6 +9,8 @@ from ...catalog.records import ClassDefinition, Output, Verification
 from ..definition import ModelDefinition
 from ..messages import Task
 from ..options import RunOptions
+from ..progress import Show
+from ..row_memory import Work
 from ..verify import Done
 
 Advance = Callable[[int, int, int], None]
@@ -26,6 +28,8 @@ class Setup:
     """Bytes that a process should stay below."""
     share: int = 1
     """Processes that share the processors."""
+    work: Work | None = None
+    """What is to be classified, once that is known."""
     shortages: int = 0
     """How often memory was not enough: each halves the batch."""
 
@@ -43,12 +47,15 @@ class Facts:
 class Workers(Protocol):
     """Classify images, one run at a time; a context manager."""
 
-    def facts(self) -> Facts:
+    def facts(self, work: Work | None = None) -> Facts:
         """Return what is known of the model, prepared now if it is not yet.
+
+        Args:
+            work: What is to be classified, where memory is limited: it is told from the rows.
 
         Raises:
             ModelError: It cannot be used.
-            UsageError: An argument does not fit it.
+            UsageError: An argument does not fit it, or the limit of memory cannot be kept.
         """
         ...
 
@@ -65,7 +72,7 @@ class Workers(Protocol):
         ...
 
     def verify(
-        self, done: Sequence[Done], windows: int, seed: int
+        self, done: Sequence[Done], windows: int, seed: int, show: Show
     ) -> tuple[Verification, list[str]]:
         """Compare windows of class rasters; see :class:`~..verify.Verifier`."""
         ...

@@ -16,6 +16,8 @@ from typing import Any, Self
 from ...catalog.errors import ModelError, PixelcatError
 from ...catalog.records import Output, Verification
 from ..messages import Task
+from ..progress import Show
+from ..row_memory import Work
 from ..verify import Done
 from . import Advance, Facts, Setup
 from .process import LostError, Process
@@ -63,21 +65,24 @@ class Apart:
         self._losses = 0
         """Processes in a row that ended without an image in hand."""
 
-    def facts(self) -> Facts:
+    def facts(self, work: Work | None = None) -> Facts:
         """Return what is known of the model; see :class:`.Workers`."""
         try:
-            facts: Facts = self._ask("facts")
+            facts: Facts = self._ask("facts", work)
         except LostError as lost:
             name = self._setup.definition.name
             raise ModelError(f"model {name} cannot be loaded: its process {lost}") from lost
+        self._setup = replace(self._setup, work=work)
         return facts
 
     def verify(
-        self, done: Sequence[Done], windows: int, seed: int
+        self, done: Sequence[Done], windows: int, seed: int, show: Show
     ) -> tuple[Verification, list[str]]:
         """Compare windows of class rasters; see :class:`.Workers`."""
         try:
-            found: tuple[Verification, list[str]] = self._ask("verify", done, windows, seed)
+            found: tuple[Verification, list[str]] = self._ask(
+                "verify", done, windows, seed, hear=show
+            )
         except LostError as lost:
             raise PixelcatError(f"nothing was verified: the process for it {lost}") from lost
         return found
@@ -196,22 +201,27 @@ class Apart:
         hand.process.kill()
         self._hands.remove(hand)
 
-    def _ask(self, word: str, *given: Any) -> Any:
+    def _ask(self, word: str, *given: Any, hear: Show | None = None) -> Any:
         self._start(1)
         self._hands[0].process.say(word, *given)
         try:
-            return self._answer(self._hands[0])
+            return self._answer(self._hands[0], hear)
         except LostError:
             self._let_go(self._hands[0])
             raise
 
-    def _answer(self, hand: _Hand) -> Any:
-        if not hand.process.connection.poll(self._patience):
-            hand.process.stop(self._hung)
-        word, given = hand.process.hear()
-        if word == "error":
-            raise given
-        return given
+    def _answer(self, hand: _Hand, show: Show | None = None) -> Any:
+        while True:
+            if not hand.process.connection.poll(self._patience):
+                hand.process.stop(self._hung)
+            word, given = hand.process.hear()
+            match word:
+                case "show" if show is not None:
+                    show(given)
+                case "error":
+                    raise given
+                case _:
+                    return given
 
     def __enter__(self) -> Self:
         """Return it."""

@@ -7,11 +7,12 @@ descriptors. Messages are pairs of a word and what goes with it:
 asked    with                                          answered
 ======== ============================================= =============================================
 setup    :class:`.Setup`                               nothing
-facts                                                  ``answer``, :class:`.Facts`
+facts    :class:`.Work`, or None                       ``answer``, :class:`.Facts`
 run      tags                                          ``next`` for each task wanted, then ``output``
                                                        and ``advance``; at the end ``ended``
 task     a task, or None where there are no more       nothing
-verify   class rasters, windows, seed                  ``answer``, what was found
+verify   class rasters, windows, seed                  ``show`` for each window compared, then
+                                                       ``answer``, what was found
 remarks                                                ``answer``, lines
 ======== ============================================= =============================================
 
@@ -25,8 +26,9 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -34,6 +36,8 @@ from ...catalog.errors import PixelcatError
 from ..device import choose_device
 from ..lifeline import hang_on
 from ..messages import Task
+from ..row_memory import Work
+from ..verify import Done
 from . import Setup
 from .here import Here
 
@@ -75,8 +79,8 @@ class Child:
         choose_device(setup.device)
         self._workers = Here(setup)
 
-    def _on_facts(self) -> None:
-        self._say("answer", self._here.facts())
+    def _on_facts(self, work: Work | None) -> None:
+        self._say("answer", self._here.facts(work))
 
     def _on_run(self, tags: dict[str, str]) -> None:
         with closing(self._here.run(self._tasks(), tags, self._advance)) as outputs:
@@ -84,8 +88,9 @@ class Child:
                 self._say("output", output)
         self._say("ended", None)
 
-    def _on_verify(self, *asked: Any) -> None:
-        self._say("answer", self._here.verify(*asked))
+    def _on_verify(self, done: Sequence[Done], windows: int, seed: int) -> None:
+        show = partial(self._say, "show")
+        self._say("answer", self._here.verify(done, windows, seed, show))
 
     def _on_remarks(self) -> None:
         self._say("answer", self._here.remarks())

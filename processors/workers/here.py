@@ -7,8 +7,11 @@ from ...catalog.records import Output, Verification
 from ...io.control import ControlNotes
 from ..classifier import Classifier, Prepared
 from ..device import check_device, share_processors
+from ..memory import Free, free_of
 from ..messages import Task
 from ..prepare import prepare
+from ..progress import Show
+from ..row_memory import Work, check_fits, reserve_for
 from ..verify import Done, Verifier
 from ..worker import Worker
 from . import Advance, Facts, Setup
@@ -21,22 +24,45 @@ class Here:
         """Take what the model is made of."""
         self._setup = setup
         self._model: Prepared | None = None
+        self._work = setup.work
+        self._free = 0
+        """Bytes that the limit leaves, with the model loaded."""
         self._control = ControlNotes()
+
+    def facts(self, work: Work | None = None) -> Facts:
+        """Return what is known of the model; see :class:`.Workers`."""
+        model = self._prepared()
+        if work is not None and work != self._work:
+            self._work = work
+            model = self._fitted(model)
+        return Facts(classes=model.classifier.classes, notes=model.notes, device=model.device)
 
     def _prepared(self) -> Prepared:
         if self._model is None:
-            setup = self._setup
-            share_processors(setup.share)
-            check_device(setup.device)
-            self._model = prepare(
-                setup.definition, setup.options, setup.limit, shortages=setup.shortages
-            )
+            share_processors(self._setup.share)
+            check_device(self._setup.device)
+            self._model = self._load(self._setup.limit)
+            if self._setup.limit is not None:
+                self._free = free_of(self._setup.limit)  # before the first pixel
+            self._model = self._fitted(self._model)
         return self._model
 
-    def facts(self) -> Facts:
-        """Return what is known of the model; see :class:`.Workers`."""
-        model = self._prepared()
-        return Facts(classes=model.classifier.classes, notes=model.notes, device=model.device)
+    def _fitted(self, model: Prepared) -> Prepared:
+        """Prepare the model anew where its windows leave too little of the limit for the rest."""
+        limit, work = self._setup.limit, self._work
+        if limit is None or work is None:
+            return model
+        reserve = reserve_for(model, work, self._free)
+        if reserve:
+            model.classifier.close()
+            self._model = None  # or it would be there twice
+            model = self._model = self._load(Free(self._free - reserve))
+        check_fits(model, work, self._free, limit)
+        return model
+
+    def _load(self, limit: int | Free | None) -> Prepared:
+        setup = self._setup
+        return prepare(setup.definition, setup.options, limit, shortages=setup.shortages)
 
     def run(
         self, tasks: Iterable[Task], tags: Mapping[str, str], advance: Advance
@@ -46,11 +72,11 @@ class Here:
         return worker.run(tasks, advance)
 
     def verify(
-        self, done: Sequence[Done], windows: int, seed: int
+        self, done: Sequence[Done], windows: int, seed: int, show: Show
     ) -> tuple[Verification, list[str]]:
         """Compare windows of class rasters; see :class:`.Workers`."""
         verifier = Verifier(self._prepared().classifier, windows=windows, seed=seed)
-        return verifier.run(done, self._worker)
+        return verifier.run(done, self._worker, show)
 
     def remarks(self) -> tuple[str, ...]:
         """Return what is to be said; see :class:`.Workers`."""

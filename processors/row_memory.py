@@ -1,0 +1,118 @@
+"""What a run holds besides windows, and whether all of it stays below a limit.
+
+Rows grow with the width of a raster: class values, the rasters beside them, sums to be blended.
+Verifying takes larger windows. How much that is shows once the model is loaded.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..catalog.errors import UsageError
+from ..catalog.store import Catalog
+from ..io.raster_out import raster_type
+from .classifier import Classifier, Prepared
+from .memory import FOR_NETWORK
+from .options import RunOptions
+
+_TWICE = 2
+"""Rows are held a second time, on their way into file and overviews."""
+_SUMS = 5
+"""Bytes for each pixel whose scores are added up, beside four for each class."""
+_WIDEST = """
+SELECT name, width, height, transform FROM items WHERE status = 'ready' AND width IS NOT NULL
+AND dataset_id IN (SELECT value FROM json_each(?)) ORDER BY width * min(height, 1024) DESC LIMIT 1
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What the model is to do, as far as it takes memory."""
+
+    image: str
+    """Name of the widest."""
+    width: int
+    """Its pixels, as they are classified."""
+    height: int
+    is_verified: bool
+
+
+def work_of(
+    catalog: Catalog, dataset_ids: Sequence[int], options: RunOptions, *, is_verified: bool
+) -> Work:
+    """Return what is to be done with the images of a catalog."""
+    rows = catalog.query(_WIDEST, (str(list(dataset_ids)),))
+    if not rows:
+        return Work(image="", width=0, height=0, is_verified=is_verified)
+    grid = options.environment.grid
+    name, width, height, transform = rows[0].values()
+    if grid.cell_size and transform and grid.crs is None:
+        across = math.hypot(*(float(part) for part in transform.strip("[]").split(",")[0:4:3]))
+        scale = across / grid.cell_size
+        width, height = math.ceil(width * scale), math.ceil(height * scale)
+    return Work(image=name, width=width, height=height, is_verified=is_verified)
+
+
+def row_bytes(classifier: Classifier, width: int) -> int:
+    """Return what one row of pixels takes until it is written."""
+    values, _ = raster_type([each.value for each in classifier.classes])
+    pixel = np.dtype(values).itemsize * _TWICE
+    for extra in classifier.extras:
+        pixel += len(extra.bands) * np.dtype(extra.dtype).itemsize * _TWICE
+    if classifier.blending is not None:
+        pixel += 4 * len(classifier.classes) + _SUMS
+    return pixel * width
+
+
+def reserve_for(prepared: Prepared, work: Work, free: int) -> int:
+    """Return how many bytes of a limit the model must leave for what else there is.
+
+    Args:
+        prepared: The model, as it is without that.
+        work: What is to be done.
+        free: Bytes that the limit leaves besides what the process holds.
+
+    Returns:
+        0 where everything fits.
+    """
+    if prepared.network is None:
+        return 0
+    per_pixel = prepared.network.bytes_per_pixel / FOR_NETWORK
+    row = row_bytes(prepared.classifier, work.width)
+    tall, wide = _window(prepared.classifier, work)
+    batch = prepared.classifier.batch_of(tall, wide)
+    if batch * tall * wide * per_pixel + min(tall, work.height) * row <= free:
+        return 0
+    side = (math.sqrt(row * row + 4 * per_pixel * free) - row) / (2 * per_pixel)
+    more = max(tall - prepared.classifier.tiling.height, 0)
+    side = max(side - more, 1.0)
+    return max(0, int(free - side * side * per_pixel))
+
+
+def check_fits(prepared: Prepared, work: Work, free: int, limit: int) -> None:
+    """Refuse a limit that the smallest windows cannot keep.
+
+    Raises:
+        UsageError: It is too low; says what would do.
+    """
+    if prepared.network is None:
+        return
+    row = row_bytes(prepared.classifier, work.width)
+    tall, wide = _window(prepared.classifier, work)
+    needed = int(tall * wide * prepared.network.bytes_per_pixel + min(tall, work.height) * row)
+    if needed > free:
+        at_least = (limit - free + needed >> 20) + 1
+        raise UsageError(
+            f"--max-memory {limit >> 20}M cannot be kept: a window of {tall} x {wide} pixels"
+            f" and the rows of {work.image} ({work.width} pixels wide) take about"
+            f" {(needed >> 20) + 1}M besides the {limit - free >> 20}M that pixelcat holds with"
+            f" this model; give {at_least}M or more"
+        )
+
+
+def _window(classifier: Classifier, work: Work) -> tuple[int, int]:
+    """Return height and width of the largest windows."""
+    tiling = classifier.rechecking().tiling if work.is_verified else classifier.tiling
+    return tiling.height, tiling.width
