@@ -204,6 +204,8 @@ def _scan_service(text: str, options: ScanOptions) -> Iterator[Scan]:
     alien = [name for name in options.given() if name not in allowed]
     if alien:
         raise UsageError(f"{text} is a service; leave out {', '.join(alien)}")
+    if options.zoom is not None and options.cell_size is not None:
+        raise UsageError(f"{text}: --zoom and --cell-size both say how fine; give one")
     if options.zoom is not None and service not in _WITH_TILES:
         raise UsageError(f"{text} has no tiles; say how fine with --cell-size, not --zoom")
     yield from service.scan(text, options)

@@ -1,14 +1,17 @@
 """STAC items in the web: a file of items, or what a search gives, page by page."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from ...catalog.errors import ItemError, SourceError, UsageError
+from affine import Affine
+
+from ...catalog.errors import ItemError, NotAskedError, SourceError, UsageError
 from ...catalog.records import Dataset, Item, Scan
+from ..grid import Grid
 from ..members import Members
 from ..mosaic_reference import MosaicReference
 from ..reference import Reference
@@ -54,9 +57,12 @@ def scan(text: str, options: ScanOptions) -> Iterator[Scan]:
         if options.mode != "separate":
             _check_pixels(text, mosaic, options)
     name = PurePosixPath(urlsplit(text).path).name or "items"
+    items: Iterable[Item] = items_of(name, found, mosaic, options)
+    if options.mode == "separate":
+        items = list(_within_budget(text, items, options))
     yield Scan(
         dataset=Dataset(kind=KIND, uri=text, layer=title(options), options=kept(options)),
-        items=items_of(name, found, mosaic, options),
+        items=items,
     )
 
 
@@ -191,14 +197,53 @@ def _check_pixels(text: str, mosaic: MosaicReference, options: ScanOptions) -> N
         grid = mosaic.grid
     except ItemError:
         return  # what is wrong is said of the item
-    part, _ = cut(grid, extent_in(options, grid.crs, text) if grid.crs else None)
-    pixels = part.width * part.height
+    pixels = _asked_for(grid, options, text)
     if pixels > options.max_pixels:
-        raise UsageError(
-            f"{text}: a mosaic of about {pixels / 1e6:,.0f} million pixels, more than --max-pixels"
-            f" {options.max_pixels}; give a smaller --extent, search for less, or give a larger"
-            " --max-pixels"
-        )
+        raise _too_large(f"{text}: a mosaic of about {_millions(pixels)}", options)
+
+
+def _within_budget(text: str, items: Iterable[Item], options: ScanOptions) -> Iterator[Item]:
+    """Yield items as long as they have no more pixels together than the user allows.
+
+    Raises:
+        UsageError: They have more.
+    """
+    pixels = 0
+    for item in items:
+        pixels += _pixels_of(item, options, text)
+        if pixels > options.max_pixels:
+            raise _too_large(f"{text}: items of {_millions(pixels)} and more", options)
+        yield item
+
+
+def _pixels_of(item: Item, options: ScanOptions, text: str) -> int:
+    """Return how many pixels of an item are asked for."""
+    if item.status != "ready" or item.width is None or item.height is None:
+        return 0
+    if item.transform is None or item.srs is None:
+        return item.width * item.height
+    place, crs = Affine(*item.transform), item.srs.definition
+    grid = Grid(transform=place, width=item.width, height=item.height, crs=crs)
+    try:
+        return _asked_for(grid, options, text)
+    except NotAskedError:
+        return 0
+
+
+def _asked_for(grid: Grid, options: ScanOptions, text: str) -> int:
+    part, _ = cut(grid, extent_in(options, grid.crs, text) if grid.crs else None)
+    return part.width * part.height
+
+
+def _millions(pixels: int) -> str:
+    return f"{pixels / 1e6:,.0f} million pixels"
+
+
+def _too_large(what: str, options: ScanOptions) -> UsageError:
+    return UsageError(
+        f"{what}, more than --max-pixels {options.max_pixels}; give a smaller --extent, search for"
+        " less, or give a larger --max-pixels"
+    )
 
 
 def _too_many() -> str:
