@@ -648,6 +648,51 @@ def test_what_is_wrong_with_stac_items_is_said(server, name, options, code, said
     assert said in " ".join(message.split())
 
 
+@pytest.fixture
+def saved(server, tmp_path) -> Path:
+    """What a search found, in a file; its rasters are in the web."""
+    host = server.url.removeprefix("http://")
+    items = [server.picture.stac_item(n, f"http://{host}", "search") for n in range(3)]
+    path = tmp_path / "found.json"
+    said = {"type": "FeatureCollection", "stac_version": "1.0.0", "features": items}
+    path.write_text(json.dumps(said))
+    return path
+
+
+def items_of(path: Path, **options: Any) -> list[Any]:
+    (scan,) = sources.scan(path, options=ScanOptions.checked(**options))
+    return list(scan.items)
+
+
+def test_items_in_a_file_name_rasters_in_the_web_where_that_is_allowed(
+    server, run, as_local, saved
+):
+    server.log()
+    (mosaic,) = items_of(saved)
+    assert mosaic.status == "unreadable"
+    assert "a link; links are not downloaded without --allow-outside" in mosaic.reason
+    assert {each.status for each in items_of(saved, mode="separate")} == {"missing"}
+    assert server.log()["requests"] == []
+    run(str(saved), "--allow-outside")
+    assert as_local() == 1
+    run(str(saved), "--allow-outside", "--mode", "separate", out="each.gpkg")
+
+
+def test_a_file_gets_no_credentials_for_the_hosts_that_it_names(server, saved, monkeypatch):
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", f"Authorization: {server.picture.SECRET}")
+    server.log()
+    for options in ({}, {"mode": "separate"}):
+        item = items_of(saved, allow_outside=True, **options)[0]
+        assert item.status == "unreadable"
+        assert "credentials are for one host; leave them out" in item.reason
+    assert server.log()["requests"] == []
+    monkeypatch.delenv("GDAL_HTTP_HEADERS")
+    saved.write_text(saved.read_text().replace("?v=", "?sig=hidden-"))
+    items = items_of(saved, allow_outside=True, mode="separate")
+    assert {each.status for each in items} == {"missing"}
+    assert "hidden-" not in repr(items)
+
+
 def test_an_asset_that_is_gone_may_be_left_out_of_the_mosaic(server, run, as_local, tmp_path):
     (item,) = stac(server, "gone")
     assert item.status == "unreadable"

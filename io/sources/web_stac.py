@@ -1,11 +1,10 @@
 """STAC items in the web: a file of items, or what a search gives, page by page."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from affine import Affine
 
@@ -17,19 +16,17 @@ from ..mosaic_reference import MosaicReference
 from ..reference import Reference
 from ..scan_options import ScanOptions
 from ..service_grid import cut, extent_in
-from ..service_scan import asking, is_address
+from ..service_scan import asking
 from ..sniff import HEAD_BYTES
 from ..stac_items import Document, items_in, members_in
 from ..web import ask, ask_json, check_host
-from ..web_credentials import secret_in
 from .mosaics import asked_of, items_of, kept, restored, title
+from .web_assets import asset_at, joined
 from .web_raster import WebRaster
 
 KIND = "web_stac"
 
 _MOST_ITEMS, _MOST_PAGES = 10_000, 1_000
-_PLAIN = "%/:=&?~#+!$,;'@()*[]"
-"""Characters of an address that are not escaped, or are already."""
 
 
 def matches(_: str) -> bool:
@@ -136,7 +133,7 @@ def _next(address: str, document: Document) -> str | None:
             "gives its next page for POST only; ask for larger pages (limit=), or keep the items"
             " in a file"
         )
-    return _joined(address, str(link.get("href")))
+    return joined(address, str(link.get("href")))
 
 
 def _link(document: Document, rel: str) -> Document | None:
@@ -151,39 +148,12 @@ def _find(
     """Return the address of an asset without secrets, how to get at it, and why not."""
     if not isinstance(href, str) or not href.strip():
         return str(item.get("id")), None, "the item gives no address of it"
-    own = _link(item, "self")
+    name, own = str(item.get("id")), _link(item, "self")
     try:
-        url = _joined(_joined(page, str(own["href"])) if own and "href" in own else page, href)
-        secret = secret_in(url)
-    except (ItemError, ValueError) as error:
-        return str(item.get("id")), None, str(error)
-    if secret:
-        return (
-            _without_secrets(url),
-            None,
-            f"its address holds {secret}, which would be in the catalog",
-        )
-    return url, WebRaster(url, given), None
-
-
-def _joined(base: str, href: str) -> str:
-    """Return an address that may be relative to another.
-
-    Raises:
-        ItemError: It is none of http or https.
-    """
-    try:
-        url = quote(urljoin(base, href.strip()), safe=_PLAIN)
-        host = urlsplit(url).hostname
-    except ValueError:
-        host, url = None, href
-    if not host or not is_address(url):
-        raise ItemError(f"{_without_secrets(url)[:80]} is no address of http or https")
-    return url
-
-
-def _without_secrets(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", url.partition("?")[0])
+        base = joined(page, str(own["href"])) if own and "href" in own else page
+    except ItemError as error:
+        return name, None, str(error)
+    return asset_at(name, href, base, given)
 
 
 def _check_pixels(text: str, mosaic: MosaicReference, options: ScanOptions) -> None:
