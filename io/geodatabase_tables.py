@@ -23,6 +23,7 @@ from .geodatabase_blocks import BlockFormat
 from .zipped_geodatabase import gdal_path
 
 BANDS, BLOCKS = "fras_bnd_", "fras_blk_"
+_MOSAIC = "AMD_"
 _TABLES = (BANDS, BLOCKS, "fras_ras_", "fras_aux_")
 _CATALOG, _SYSTEMS = "GDB_SystemCatalog", "GDB_SpatialRefs"
 _MOST_BLOCK, _MOST_SIDE = 32_768, 2**31 - 1
@@ -35,23 +36,30 @@ Rows = tuple[list[int], dict[str, Any]]
 def raster_names(path: Path) -> list[str]:
     """Return the raster datasets of a file geodatabase, as they were made.
 
+    Columns of rasters in layers, and catalogs of mosaic datasets, have such tables too.
+
     Raises:
         SourceError: Its table of tables cannot be read.
     """
     tables = _table_numbers(path)
     known = {name.lower() for name in tables}
     names = [name.removeprefix(BANDS) for name in tables if name.startswith(BANDS)]
-    return [name for name in names if f"{BLOCKS}{name}".lower() in known]
+    whole = [name for name in names if f"{BLOCKS}{name}".lower() in known]
+    layers = {name.lower() for name in _listed(path)} if whole else set()
+    return [n for n in whole if n.lower() not in layers and not n.startswith(_MOSAIC)]
 
 
-def has_layers(path: Path, rasters: Sequence[str]) -> bool:
-    """Return whether a geodatabase has layers or tables besides those of its rasters."""
-    own = {f"{prefix}{name}".lower() for name in rasters for prefix in (*_TABLES, "VAT_", "")}
+def layers_beside(path: Path, rasters: Sequence[str]) -> list[str]:
+    """Return the layers and tables of a geodatabase besides those of its rasters."""
+    own = {f"{prefix}{name}".lower() for name in rasters for prefix in (*_TABLES, "VAT_")}
+    return [name for name in _listed(path) if name.lower() not in own]
+
+
+def _listed(path: Path) -> list[str]:
     try:
-        layers = pyogrio.list_layers(gdal_path(path))
+        return [str(name) for name, _ in pyogrio.list_layers(gdal_path(path))]
     except DataSourceError:  # what GDAL says where there are rasters alone
-        return False
-    return any(str(name).lower() not in own for name, _ in layers)
+        return []
 
 
 def table_file(path: Path, name: str) -> Path:

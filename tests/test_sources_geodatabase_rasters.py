@@ -283,6 +283,8 @@ def test_rasters_beside_layers_without_photos_are_items(tmp_path: Path) -> None:
     assert [each.dataset.layer for each in scan(path)] == ["dem"]
     with pytest.raises(SourceError, match="layer plots has no related media"):
         list(scan(path, layer="plots"))
+    with pytest.raises(SourceError, match="the layers plots, and the raster datasets dem"):
+        list(scan(path, layer="none"))
 
 
 def test_rasters_beside_attachments_are_left_out_with_a_note(
@@ -298,6 +300,17 @@ def test_rasters_beside_attachments_are_left_out_with_a_note(
     rasters = scan(path, options=ScanOptions.checked(source_kind="filegdb_rasters"))
     assert [each.dataset.layer for each in rasters] == ["dem"]
     assert [each.dataset.layer for each in scan(path, layer="plots")] == ["plots"]
+
+
+def test_columns_of_rasters_and_mosaic_datasets_are_no_raster_datasets(
+    make_gdb: Function, photo_bytes: Function
+) -> None:
+    path = make_gdb([(1, "a.jpg", "image/jpeg", photo_bytes())])
+    write_raster_dataset(path, "plots", noise("uint8"))
+    write_raster_dataset(path, "AMD_years_CAT", noise("uint8"))
+    (found,) = scan(path, layer="plots")
+    assert (found.dataset.kind, dict(found.dataset.options)) == ("filegdb", {})
+    assert [item.name for item in found.items] == ["a.jpg"]
 
 
 def test_zipped_geodatabases_have_rasters_too(tmp_path: Path) -> None:

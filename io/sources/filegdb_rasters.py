@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ...catalog.errors import SourceError, UsageError
 from ...catalog.records import Dataset, Item, Scan
 from ..geodatabase_raster import GeodatabaseRaster
-from ..geodatabase_tables import has_layers, raster_names
+from ..geodatabase_tables import layers_beside, raster_names
 from ..probe import probe
 from ..scan_options import ScanOptions
 from .filegdb import matches as is_geodatabase
@@ -42,16 +42,24 @@ class Rasters(NamedTuple):
 
 
 def beside_layers(path: Path, options: ScanOptions) -> Rasters | None:
-    """Return the rasters of a geodatabase; None without any, or where photos are asked for."""
+    """Return the rasters of a geodatabase; None without any, or where a layer is asked for.
+
+    Raises:
+        SourceError: What is asked for is neither.
+    """
     names = [] if options.photo_columns else raster_names(path)
     if not names:
         return None
-    if not has_layers(path, names):
+    layers = layers_beside(path, names)
+    if options.layer is None or not layers:
+        return Rasters(names, are_meant=not layers)
+    asked = options.layer.lower()
+    if asked in {name.lower() for name in names}:
         return Rasters(names, are_meant=True)
-    if options.layer is None:
-        return Rasters(names, are_meant=False)
-    is_raster = options.layer.lower() in {name.lower() for name in names}
-    return Rasters(names, are_meant=True) if is_raster else None
+    if asked in {name.lower() for name in layers}:
+        return None
+    listing = f"layers {', '.join(layers)}, and the raster datasets {', '.join(names)}"
+    raise SourceError(f"{path}: no layer {options.layer}; there are the {listing}")
 
 
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
