@@ -108,7 +108,8 @@ source_options = _group("source", {
         "--skip-missing", is_flag=True, help="Make a mosaic of the members that are there."
     ),
     "allow_outside": click.option(
-        "--allow-outside", is_flag=True, help="A VRT may name files outside its own folder."
+        "--allow-outside", is_flag=True, 
+        help="A VRT may name files outside its own folder; STAC items in a file, rasters in the web.",
     ),
     "asset": click.option("--asset", metavar="NAME", help="The asset of STAC items."),
     "paths": click.option(

@@ -67,6 +67,10 @@ class ItemError(PixelcatError):
     """One image cannot be used. Recorded as the reason of its row; never stops a run."""
 
 
+class GoneError(ItemError):
+    """An image is not there: a server says that it has no such thing."""
+
+
 class UnsupportedError(ItemError):
     """One image is of a format that needs something installed; says what."""
 

@@ -12,7 +12,10 @@ feature it belongs to is gone; ``unreadable``: claims to be an image, cannot be 
 OutputStatus = Literal["done", "failed", "skipped"]
 
 MOSAIC_KINDS = frozenset(
-    ["vrt", "gti", "stac", "web_stac", "folder_mosaic", "esri_mosaic", "tile_tables"]
+    [
+        *("vrt", "gti", "stac", "web_stac", "folder_mosaic", "esri_mosaic"),
+        *("tile_tables", "filegdb_rasters"),
+    ]
 )
 """Input kinds whose images are rasters of one place; their layer says which of them, and how."""
 

@@ -68,6 +68,8 @@ class GeodatabaseItems:
     relations: list[Relation] = field(default_factory=list)
     """Attachment relations only."""
     tables: dict[str, TableInfo] = field(default_factory=dict)
+    rasters: dict[str, str | None] = field(default_factory=dict)
+    """Raster datasets and their reference systems, ``EPSG:n`` or WKT."""
     domains: dict[str, dict[str, str]] = field(default_factory=dict)
     """Domain → code → what it means, for domains of coded values."""
 
@@ -106,6 +108,11 @@ def read_items(definitions: Iterable[object]) -> GeodatabaseItems:
             items.relations.extend(_relation(root))
         elif kind in ("DEFeatureClassInfo", "DETableInfo"):
             items.tables[_simple_name(root.findtext("Name")).lower()] = _table(root)
+        elif kind == "DERasterDataset":
+            system = _spatial_reference(root.find("SpatialReference"))
+            items.rasters[_simple_name(root.findtext("Name")).lower()] = (
+                system.definition if system else None
+            )
         elif kind.startswith("GPCodedValueDomain"):
             items.domains[root.findtext("DomainName") or ""] = _codes(root)
     return items
@@ -119,7 +126,11 @@ def file_geodatabase_items(uri: str) -> GeodatabaseItems:
     """
     try:
         _, _, _, columns = pyogrio.raw.read(
-            uri, layer="GDB_Items", columns=["Definition"], read_geometry=False
+            uri,
+            layer="GDB_Items",
+            columns=["Definition"],
+            read_geometry=False,
+            LIST_ALL_TABLES="YES",
         )
     except (DataSourceError, DataLayerError):
         return GeodatabaseItems()

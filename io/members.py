@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..catalog.errors import ItemError, SourceError
+from ..catalog.errors import GoneError, ItemError, SourceError
 from ..catalog.records import SqlValue
 from .extent import Extent
 from .item_table import ItemTable
@@ -115,6 +115,10 @@ class Members:
             raise ItemError(f"{self.missing()}; --skip-missing classifies the rest")
         return there
 
+    def looked_for(self) -> "Members":
+        """Return them with those missing that a server, once asked, says it does not have."""
+        return replace(self, listed=tuple(_looked_for(member) for member in self.listed))
+
     def missing(self) -> str | None:
         """Return which members are missing, in words; None where none is."""
         lost = [m for m in self.listed if m.where is None]
@@ -158,9 +162,22 @@ def _states(members: Sequence[Member]) -> Iterator[tuple[str, int, int | str]]:
         yield member.key, status.st_size, status.st_mtime_ns
 
 
+def _looked_for(member: Member) -> Member:
+    try:
+        if member.reference is not None:
+            member.reference.content()
+    except GoneError as error:
+        return replace(member, reference=None, lost=str(error))
+    except ItemError:  # there, and not to be used: that is said where it is opened
+        return member
+    return member
+
+
 def _content(key: str, reference: Reference) -> tuple[int, str]:
     try:
         size, digest = reference.content()
+    except GoneError as error:
+        raise ItemError(f"member {key}: {error}; --skip-missing classifies the rest") from error
     except ItemError as error:
         raise ItemError(f"member {key}: {error}") from error
     return size or 0, digest

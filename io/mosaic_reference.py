@@ -20,7 +20,7 @@ class MosaicReference:
             found: The members.
             skip_missing: Make the mosaic of those that are there.
         """
-        self._found = found
+        self._listed = found
         self._skip_missing = skip_missing
 
     def open(self) -> Image:
@@ -62,6 +62,11 @@ class MosaicReference:
                 f" {self._plan.first} ({system})"
             )
         return "; ".join(filter(None, said)) or None
+
+    @cached_property
+    def _found(self) -> Members:
+        """The members. A server is asked for them where those it lacks may be left out."""
+        return self._listed.looked_for() if self._skip_missing else self._listed
 
     @cached_property
     def _present(self) -> tuple[Member, ...]:

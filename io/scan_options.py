@@ -42,7 +42,7 @@ class SourceOptions(TypedDict, total=False):
     skip_missing: bool
     """Make mosaics of the members that are there."""
     allow_outside: bool
-    """A VRT may name files outside its own folder."""
+    """A VRT may name files outside its own folder; STAC items in a file, rasters in the web."""
     zoom: str | int | None
     """Level of tiles of a service."""
     max_pixels: int | None

@@ -17,6 +17,7 @@ STEP = 256
 then lie alike, and neighbouring extents get the same classes where they meet."""
 _MARGIN = 256
 """Pixels beyond the extent that a model may look at."""
+_SHOWN = 30
 WORLD = 20037508.342789244
 """Half the width of the world in EPSG:3857."""
 
@@ -113,7 +114,7 @@ def level_for(cells: dict[str, float], options: ScanOptions, crs: str, name: str
     """
     if options.zoom is not None:
         if options.zoom not in cells:
-            raise UsageError(f"{name} has no zoom {options.zoom}; it has {', '.join(cells)}")
+            raise UsageError(f"{name} has no zoom {options.zoom}; it has {_listed(cells)}")
         return options.zoom
     if options.cell_size is None:
         raise UsageError(f"{name}: say how fine with --zoom, or --cell-size")
@@ -122,3 +123,8 @@ def level_for(cells: dict[str, float], options: ScanOptions, crs: str, name: str
     by_size = sorted(cells, key=lambda level: cells[level])
     fine = [level for level in by_size if cells[level] <= options.cell_size * (1 + 1e-6)]
     return fine[-1] if fine else by_size[0]
+
+
+def _listed(names: dict[str, float]) -> str:
+    more = ", ..." if len(names) > _SHOWN else ""
+    return ", ".join(list(names)[:_SHOWN]) + more or "none that make sense"

@@ -82,6 +82,8 @@ class _ServiceImage:
         self.transform: Affine | None = Affine(*request.transform)
         self.crs: str | None = raster.crs
         self.palette = None
+        self.is_in_pieces = True
+        """Every window costs requests."""
         self._place = self.transform
         self._request = request
         self._pieces = Pieces(request)

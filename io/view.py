@@ -22,6 +22,7 @@ class View:
         self.crs: str | None = image.crs
         self.control = control_of(image)
         self.palette = getattr(image, "palette", None)
+        self.is_in_pieces: bool = getattr(image, "is_in_pieces", False)
 
     def __enter__(self) -> Self:
         """Return the view itself."""

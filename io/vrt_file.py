@@ -25,6 +25,8 @@ from .vrt_words import FILES, RELATIVE, unknown_words
 _DEEPEST = 8
 _DRIVERS = {**{name: formats[0] for name, formats in PILLOW_FORMATS.items()}, **GDAL_DRIVERS}
 """What a source may be, with GDAL's driver: nothing that names yet other files."""
+_BEFORE = re.compile(r"^(?:[\s\ufeff]|<\?xml[^>]*\?>|<!--.*?-->)+", re.DOTALL)
+"""What may stand before the first element of XML."""
 _PREFIX = re.compile(r"[A-Za-z]\w+:")
 """Of a name that means something to one of GDAL's drivers, and is no path."""
 
@@ -36,7 +38,7 @@ def is_vrt(path: Path) -> bool:
 
 def is_vrt_text(text: str) -> bool:
     """Return whether a text is no path but a VRT itself."""
-    return text.lstrip().startswith("<VRTDataset")
+    return _BEFORE.sub("", text).startswith("<VRTDataset")
 
 
 def with_whole_paths(text: str, folder: Path) -> str:
@@ -46,7 +48,7 @@ def with_whole_paths(text: str, folder: Path) -> str:
         ItemError: Its XML is damaged, or it names something that is no file.
     """
     path = folder / "inline.vrt"
-    root = _root(path, text)
+    root = _root(path, _BEFORE.sub("", text))
     for element in root.iter():
         if element.tag in FILES:
             element.text = str(_where(path, element))

@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
-from ..catalog.errors import ItemError
+from ..catalog.errors import GoneError, ItemError
 from .safe_xml import parse_xml
 from .web_credentials import credentials, scrubbed
 from .web_errors import Wanted, problem_in
 
 RETRIED = (429, 500, 502, 503, 504)
 """Status of a server that is busy or ill for a while."""
+_GONE = (404, 410)
 CONNECTIONS = 4
 """Requests under way at a time."""
 _TURNS = threading.BoundedSemaphore(CONNECTIONS)
@@ -76,10 +77,12 @@ def ask(url: str, *, first: int | None = None, start: int = 0) -> Answer:
         start: Byte that they begin with, where the server can do that.
 
     Raises:
+        GoneError: It has no such thing.
         ItemError: It cannot be reached, or answers with an error.
     """
     check_address(url)
     request = urllib.request.Request(url, headers=_headers(first, start))  # noqa: S310
+    kind: type[ItemError] = ItemError
     for attempt in range(retries() + 1):
         if attempt:
             wait(attempt - 1)
@@ -89,13 +92,14 @@ def ask(url: str, *, first: int | None = None, start: int = 0) -> Answer:
                 return _read(response, first)
         except urllib.error.HTTPError as error:
             failure = _refusal(error)
+            kind = GoneError if error.code in _GONE else ItemError
             if error.code not in RETRIED:
                 break
         except (TimeoutError, OSError, http.client.HTTPException, ValueError) as error:
             failure = _no_answer(error)
             if not isinstance(error, TimeoutError | ConnectionError):
                 break
-    raise ItemError(scrubbed(failure))
+    raise kind(scrubbed(failure))
 
 
 def ask_json(url: str) -> dict[str, Any]:

@@ -158,7 +158,7 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "image_size": Argument(
         _whole(1), "integer", "1 or more",
-        "photos are fed with so many pixels on the longer side; goes over image_scale",
+        "photos are fed with so many pixels on the longer side",
     ),
     "class_map": Argument(
         _one_of(*CLASS_MAPS), "text", ", ".join(CLASS_MAPS),
@@ -203,9 +203,9 @@ def parse_arguments(
         known: The arguments there are.
 
     Raises:
-        UsageError: An unknown name or a value that does not fit.
+        UsageError: An unknown name, a value that does not fit, or two that exclude each other.
     """
-    values = {}
+    values: dict[str, Any] = {}
     for name, text in pairs.items():
         argument = known.get(name)
         if argument is None:
@@ -217,6 +217,10 @@ def parse_arguments(
             raise UsageError(
                 f"argument {name}={text}: expected {kind}{argument.domain} ({argument.meaning})"
             ) from None
+    if {"image_scale", "image_size"} <= values.keys():
+        raise UsageError(
+            "image_scale and image_size both say how large photos are fed to the model; give one"
+        )
     return values
 
 

@@ -1,11 +1,12 @@
 """Reading one window of an image, with what stands for pixels beyond it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io.image import Image, RasterArray, Window
+from ..io.image import Image, RasterArray, Window, overlap
 from ..io.part import Part
 from .batch import Place
 from .messages import Pixels, Task
@@ -39,7 +40,7 @@ def read_window(
     wanted = part.wanted(reach)
     pixels, valid = None, np.zeros((area.height, area.width), np.bool_)
     if wanted.any():
-        raster, valid, beyond = _read(image, area, bands)
+        raster, valid, beyond = _read(image, area, bands, _needed(image, part, tiling))
         pixels = _filled(raster, beyond, tiling) if valid[inner].any() else None
     kept = valid[inner] & wanted[_within(core, reach)]
     return Pixels(
@@ -61,12 +62,37 @@ def read_whole_window(
     return _filled(raster, beyond, tiling), valid
 
 
+def _needed(image: Image, part: Part, tiling: Tiling) -> Window | None:
+    """Return the pixels that have a say in what is asked for; None for all there are.
+
+    Others stay 0 where reading them costs requests, and the network is known not to see them.
+    """
+    costs = getattr(image, "is_in_pieces", False)
+    if not costs or tiling.radius is None or tiling.anchored or tiling.overlapping:
+        return None
+    row, column, height, width = part.window
+    far = tiling.radius + tiling.stride
+    return Window(row - far, column - far, height + 2 * far, width + 2 * far)
+
+
 def _read(
-    image: Image, area: Window, bands: tuple[int, ...]
+    image: Image, area: Window, bands: tuple[int, ...], needed: Window | None = None
 ) -> tuple[RasterArray, NDArray[np.bool_], _Beyond]:
     inside, beyond = _inside(area, image)
-    raster = image.read(inside, bands)
+    within = inside if needed is None else overlap(inside, needed) or inside
+    raster = image.read(within, bands)
+    if within != inside:
+        edges = (
+            (within.row - inside.row, _end(inside)[0] - _end(within)[0]),
+            (within.column - inside.column, _end(inside)[1] - _end(within)[1]),
+        )
+        data, valid = np.pad(raster.data, ((0, 0), *edges)), np.pad(raster.valid, edges)
+        raster = replace(raster, data=data, valid=valid)
     return raster, np.pad(raster.valid, beyond), beyond
+
+
+def _end(window: Window) -> tuple[int, int]:
+    return window.row + window.height, window.column + window.width
 
 
 def _inside(area: Window, image: Image) -> tuple[Window, _Beyond]:

@@ -119,7 +119,7 @@ def _catalog(output: str | os.PathLike[str] | None) -> Iterator[Catalog]:
 
 
 _SHOWN = f"""
-WITH shown AS (SELECT d.id AS dataset, d.layer, d.uri, i.*,
+WITH shown AS (SELECT d.id AS dataset, d.layer, d.uri, d.kind AS source_kind, i.*,
     (i.status = 'ready') AS usable
   FROM datasets d LEFT JOIN items i ON i.dataset_id = d.id
     AND NOT {is_gone("i.reason")}
@@ -145,7 +145,8 @@ _TYPES = (
     + """
 SELECT layer, uri, coalesce(content_type, CASE kind WHEN 'service' THEN 'of a service'
   WHEN 'mosaic' THEN iif(usable, 'mosaic', 'no image')
-  WHEN 'member' THEN iif(usable, 'of a service', 'no image') ELSE 'no image' END) AS type,
+  WHEN 'member' THEN iif(usable, iif(source_kind IN ('tile_tables', 'filegdb_rasters'),
+    'raster', 'of a service'), 'no image') ELSE 'no image' END) AS type,
   count(*) AS photos,
   round(total(byte_size) / 1e6, 2) AS megabytes, sum(usable) AS usable
 FROM shown WHERE id IS NOT NULL GROUP BY dataset, type ORDER BY dataset, photos DESC

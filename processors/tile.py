@@ -54,7 +54,7 @@ def tiling_for(
     try:
         tiling = Tiling(
             height=height, width=width, padding=halo.padding, stride=stride, fixed=fixed,
-            margin=network.margin, overlapping=options.blend == "hann",
+            margin=network.margin, radius=field.radius, overlapping=options.blend == "hann",
         )  # fmt: skip
     except ValueError as error:
         raise UsageError(str(error)) from error

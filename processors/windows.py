@@ -58,6 +58,8 @@ class Tiling:
     """Windows are whole blocks counted from the corner of the raster."""
     fill: Literal["reflect", "constant"] = "reflect"
     """What stands for pixels beyond the raster: the raster mirrored, or 0 (``np.pad``)."""
+    radius: int | None = None
+    """How far the answer for a pixel depends on others; None where nobody knows."""
     overlapping: bool = False
     """The answers of overlapping windows are averaged, not cut to their cores."""
 

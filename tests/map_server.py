@@ -351,6 +351,22 @@ class Handler(BaseHTTPRequestHandler):
         said = json.loads(method(query, name)[0]) | json.loads(changes)
         return json.dumps(said).encode(), "application/json"
 
+    def said_xml(self, query: dict[str, str], changes: str, kind: str) -> tuple:
+        """Capabilities in which texts, given as regular expressions, are something else.
+
+        That may be a text with # for numbers, and how many of them.
+        """
+        text = (
+            wmts_capabilities(f"http://{self.headers['Host']}")
+            if kind == "WMTSCapabilities.xml"
+            else wms_capabilities(query.get("version", "1.3.0"))
+        )
+        for pattern, other in json.loads(changes).items():
+            if isinstance(other, list):
+                other = "".join(other[0].replace("#", str(n)) for n in range(other[1]))
+            text = re.sub(pattern, lambda _, other=other: other, text, count=0)
+        return text.encode(), "application/xml"
+
     def said_catalog(self, query: dict[str, str], changes: str) -> tuple:
         return json.dumps(json.loads(changes)["page"]).encode(), "application/json"
 
@@ -534,6 +550,7 @@ ROUTES = (
     (r"/wmts", Handler.wmts),
     (r"/named/(.+)/WMTSCapabilities.xml", Handler.named),
     (r"/said/(.+)/(ImageServer|MapServer)", Handler.said),
+    (r"/said/(.+)/(WMTSCapabilities.xml|wms)", Handler.said_xml),
     (r"/said/(.+)/ImageServer/query", Handler.said_catalog),
     (r"/to/(.+)/\d+/\d+/\d+.png", Handler.redirect),
     (r"/wmts/tile/default/web/(m\d+)/(\d+)/(\d+).png", Handler.wmts_tile),

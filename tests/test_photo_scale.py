@@ -59,9 +59,7 @@ def classes(read_raster: Function) -> Function:
     return read
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"image_scale": 0.25}, {"image_size": 30}, {"image_scale": 7, "image_size": 30}]
-)
+@pytest.mark.parametrize("arguments", [{"image_scale": 0.25}, {"image_size": 30}])
 @pytest.mark.parametrize("class_map", ["photo", "model"])
 def test_a_smaller_photo_is_classified_and_its_map_shown_as_asked(
     tmp_path: Path, brightest: Path, classes: Function, arguments: dict[str, float], class_map: str
@@ -210,6 +208,10 @@ def test_sizes_have_options_of_their_own(
         (["--class-map", "photo", "--arguments", "class_map model"], "--class-map photo and"),
         (["--image-scale", "half"], "image_scale=half: expected number"),
         (["--image-size", "0"], "image_size=0: expected integer"),
+        (
+            ["--image-size", "512", "--image-scale", "0.5"],
+            "image_scale and image_size both say how large photos are fed",
+        ),
         (["--class-map", "screen"], "expected photo, model"),
     ],
 )

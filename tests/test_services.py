@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import math
+import re
 import sqlite3
 import subprocess
 import sys
@@ -234,6 +235,30 @@ def test_what_a_service_does_wrong_fails_its_image_and_no_other(server, run, tmp
         assert said in result.stderr
 
 
+def test_only_tiles_that_the_model_sees_are_asked_for(server, run, as_local, tmp_path):
+    """The raster reaches further than the extent, which never changes the classes in it."""
+    template = f"{server.url}/xyz/{{z}}/{{x}}/{{y}}.png"
+    run(f"xyz:{template}", "--extent", "5.02,52.1,5.035,52.108", "--zoom", "14")
+    asked = {
+        tuple(map(int, found.groups()))
+        for each in server.log()["requests"]
+        if (found := re.fullmatch(r"/xyz/14/(\d+)/(\d+).png", each["path"]))
+    }
+    (row,) = rows_of(tmp_path / "r.gpkg")
+    with rasterio.open(tmp_path / row["raster_path"]) as dataset:
+        left, bottom, right, top = dataset.bounds
+    cell, world, near = server.picture.CELL, server.picture.WORLD, 32
+    columns, lines = (
+        range(
+            int((start + world) / cell - near) // 256, int((end + world) / cell + near) // 256 + 1
+        )
+        for start, end in ((left, right), (-top, -bottom))
+    )
+    assert asked <= {(column, line) for column in columns for line in lines}
+    assert 256 * 256 * len(asked) < row["width"] * row["height"]
+    assert as_local("--extent", "5.02,52.1,5.035,52.108", "--extent-crs", "EPSG:4326") == 1
+
+
 def scanned(code: int, *arguments: str) -> str:
     """Scan; return everything that it says."""
     result = CliRunner().invoke(cli, ["scan", *arguments])
@@ -255,6 +280,7 @@ def scanned(code: int, *arguments: str) -> str:
             "requests, more than --max",
         ),
         (f"{SERVICES}/Imagery/ImageServer", ("--zoom", "3"), 2, "not --zoom"),
+        ("/xyz/{z}/{x}/{y}.png", ("--zoom", "3", "--cell-size", "5"), 2, "both say how fine"),
         (f"{SERVICES}/Base/MapServer", ("--extent", EXTENT), 2, "--cell-size"),
         (f"{SERVICES}/Base/MapServer", ("--mode", "separate"), 2, "for image services"),
         (f"/bad/describe/0{SERVICES}/Imagery/ImageServer", (), 5, "Token Required (499)"),
@@ -501,6 +527,57 @@ def test_an_answer_that_makes_no_sense_is_told_in_one_line(server, kind, changes
     assert "\n" not in message and len(message) < 600
 
 
+def absurd(server: Server, changes: dict[str, Any], kind: str) -> str:
+    """Return the address of capabilities with something else in them."""
+    return f"{server.url}/said/{quote(json.dumps(changes), safe='')}/{kind}"
+
+
+@pytest.mark.parametrize("value", ["-256", "0", "1e300", "NaN", "inf", "", "a", "9" * 60])
+@pytest.mark.parametrize("name", ["TileWidth", "TileHeight", "MatrixWidth", "ScaleDenominator"])
+def test_tiles_of_absurd_size_are_no_tiles(server, name, value):
+    changes = {f"<{name}>[^<]*</{name}>": f"<{name}>{value}</{name}>"}
+    address = absurd(server, changes, "WMTSCapabilities.xml")
+    message = scanned(2, f"wmts:{address}?layer=ortho", "--extent", EXTENT, "--zoom", "m14")
+    assert "has no zoom m14; it has none that make sense" in message
+    assert "\n" not in message and len(message) < 600
+
+
+@pytest.mark.parametrize("corner", ["1e300 0", "NaN NaN", "inf 5", "", "1", "1 2 3", "a b"])
+def test_tiles_at_an_absurd_place_are_no_tiles(server, corner):
+    changes = {"<TopLeftCorner>[^<]*": f"<TopLeftCorner>{corner}"}
+    address = absurd(server, changes, "WMTSCapabilities.xml")
+    message = scanned(2, f"wmts:{address}?layer=ortho", "--extent", EXTENT, "--zoom", "m14")
+    assert "has no zoom m14" in message
+
+
+def test_thousands_of_matrices_make_a_short_message(server):
+    level = (
+        "<TileMatrix><ows:Identifier>x#</ows:Identifier><ScaleDenominator>1#</ScaleDenominator>"
+        "<TopLeftCorner>0 0</TopLeftCorner><TileWidth>256</TileWidth><TileHeight>256</TileHeight>"
+        "<MatrixWidth>1</MatrixWidth><MatrixHeight>1</MatrixHeight></TileMatrix>"
+    )
+    changes = {"<TileMatrix><ows:Identifier>m10<(?s:.*?)</TileMatrix>": [level, 5000]}
+    address = absurd(server, changes, "WMTSCapabilities.xml")
+    asked = (f"wmts:{address}?layer=ortho", "--extent", EXTENT, "--zoom")
+    message = scanned(2, *asked, "nope")
+    assert "has no zoom nope; it has x0, x1, x2" in message
+    assert len(message) < 1200
+    assert "Layers" in scanned(0, *asked, "m14")
+
+
+@pytest.mark.parametrize("value", ["1e300", "NaN", "-inf", "", "a"])
+@pytest.mark.parametrize("version", ["1.1.1", "1.3.0"])
+def test_a_wms_of_absurd_bounds_is_told_in_one_line(server, version, value):
+    changes = {
+        r'(minx|miny|maxx|maxy)="[^"]*"': f'minx="{value}"',
+        "<(west|east|south|north)Bound[^>]*>[^<]*": f"<westBoundLongitude>{value}",
+    }
+    address = absurd(server, changes, "wms")
+    asked = f"wms:{address}?layers=ortho&version={version}"
+    message = scanned(5, asked, "--extent", EXTENT, "--cell-size", server.cell)
+    assert "\n" not in message and len(message) < 600
+
+
 def test_a_catalog_that_repeats_itself_is_left(server):
     page = page_of({"OBJECTID": 1, "LowPS": server.picture.CELL})
     page["page"]["exceededTransferLimit"] = True
@@ -569,6 +646,74 @@ def test_what_is_wrong_with_stac_items_is_said(server, name, options, code, said
     options = (*options, "--mode", "separate") if code == 0 and name != "gone" else options
     message = scanned(code, f"{server.url}/stac/{name}", *options)
     assert said in " ".join(message.split())
+
+
+@pytest.fixture
+def saved(server, tmp_path) -> Path:
+    """What a search found, in a file; its rasters are in the web."""
+    host = server.url.removeprefix("http://")
+    items = [server.picture.stac_item(n, f"http://{host}", "search") for n in range(3)]
+    path = tmp_path / "found.json"
+    said = {"type": "FeatureCollection", "stac_version": "1.0.0", "features": items}
+    path.write_text(json.dumps(said))
+    return path
+
+
+def items_of(path: Path, **options: Any) -> list[Any]:
+    (scan,) = sources.scan(path, options=ScanOptions.checked(**options))
+    return list(scan.items)
+
+
+def test_items_in_a_file_name_rasters_in_the_web_where_that_is_allowed(
+    server, run, as_local, saved
+):
+    server.log()
+    (mosaic,) = items_of(saved)
+    assert mosaic.status == "unreadable"
+    assert "a link; links are not downloaded without --allow-outside" in mosaic.reason
+    assert {each.status for each in items_of(saved, mode="separate")} == {"missing"}
+    assert server.log()["requests"] == []
+    run(str(saved), "--allow-outside")
+    assert as_local() == 1
+    run(str(saved), "--allow-outside", "--mode", "separate", out="each.gpkg")
+
+
+def test_a_file_gets_no_credentials_for_the_hosts_that_it_names(server, saved, monkeypatch):
+    monkeypatch.setenv("GDAL_HTTP_HEADERS", f"Authorization: {server.picture.SECRET}")
+    server.log()
+    for options in ({}, {"mode": "separate"}):
+        item = items_of(saved, allow_outside=True, **options)[0]
+        assert item.status == "unreadable"
+        assert "credentials are for one host; leave them out" in item.reason
+    assert server.log()["requests"] == []
+    monkeypatch.delenv("GDAL_HTTP_HEADERS")
+    saved.write_text(saved.read_text().replace("?v=", "?sig=hidden-"))
+    items = items_of(saved, allow_outside=True, mode="separate")
+    assert {each.status for each in items} == {"missing"}
+    assert "hidden-" not in repr(items)
+
+
+def test_an_asset_that_is_gone_may_be_left_out_of_the_mosaic(server, run, as_local, tmp_path):
+    (item,) = stac(server, "gone")
+    assert item.status == "unreadable"
+    assert "HTTP 404 Not Found; --skip-missing classifies the rest" in item.reason
+    (item,) = stac(server, "gone", skip_missing=True)
+    assert (item.status, item.width) == ("ready", 320)
+    assert item.reason.startswith("1 of 3 members is missing")
+    assert "none.tif: " in item.reason and "HTTP 404" in item.reason
+    run(f"{server.url}/stac/gone", "--skip-missing")
+    assert as_local() == 1
+    (whole,) = stac(server, "search", skip_missing=True)
+    assert (whole.status, whole.width, whole.reason) == ("ready", 480, None)
+
+
+def test_items_together_may_have_no_more_pixels_than_allowed(server):
+    separate = ("--mode", "separate", "--max-pixels")
+    message = scanned(2, f"{server.url}/stac/search", *separate, "71999")
+    assert "items of 0 million pixels and more, more than --max-pixels 71999" in message
+    scanned(0, f"{server.url}/stac/search", *separate, "72000")
+    west = "0,0,5.001,60"
+    scanned(0, f"{server.url}/stac/search", *separate, "24000", "--extent", west)
 
 
 def test_an_asset_that_cannot_be_had_fails_alone(server):

@@ -23,6 +23,8 @@ from pixelcat.cli import cli
 from pixelcat.io.image import Window, open_image
 from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import SOURCES, reader, scan
+from pixelcat.io.vrt_file import is_vrt_text
+from pixelcat.processors.inputs import as_inputs
 
 Function = Callable[..., Any]
 UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
@@ -327,6 +329,26 @@ def test_the_text_of_a_vrt_may_name_no_more_than_a_file_of_one(
         list(scan(text.replace(str(tiles[0]), "/vsicurl/http://127.0.0.1:9/a.tif")))
     with pytest.raises(UsageError, match="--source-kind wms: the input is the text of a VRT"):
         list(scan(text, options=ScanOptions.checked(source_kind="wms")))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "\n  ",
+        "<?xml version='1.0' encoding='ISO-8859-1'?>\n",
+        "\ufeff<?xml version='1.0'?><!-- made by\n a tool --> <!-- > -->",
+    ],
+)
+def test_a_declaration_and_comments_may_stand_before_a_vrt(
+    tmp_path: Path, tiles: list[Path], monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = write_vrt(tmp_path / "a.vrt", [f"tiles/{tile.name}" for tile in tiles]).read_text()
+    (scanned,) = scan(as_inputs(before + text)[0])
+    (item,) = scanned.items
+    with reader(scanned.dataset) as fetch, open_image(fetch(item)) as image:
+        assert (image.read(Window(0, 0, 40, 60), (0, 1, 2)).data == WHOLE).all()
+    assert not is_vrt_text(before + "<other/><VRTDataset/>")
 
 
 def test_the_text_of_a_vrt_is_classified_as_its_file(

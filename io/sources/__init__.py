@@ -22,6 +22,7 @@ from . import (
     esri_mosaic,
     file,
     filegdb,
+    filegdb_rasters,
     folder,
     folder_mosaic,
     form_export,
@@ -103,7 +104,7 @@ class Service(Protocol):
 
 _MODULES: tuple[Source, ...] = (
     vrt, gti, stac, esri_mosaic, tile_tables,
-    filegdb, mobile_geodatabase, geopackage, form_export, photo_columns, folder_mosaic, folder, file,
+    filegdb, filegdb_rasters, mobile_geodatabase, geopackage, form_export, photo_columns, folder_mosaic, folder, file,
 )  # fmt: skip
 SOURCES: dict[str, Source] = {module.KIND: module for module in _MODULES}
 """In the order in which they are asked whether an input is theirs."""
@@ -112,7 +113,7 @@ _MOSAICS = frozenset([vrt.KIND, gti.KIND, stac.KIND, esri_mosaic.KIND, folder_mo
 """Kinds that the options of mosaics are about."""
 _FOLDERS = frozenset([folder.KIND, folder_mosaic.KIND, esri_mosaic.KIND])
 """Kinds that are folders."""
-_EITHER = frozenset([filegdb.KIND, form_export.KIND])
+_EITHER = frozenset([filegdb.KIND, filegdb_rasters.KIND, form_export.KIND])
 """Kinds that are folders or files."""
 _SERVICES: tuple[Service, ...] = (
     image_service, map_service, wms, wmts, xyz, web_stac, web_raster,
@@ -203,6 +204,8 @@ def _scan_service(text: str, options: ScanOptions) -> Iterator[Scan]:
     alien = [name for name in options.given() if name not in allowed]
     if alien:
         raise UsageError(f"{text} is a service; leave out {', '.join(alien)}")
+    if options.zoom is not None and options.cell_size is not None:
+        raise UsageError(f"{text}: --zoom and --cell-size both say how fine; give one")
     if options.zoom is not None and service not in _WITH_TILES:
         raise UsageError(f"{text} has no tiles; say how fine with --cell-size, not --zoom")
     yield from service.scan(text, options)
@@ -226,6 +229,25 @@ def _scans(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:
 
 
 def _scan_layers(source: Source, path: Path, options: ScanOptions) -> Iterator[Scan]:
+    """Read layers with photos; rasters beside them where there are none, or one is named."""
+    rasters = filegdb_rasters.beside_layers(path, options) if source is filegdb else None
+    if rasters is None:
+        yield from _scan_photos(source, path, options, required=True)
+    elif rasters.are_meant:
+        yield from filegdb_rasters.scan(path, options)
+    else:
+        photos = _scan_photos(source, path, options, required=False)
+        first = next(photos, None)
+        if first is None:
+            yield from filegdb_rasters.scan(path, options)
+            return
+        yield replace(first, dataset=rasters.noted(first.dataset))
+        yield from photos
+
+
+def _scan_photos(
+    source: Source, path: Path, options: ScanOptions, *, required: bool
+) -> Iterator[Scan]:
     """Read layers with attachments by their kind, the others by their photo columns."""
     attached = _ATTACHED[source.KIND](path)
     named = options.layer
@@ -240,7 +262,7 @@ def _scan_layers(source: Source, path: Path, options: ScanOptions) -> Iterator[S
         yield from source.scan(path, options)
     if named is None:
         without = attached.layers | attached.tables.keys()
-        required = not attached.layers
+        required = required and not attached.layers
         yield from photo_columns.scan_layers(path, options, without=without, required=required)
 
 

@@ -38,6 +38,7 @@ def scan_members(kind: str, index: Index, path: Path, options: ScanOptions) -> I
     mosaic = MosaicReference(found, skip_missing=options.skip_missing)
     root = root_of(path)
     files = [member.path for member in found.listed if member.path is not None]
+    is_local = all(member.reference is None for member in found.listed)
     table = [Path(options.paths.partition("|")[0])] if options.paths else []
     yield Scan(
         dataset=Dataset(
@@ -45,7 +46,9 @@ def scan_members(kind: str, index: Index, path: Path, options: ScanOptions) -> I
             uri=str(path),
             layer=title(options),
             options={"root": str(root), **kept(options)},
-            fingerprint=fingerprint([path, *table, *dict.fromkeys(files)], kind, options),
+            fingerprint=fingerprint([path, *table, *dict.fromkeys(files)], kind, options)
+            if is_local
+            else None,
         ),
         items=items_of(path.name, found, mosaic, options),
     )

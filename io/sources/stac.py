@@ -1,23 +1,29 @@
 """STAC items in a local file: an ItemCollection or one Item; an asset of each is a raster."""
 
 import json
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
 from ...catalog.errors import SourceError
-from ...catalog.records import Scan
+from ...catalog.records import Dataset, Item, Scan
 from ..member_paths import MemberFolders
 from ..members import Members
+from ..reference import Reference, Where
 from ..scan_options import ScanOptions
+from ..service_scan import is_address
 from ..stac_items import Document, items_in, members_in
 from .mosaics import reader_of, scan_members
+from .web_assets import asset_at
+from .web_raster import WebRaster
 
 KIND = "stac"
 IS_WHOLE = False
 
 _HEAD_BYTES = 1 << 20
+_NOBODY = ""
+"""Whom credentials are for: a file names hosts, the user does not."""
 
 
 def matches(path: Path) -> bool:
@@ -36,13 +42,28 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     return scan_members(KIND, _index, path, options)
 
 
-reader = partial(reader_of, lambda path, options: _index(path, options))
+@contextmanager
+def reader(dataset: Dataset) -> Iterator[Callable[[Item], Where]]:
+    """Fetch the files of members, those in the web too, or the mosaic."""
+    with reader_of(_index, dataset) as fetch:
+
+        def fetch_any(item: Item) -> Where:
+            if item.kind != "mosaic" and is_address(item.source_key):
+                return WebRaster(item.source_key, _NOBODY)
+            return fetch(item)
+
+        yield fetch_any
 
 
 def _index(path: Path, options: ScanOptions) -> Members:
     folders = MemberFolders(path.parent, options.media)
 
-    def find(_: Document, href: object) -> tuple[str, Path | None, str | None]:
+    def find(item: Document, href: object) -> tuple[str, Path | Reference | None, str | None]:
+        if isinstance(href, str) and is_address(href.strip()):
+            if options.allow_outside:
+                return asset_at(str(item.get("id")), href, "", _NOBODY)
+            key, _, _ = folders.find(href)
+            return key, None, "a link; links are not downloaded without --allow-outside"
         key, file, lost = folders.find(href)
         if file is None and isinstance(href, str) and "%" in href:
             return folders.find(unquote(href))

@@ -1,32 +1,32 @@
 """STAC items in the web: a file of items, or what a search gives, page by page."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from ...catalog.errors import ItemError, SourceError, UsageError
+from affine import Affine
+
+from ...catalog.errors import ItemError, NotAskedError, SourceError, UsageError
 from ...catalog.records import Dataset, Item, Scan
+from ..grid import Grid
 from ..members import Members
 from ..mosaic_reference import MosaicReference
 from ..reference import Reference
 from ..scan_options import ScanOptions
 from ..service_grid import cut, extent_in
-from ..service_scan import asking, is_address
+from ..service_scan import asking
 from ..sniff import HEAD_BYTES
 from ..stac_items import Document, items_in, members_in
 from ..web import ask, ask_json, check_host
-from ..web_credentials import secret_in
 from .mosaics import asked_of, items_of, kept, restored, title
+from .web_assets import asset_at, joined
 from .web_raster import WebRaster
 
 KIND = "web_stac"
 
 _MOST_ITEMS, _MOST_PAGES = 10_000, 1_000
-_PLAIN = "%/:=&?~#+!$,;'@()*[]"
-"""Characters of an address that are not escaped, or are already."""
 
 
 def matches(_: str) -> bool:
@@ -54,9 +54,12 @@ def scan(text: str, options: ScanOptions) -> Iterator[Scan]:
         if options.mode != "separate":
             _check_pixels(text, mosaic, options)
     name = PurePosixPath(urlsplit(text).path).name or "items"
+    items: Iterable[Item] = items_of(name, found, mosaic, options)
+    if options.mode == "separate":
+        items = list(_within_budget(text, items, options))
     yield Scan(
         dataset=Dataset(kind=KIND, uri=text, layer=title(options), options=kept(options)),
-        items=items_of(name, found, mosaic, options),
+        items=items,
     )
 
 
@@ -130,7 +133,7 @@ def _next(address: str, document: Document) -> str | None:
             "gives its next page for POST only; ask for larger pages (limit=), or keep the items"
             " in a file"
         )
-    return _joined(address, str(link.get("href")))
+    return joined(address, str(link.get("href")))
 
 
 def _link(document: Document, rel: str) -> Document | None:
@@ -145,39 +148,12 @@ def _find(
     """Return the address of an asset without secrets, how to get at it, and why not."""
     if not isinstance(href, str) or not href.strip():
         return str(item.get("id")), None, "the item gives no address of it"
-    own = _link(item, "self")
+    name, own = str(item.get("id")), _link(item, "self")
     try:
-        url = _joined(_joined(page, str(own["href"])) if own and "href" in own else page, href)
-        secret = secret_in(url)
-    except (ItemError, ValueError) as error:
-        return str(item.get("id")), None, str(error)
-    if secret:
-        return (
-            _without_secrets(url),
-            None,
-            f"its address holds {secret}, which would be in the catalog",
-        )
-    return url, WebRaster(url, given), None
-
-
-def _joined(base: str, href: str) -> str:
-    """Return an address that may be relative to another.
-
-    Raises:
-        ItemError: It is none of http or https.
-    """
-    try:
-        url = quote(urljoin(base, href.strip()), safe=_PLAIN)
-        host = urlsplit(url).hostname
-    except ValueError:
-        host, url = None, href
-    if not host or not is_address(url):
-        raise ItemError(f"{_without_secrets(url)[:80]} is no address of http or https")
-    return url
-
-
-def _without_secrets(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", url.partition("?")[0])
+        base = joined(page, str(own["href"])) if own and "href" in own else page
+    except ItemError as error:
+        return name, None, str(error)
+    return asset_at(name, href, base, given)
 
 
 def _check_pixels(text: str, mosaic: MosaicReference, options: ScanOptions) -> None:
@@ -191,14 +167,53 @@ def _check_pixels(text: str, mosaic: MosaicReference, options: ScanOptions) -> N
         grid = mosaic.grid
     except ItemError:
         return  # what is wrong is said of the item
-    part, _ = cut(grid, extent_in(options, grid.crs, text) if grid.crs else None)
-    pixels = part.width * part.height
+    pixels = _asked_for(grid, options, text)
     if pixels > options.max_pixels:
-        raise UsageError(
-            f"{text}: a mosaic of about {pixels / 1e6:,.0f} million pixels, more than --max-pixels"
-            f" {options.max_pixels}; give a smaller --extent, search for less, or give a larger"
-            " --max-pixels"
-        )
+        raise _too_large(f"{text}: a mosaic of about {_millions(pixels)}", options)
+
+
+def _within_budget(text: str, items: Iterable[Item], options: ScanOptions) -> Iterator[Item]:
+    """Yield items as long as they have no more pixels together than the user allows.
+
+    Raises:
+        UsageError: They have more.
+    """
+    pixels = 0
+    for item in items:
+        pixels += _pixels_of(item, options, text)
+        if pixels > options.max_pixels:
+            raise _too_large(f"{text}: items of {_millions(pixels)} and more", options)
+        yield item
+
+
+def _pixels_of(item: Item, options: ScanOptions, text: str) -> int:
+    """Return how many pixels of an item are asked for."""
+    if item.status != "ready" or item.width is None or item.height is None:
+        return 0
+    if item.transform is None or item.srs is None:
+        return item.width * item.height
+    place, crs = Affine(*item.transform), item.srs.definition
+    grid = Grid(transform=place, width=item.width, height=item.height, crs=crs)
+    try:
+        return _asked_for(grid, options, text)
+    except NotAskedError:
+        return 0
+
+
+def _asked_for(grid: Grid, options: ScanOptions, text: str) -> int:
+    part, _ = cut(grid, extent_in(options, grid.crs, text) if grid.crs else None)
+    return part.width * part.height
+
+
+def _millions(pixels: int) -> str:
+    return f"{pixels / 1e6:,.0f} million pixels"
+
+
+def _too_large(what: str, options: ScanOptions) -> UsageError:
+    return UsageError(
+        f"{what}, more than --max-pixels {options.max_pixels}; give a smaller --extent, search for"
+        " less, or give a larger --max-pixels"
+    )
 
 
 def _too_many() -> str:
