@@ -99,7 +99,7 @@ def test_rasters_that_there_are_not(
     answer = CliRunner().invoke(
         cli, ["export", str(run.catalog), "--stac", "m.json", "--raster", "entropy"]
     )
-    assert "--raster goes with --mosaic" in answer.output
+    assert "--raster goes with --mosaic" in str(answer.exception)
 
 
 def test_tiles_on_both_sides_of_the_meridian_lie_side_by_side(
