@@ -12,7 +12,7 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from ..catalog.errors import OutputError
-from .publish import publish, temporary_name
+from .publish import discard, publish, temporary_name
 from .pyramid import BLOCK, Halving, Pyramid
 from .raster import GDAL_ERRORS, unplaced
 
@@ -114,7 +114,7 @@ class CogWriter:
         except GDAL_ERRORS as error:
             raise OutputError(f"cannot write {self._path}: {error}") from error
         finally:
-            final.unlink(missing_ok=True)
+            discard(final)
             self.abandon()
 
     def abandon(self) -> None:

@@ -20,7 +20,7 @@ from ..catalog.errors import OutputError
 from . import srs
 from .cog import CogWriter
 from .grid import Grid, grid_in, same_system
-from .publish import temporary_name
+from .publish import discard, temporary_name
 from .pyramid import BLOCK, Halving
 from .raster import GDAL_ERRORS, unplaced
 from .warped import SAME_EVERYWHERE
@@ -127,7 +127,7 @@ class MovedWriter:
         except GDAL_ERRORS as error:
             raise OutputError(f"cannot write {self._path}: {error}") from error
         finally:
-            self._own.unlink(missing_ok=True)
+            discard(self._own)
         self._is_moved = True
 
     def _warped(self, dataset: Any) -> Any:
@@ -165,5 +165,5 @@ class MovedWriter:
     def abandon(self) -> None:
         """Remove the drafts."""
         self._draft.abandon()
-        self._own.unlink(missing_ok=True)
+        discard(self._own)
         self._writer.abandon()

@@ -70,8 +70,7 @@ def write_new(final: Path, text: str, suffixes: tuple[str, ...]) -> None:
     except OSError as error:
         raise OutputError(f"cannot write {final}: {error.strerror or error}") from error
     finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+        discard(draft)
 
 
 def publish_folder(temporary: Path, final: Path) -> None:
@@ -133,7 +132,13 @@ def _locked(draft: Path) -> Iterator[None]:
 def sweep(folder: Path) -> None:
     """Remove what an interrupted run left half-written below a folder."""
     for leftover in folder.glob(f"**/{_MARK}*"):
-        leftover.unlink(missing_ok=True)
+        discard(leftover)
+
+
+def discard(draft: Path) -> None:
+    """Remove a file that is not finished; one that the disk keeps is left to a later sweep."""
+    with suppress(OSError):
+        draft.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

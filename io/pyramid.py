@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
-from .publish import temporary_name
+from .publish import discard, temporary_name
 from .raster import unplaced
 from .safe_xml import parse_xml
 
@@ -149,7 +149,7 @@ class Pyramid:
         """Remove the files."""
         for level in self._levels:
             level.dataset.close()
-            level.path.unlink(missing_ok=True)
+            discard(level.path)
 
 
 class _Level:

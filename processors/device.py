@@ -33,11 +33,13 @@ def choose_device(name: str) -> None:
 
 
 def check_device(name: str) -> None:
-    """Check that TensorFlow has the device that was chosen; this loads it.
+    """Check that TensorFlow has the device that was chosen; this loads it, unless any will do.
 
     Raises:
         UsageError: It has not.
     """
+    if name == "auto":
+        return
     from .tensorflow_setup import tensorflow
 
     gpus = tensorflow().config.list_physical_devices("GPU")
