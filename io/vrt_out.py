@@ -9,18 +9,22 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from ..catalog.records import ClassDefinition
 from .class_tiles import ClassTile, class_band, finest_cell
 from .publish import write_new
+from .sidecars import QML, qml
 
 
 def write_vrt(path: Path, tiles: Sequence[ClassTile], classes: Sequence[ClassDefinition]) -> None:
     """Write a virtual raster of tiles in one reference system; later ones lie above earlier ones.
 
-    Paths of tiles are relative to it.
+    A style for QGIS comes beside it, where there is none yet. Paths of tiles are relative to it.
 
     Raises:
         UsageError: Something has that name, or it does not end in ``.vrt``.
         OutputError: The disk refused.
     """
     write_new(path, _document(path, tiles, classes), (".vrt",))
+    style = path.with_suffix(QML)
+    if not style.exists():
+        write_new(style, qml(classes).decode(), (QML,))
 
 
 def _document(path: Path, tiles: Sequence[ClassTile], classes: Sequence[ClassDefinition]) -> str:

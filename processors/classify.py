@@ -11,6 +11,7 @@ from ..catalog.records import Scan
 from ..catalog.store import Catalog
 from ..io import sources
 from ..io.scan_options import ScanOptions, SourceOptions
+from ..io.sidecars import checked_choice
 from ..io.srs import reprojection
 from .argument_texts import as_text
 from .device import choose_device
@@ -43,6 +44,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     also_type: str = "uint8",
     out_features: str | None = None,
     embed: bool = False,
+    sidecars: str = "auto",
     force: bool = False,
     verify: int = 0,
     model_code: ModelCode = "refuse",
@@ -83,6 +85,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             same model: its rows stay and those of these inputs are added.
         embed: Put the class maps into the catalog too, as related media of the output
             feature class. May be asked for later: nothing is classified again for it.
+        sidecars: Files beside class rasters, for programs that do not read class names in them:
+            ``auto``, ``all`` or ``none``; see docs/catalog.md. Rasters that are there stay as
+            they are.
         force: Start a new run even where an earlier one can go on.
         verify: Classify so many windows anew, with twice the halo, and compare them with the
             finished class rasters of these inputs; see :attr:`.results.Run.verification`.
@@ -131,6 +136,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         options=options,
         out_features=out_features,
         embed=embed,
+        sidecars=checked_choice(sidecars),
         force=force,
         verify=verify,
     )

@@ -36,6 +36,8 @@ class Request:
     options: RunOptions
     out_features: str | None
     embed: bool
+    sidecars: str
+    """What lies beside class rasters, see :mod:`pixelcat.io.sidecars`."""
     force: bool
     verify: int
 
@@ -124,7 +126,12 @@ class Driver:
         sweep(folder)
         pending = self._pending(run_id)
         meter = Meter(pending, self._show)
-        worker = self._worker(prepared, prepared.classifier, tags=self._tags(run_id))
+        worker = self._worker(
+            prepared,
+            prepared.classifier,
+            tags=self._tags(run_id),
+            sidecars=self._request.sidecars,
+        )
         tasks = self._tasks(pending, folder, self._lent())
         done = 0
         try:

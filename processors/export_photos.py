@@ -16,6 +16,7 @@ from ..catalog.query import read_only
 from ..catalog.records import Item
 from ..io.places import check_place
 from ..io.publish import make_folder, publish, temporary_name
+from ..io.sidecars import beside, sidecar
 from ..io.sources import Fetch, reader
 from .photo_names import CLASS_MAP, IMAGE_SUFFIXES, PhotoPaths, Template
 from .stored import datasets, fetched, output_layers
@@ -186,10 +187,10 @@ def _export(photo: _Photo, fetch: Fetch, target: Path, base: Path, done: PhotoEx
     if not (base / photo.class_map).is_file():
         done.missing.append(f"{label}: its class map {photo.class_map} is gone; classify again")
         return
-    _write(
-        target.with_name(target.name.removesuffix(target.suffix) + CLASS_MAP),
-        base / photo.class_map,
-    )
+    class_map = target.with_name(target.name.removesuffix(target.suffix) + CLASS_MAP)
+    for suffix, path in beside(base / photo.class_map):
+        _write(sidecar(class_map, suffix), path)
+    _write(class_map, base / photo.class_map)
     done.class_maps += 1
 
 

@@ -22,6 +22,7 @@ from ..io.control import ControlNotes
 from ..io.environment import Environment
 from ..io.image import Image
 from ..io.part import Part
+from ..io.raster_out import ClassRasterFile
 from ..io.reference import Where
 from ..io.resized import PhotoScale
 from ..io.sources import Fetch, reader
@@ -59,6 +60,7 @@ class Worker:
         scale: PhotoScale | None = None,
         environment: Environment | None = None,
         tags: dict[str, str] | None = None,
+        sidecars: str = "auto",
         room: int = ROOM,
     ) -> None:
         """Set a worker up.
@@ -70,6 +72,7 @@ class Worker:
             environment: What of the ground is asked for, and on which grid; None for images
                 as they are.
             tags: Written into every class raster.
+            sidecars: What lies beside it, see :mod:`pixelcat.io.sidecars`.
             room: Bytes of windows that may wait between two stages.
         """
         self._classifier = classifier
@@ -78,6 +81,7 @@ class Worker:
         self._scale = scale or PhotoScale()
         self._environment = environment or Environment()
         self._tags = tags or {}
+        self._sidecars = sidecars
         self._room = room
         self.control = ControlNotes()
         """Says which images have something else than a transform that places them."""
@@ -159,8 +163,9 @@ class Worker:
         return ClassMap(
             image,
             self._classifier,
-            task.raster,
-            {**self._tags, **task.tags},
+            ClassRasterFile(
+                path=task.raster, tags={**self._tags, **task.tags}, sidecars=self._sidecars
+            ),
             part=part,
             shown_as=placed if resized else None,
             map_system=self._environment.map_system,
