@@ -23,9 +23,11 @@ _FEATURES = (
 _IMAGES = """
 SELECT l.base_id, i.id, i.source_key, i.name, o.raster_path,
   coalesce(o.status, 'skipped'), coalesce(o.reason, iif(o.id, NULL, 'not classified yet')),
-  o.dominant_class, o.dominant_share, o.mean_confidence
+  o.dominant_class, o.dominant_share, o.mean_confidence,
+  iif(i.kind = 'file' AND i.status = 'ready', coalesce(json_extract(d.options, '$.root'),
+    json_extract(d.options, '$.media'), d.uri) || '/' || i.source_key, NULL)
 FROM features f JOIN features_items l ON l.base_id = f.fid JOIN items i ON i.id = l.related_id
-  LEFT JOIN outputs o ON o.item_id = i.id AND o.is_current
+  JOIN datasets d ON d.id = i.dataset_id LEFT JOIN outputs o ON o.item_id = i.id AND o.is_current
     AND o.run_id IN (SELECT id FROM runs WHERE model_id = :model)
 WHERE f.dataset_id = :dataset ORDER BY l.base_id, l.ordinal, l.id
 """
@@ -104,7 +106,7 @@ def image_rows(connection: sqlite3.Connection, source: Source, model: Model) -> 
             yield [*values, item_id, attachment_id, *rest]
         if fid not in images:
             blank = [None] * 4
-            yield [*values, *blank, "skipped", NO_IMAGE, None, None, None]
+            yield [*values, *blank, "skipped", NO_IMAGE, *blank]
 
 
 def summary_rows(
