@@ -123,6 +123,26 @@ def test_photos_that_are_files_have_a_path(catalog_file: Path, survey: Path) -> 
     assert all(Path(path).is_file() for (path,) in paths if path)
 
 
+@pytest.mark.parametrize("given", ["", "form.csv"])
+def test_photos_of_a_form_export_have_a_path(
+    tmp_path: Path, start_run: Function, given: str
+) -> None:
+    folder = tmp_path / "export"
+    (folder / "media").mkdir(parents=True)
+    Image.new("RGB", (8, 6), "red").save(folder / "media" / "1.jpg")
+    columns = (
+        "SubmissionDate,photo,meta-instanceID,KEY,SubmitterID,SubmitterName,AttachmentsPresent,"
+        "AttachmentsExpected,Status,ReviewState,DeviceID,Edits,FormVersion"
+    )
+    row = "2024-05-01T10:00:00Z,1.jpg,uuid:1,uuid:1,5,Ann,1,1,,,d,0,1"
+    (folder / "form.csv").write_text(f"{columns}\n{row}\n")
+    path = tmp_path / "results.gpkg"
+    with Catalog(path, create=True) as catalog:
+        (dataset,) = [catalog.add(each) for each in scan(folder / given)]
+        table, _ = catalog.write_feature_class(dataset.id, start_run(catalog))
+    assert rows(path, f'select image_path from "{table}"') == [(str(folder / "media/1.jpg"),)]
+
+
 def test_styles_of_users_stay_and_are_not_put_back(catalog_file: Path, start_run: Function) -> None:
     with closing(sqlite3.connect(catalog_file)) as database, database:
         database.execute("update layer_styles set useAsDefault = 0")
