@@ -190,8 +190,8 @@ def test_a_catalog_of_a_stranger_gets_no_word_through(run: Run, tmp_path: Path) 
     copy = tmp_path / "r.gpkg"
     copy.write_bytes(run.catalog.read_bytes())
     with closing(sqlite3.connect(copy)) as database, database:
-        database.execute("drop trigger rtree_features_geom_update1")
-        database.execute("drop trigger rtree_features_geom_update2")
+        for number in (1, 2, 3, 4):
+            database.execute(f"drop trigger rtree_features_geom_update{number}")
         database.execute("update classes set name = ? || id, color = ?", (EVIL, EVIL))
         database.execute("update models set name = ?", (EVIL,))
         database.execute("update runs set options = ?, software = '[1', device = ?", (EVIL, EVIL))
