@@ -24,6 +24,7 @@ from .cli_options import (
     source_options,
 )
 from .cli_output import ProgressBar, as_rows, format_option, print_rows, usage_line
+from .cli_report import report
 from .cli_survey import check, export, scan
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ cli.add_command(model)
 cli.add_command(scan)
 cli.add_command(export)
 cli.add_command(check)
+cli.add_command(report)
 
 
 @cli.command(epilog=EXIT_CODES)

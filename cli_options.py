@@ -221,6 +221,12 @@ result_options = _group("results", {
         "--embed", is_flag=True,
         help="Put the class maps into the catalog too, as media of the output feature class.",
     ),
+    "sidecars": click.option(
+        "--sidecars", type=click.Choice(["auto", "all", "none"]), default="auto",
+        show_default=True,
+        help="Files beside class rasters that name their classes for QGIS and ArcGIS: auto writes"
+        " all of them for rasters with a place on the ground, one for photos.",
+    ),
     "also": click.option(
         "--also", metavar="NAMES", default="",
         help="Rasters beside each class raster: confidence, probabilities (a band for each"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from . import media, result_layers
 
-_FORM = 1
+_FORM = 2
 """Of the tables; to be raised where the same sources and outputs give other rows or columns."""
 _OUTPUTS = """
 SELECT count(*), sum(o.id) FROM outputs o JOIN items i ON i.id = o.item_id

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import built_from, geopackage, result_layers
+from . import built_from, geopackage, layer_styles, result_layers
 from .feature_rows import Model, Source, geometry_kinds, image_rows, summary_rows
 from .geometry import CURVES
-from .geopackage import FeatureTable, quote, safe_type
+from .geopackage import FeatureTable, quote, safe_type, utc
 from .output_columns import (
     INTEGERS,
     LINK_COLUMNS,
@@ -67,7 +67,10 @@ def _rebuild(
     found = [read_source(connection, each) for each in result_layers.members(connection, table)]
     sources = together(found, reprojection)
     label = (SOURCE,) if len(sources) > 1 else ()
-    shares = [Column(name=share, sql_type="DOUBLE") for share in share_names(model.classes)]
+    shares = [
+        Column(name=share, sql_type="DOUBLE", alias=name)
+        for share, (_, name) in zip(share_names(model.classes), model.classes, strict=True)
+    ]
     summary = f"{table}_summary"
     for name, columns, rows in (
         (table, (*label, *LINK_COLUMNS), image_rows),
@@ -80,6 +83,7 @@ def _rebuild(
             _insert(connection, source, name, names, rows(connection, source, model))
     if any(source.geometry_type for source in sources):
         geopackage.refresh_contents(connection, (table, summary))
+    layer_styles.write(connection, (table, summary), model.id)
 
 
 def _model(connection: sqlite3.Connection, run_id: int) -> Model:
@@ -164,18 +168,23 @@ def _insert(
         for column, name in zip(source.columns, names, strict=False)
         if types[name.lower()] == "TEXT" and not safe_type(column.sql_type).startswith("TEXT")
     ]
+    times = [index for index, name in enumerate(listed) if types[name.lower()] == "DATETIME"]
     marks = ", ".join("?" for _ in listed)
     connection.executemany(
         f"INSERT INTO {quote(table)} ({', '.join(map(quote, listed))}) VALUES ({marks})",
-        (_with_texts(row, texts) for row in rows),
+        (_in_form(row, texts, times) for row in rows),
     )
 
 
-def _with_texts(row: list[Any], texts: Sequence[int]) -> list[Any]:
-    """Write values as text where another source has made a column one of text.
+def _in_form(row: list[Any], texts: Sequence[int], times: Sequence[int]) -> list[Any]:
+    """Write values as text where another source has made a column one of text, and times as due.
 
-    Bytes become base64, and SQLite would round floating point numbers.
+    Bytes become base64, and SQLite would round floating point numbers. Not all programs write
+    times into a GeoPackage as the standard asks for.
     """
+    for index in times:
+        if isinstance(row[index], str):
+            row[index] = utc(row[index])
     for index in texts:
         if isinstance(row[index], bytes):
             row[index] = base64.b64encode(row[index]).decode()

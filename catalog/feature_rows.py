@@ -3,6 +3,8 @@
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import geometry
@@ -23,9 +25,11 @@ _FEATURES = (
 _IMAGES = """
 SELECT l.base_id, i.id, i.source_key, i.name, o.raster_path,
   coalesce(o.status, 'skipped'), coalesce(o.reason, iif(o.id, NULL, 'not classified yet')),
-  o.dominant_class, o.dominant_share, o.mean_confidence
+  o.dominant_class, o.dominant_share, o.mean_confidence,
+  iif(i.kind = 'file' AND i.status = 'ready', coalesce(json_extract(d.options, '$.root'),
+    json_extract(d.options, '$.media'), d.uri), NULL)
 FROM features f JOIN features_items l ON l.base_id = f.fid JOIN items i ON i.id = l.related_id
-  LEFT JOIN outputs o ON o.item_id = i.id AND o.is_current
+  JOIN datasets d ON d.id = i.dataset_id LEFT JOIN outputs o ON o.item_id = i.id AND o.is_current
     AND o.run_id IN (SELECT id FROM runs WHERE model_id = :model)
 WHERE f.dataset_id = :dataset ORDER BY l.base_id, l.ordinal, l.id
 """
@@ -85,7 +89,7 @@ def _feature_rows(
 def _images(
     connection: sqlite3.Connection, source: Source, model: Model
 ) -> dict[int, list[tuple[Any, ...]]]:
-    """Return the images of each feature: item id, key, name, then the link columns."""
+    """Return the images of each feature: item id, key, name, the link columns, root of files."""
     images = defaultdict(list)
     for feature_id, *image in connection.execute(
         _IMAGES, {"dataset": source.id, "model": model.id}
@@ -97,14 +101,22 @@ def _images(
 def image_rows(connection: sqlite3.Connection, source: Source, model: Model) -> Iterator[list[Any]]:
     """Yield the rows of the output feature class: one per feature and image."""
     images = _images(connection, source, model)
+    folder = cache(_folder)
     for fid, values in _feature_rows(connection, source):
-        for item_id, key, *rest in images.get(fid, ()):
+        for item_id, key, *rest, root in images.get(fid, ()):
             number = key.rpartition("/")[2]
             attachment_id = int(number) if number.isdecimal() else None
-            yield [*values, item_id, attachment_id, *rest]
+            path = None if root is None else f"{folder(root)}/{key}"
+            yield [*values, item_id, attachment_id, *rest, path]
         if fid not in images:
             blank = [None] * 4
-            yield [*values, *blank, "skipped", NO_IMAGE, None, None, None]
+            yield [*values, *blank, "skipped", NO_IMAGE, *blank]
+
+
+def _folder(root: str) -> str:
+    """Return the folder that keys of files count from; a table stands for the one it is in."""
+    path = Path(root)
+    return str(path.parent if path.is_file() else path)
 
 
 def summary_rows(

@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from . import column_info
@@ -249,6 +250,16 @@ def safe_type(sql_type: str) -> str:
         *((number, "DOUBLE") for number in ("REAL", "FLOA", "DOUB", "NUM", "DEC")),
     )
     return next((kind for part, kind in affinities if part in name), "TEXT")
+
+
+def utc(text: str) -> str:
+    """Return a time as GeoPackage writes it; one without a zone is taken as UTC, as GDAL does."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _add_extension(

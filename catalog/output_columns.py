@@ -20,6 +20,7 @@ LINK_COLUMNS = (
     Column(name="dominant_class", sql_type="TEXT"),
     Column(name="dominant_share", sql_type="DOUBLE"),
     Column(name="mean_confidence", sql_type="DOUBLE"),
+    Column(name="image_path", sql_type="TEXT"),
 )
 SUMMARY_COLUMNS = (
     Column(name="source_fid", sql_type="INTEGER"),

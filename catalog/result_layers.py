@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from . import geopackage, media
+from . import geopackage, layer_styles, media
 
 _SUFFIXES = ("", "_summary")
 
@@ -69,6 +69,7 @@ def drop(connection: sqlite3.Connection, table: str) -> None:
     media.forget(connection, table)
     for suffix in _SUFFIXES:
         geopackage.drop_table(connection, table + suffix)
+        layer_styles.forget(connection, table + suffix)
 
 
 def source_names(places: Sequence[tuple[str, str]]) -> list[str]:

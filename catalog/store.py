@@ -15,6 +15,7 @@ from . import (
     class_mosaic,
     feature_class,
     ingest,
+    layer_styles,
     media,
     runs,
     schema,
@@ -142,7 +143,7 @@ class Catalog:
     ) -> int:
         """Return the row of a model, adding it where the two hashes are new."""
         with self._transaction() as connection:
-            return runs.add_model(
+            model_id = runs.add_model(
                 Database(connection, execute_plugins=False),
                 {
                     "name": name,
@@ -153,6 +154,8 @@ class Catalog:
                 definition,
                 classes,
             )
+            layer_styles.write(connection, ("classified_footprints",), None)
+        return model_id
 
     def start_run(
         self,

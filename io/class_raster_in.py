@@ -12,13 +12,13 @@ from .image import Window
 from .raster import GDAL_ERRORS, unplaced
 
 
-def can_be_opened(path: Path) -> bool:
-    """Return whether a file is a raster, by its header."""
+def tags_of(path: Path) -> dict[str, str] | None:
+    """Return the tags of a raster, by its header; None where a file is none."""
     try:
-        with unplaced(), rasterio.open(path):
-            return True
+        with unplaced(), rasterio.open(path) as dataset:
+            return dict(dataset.tags())
     except GDAL_ERRORS:
-        return False
+        return None
 
 
 def read_classes(path: Path, area: Window) -> tuple[NDArray[Any], int]:

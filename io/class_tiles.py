@@ -14,6 +14,7 @@ from affine import Affine
 from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition, Srs
 from . import srs
+from .class_table import add_classes, add_colors, has_categories
 from .extent import bounds_of
 from .raster import GDAL_ERRORS, unplaced
 from .rectangles import is_torn
@@ -163,15 +164,8 @@ def class_band(name: str, tile: ClassTile, classes: Sequence[ClassDefinition]) -
     band = Element(name, band="1", dataType=DATA_TYPES[tile.dtype])
     SubElement(band, "Description").text = "class"
     SubElement(band, "NoDataValue").text = str(tile.nodata)
-    if tile.dtype != "uint8":
-        return band
-    SubElement(band, "ColorInterp").text = "Palette"
-    names, colors = SubElement(band, "CategoryNames"), SubElement(band, "ColorTable")
-    known = {each.value: each for each in classes}
-    for value in range(max(known) + 1):
-        found = known.get(value)
-        SubElement(names, "Category").text = found.name if found else ""
-        rgba = (*found.color, 255) if found else (0, 0, 0, 0)
-        parts = {f"c{number}": str(part) for number, part in enumerate(rgba, 1)}
-        SubElement(colors, "Entry", parts)
+    if has_categories(classes):
+        SubElement(band, "ColorInterp").text = "Palette"
+        add_colors(band, classes)
+    add_classes(band, classes)
     return band

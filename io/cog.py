@@ -1,8 +1,9 @@
 """Cloud-optimised GeoTIFFs written row by row, and published once they are whole."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -100,17 +101,25 @@ class CogWriter:
             raise ValueError(f"{self._path} was abandoned")
         return self._pyramid
 
-    def finish(self) -> str:
+    def finish(
+        self,
+        statistics: Mapping[str, str] = MappingProxyType({}),
+        beside: Mapping[Path, Path] = MappingProxyType({}),
+    ) -> str:
         """Publish the raster and return its SHA-256.
+
+        Args:
+            statistics: Of its first band, as GDAL names them.
+            beside: Finished files to be published with it, by their temporary names.
 
         Raises:
             OutputError: The disk refused, or the file does not read back as written.
         """
         final = temporary_name(self._path)
         try:
-            self._drafts.copy(final, **self._options)
+            self._drafts.copy(final, statistics, **self._options)
             self._check(final)
-            return publish(final, self._path)
+            return publish(final, self._path, beside)
         except GDAL_ERRORS as error:
             raise OutputError(f"cannot write {self._path}: {error}") from error
         finally:

@@ -1,6 +1,7 @@
 """Tables of a catalog as (Geo)DataFrames, read through ``sqlite3`` alone."""
 
 import os
+from collections.abc import Sequence
 
 import geopandas
 import pandas as pd
@@ -10,14 +11,20 @@ from ..catalog import geometry
 from ..catalog.errors import UsageError
 from ..catalog.geopackage import quote
 from ..catalog.query import read_only
+from ..catalog.records import SqlValue
 
 
-def read_table(path: str | os.PathLike[str], name: str) -> "pd.DataFrame":
+def read_table(
+    path: str | os.PathLike[str],
+    name: str,
+    where: tuple[str, Sequence[SqlValue]] = ("1", ()),
+) -> "pd.DataFrame":
     """Return a table or view of a catalog; a GeoDataFrame where it has a geometry.
 
     Args:
         path: The catalog.
         name: The table.
+        where: Which rows, as SQL of ours with its parameters.
 
     Raises:
         UsageError: No such table.
@@ -32,7 +39,10 @@ def read_table(path: str | os.PathLike[str], name: str) -> "pd.DataFrame":
         ).fetchone()
         if known is None:
             raise UsageError(f"{path} has no table {name}")
-        cursor = connection.execute(f"SELECT * FROM {quote(known[0])}")
+        condition, parameters = where
+        cursor = connection.execute(
+            f"SELECT * FROM {quote(known[0])} WHERE {condition}", parameters
+        )
         columns = [column[0] for column in cursor.description]
         frame = pd.DataFrame.from_records(cursor.fetchall(), columns=columns)
         shape = connection.execute(

@@ -4,9 +4,10 @@ Rows come on the grid on which they were classified, into a file of their own; o
 it is read through a warped VRT, block by block, so that memory holds a row of blocks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -151,8 +152,16 @@ class MovedWriter:
         ]
         return np.concatenate(blocks, axis=2)
 
-    def finish(self) -> str:
+    def finish(
+        self,
+        statistics: Mapping[str, str] = MappingProxyType({}),
+        beside: Mapping[Path, Path] = MappingProxyType({}),
+    ) -> str:
         """Publish the raster and return its SHA-256.
+
+        Args:
+            statistics: Of its first band, as GDAL names them.
+            beside: Finished files to be published with it, by their temporary names.
 
         Raises:
             OutputError: The disk refused, or the file does not read back as written.
@@ -160,7 +169,7 @@ class MovedWriter:
         if not self._is_moved:
             for _ in self.move():
                 pass
-        return self._writer.finish()
+        return self._writer.finish(statistics, beside)
 
     def abandon(self) -> None:
         """Remove the drafts."""

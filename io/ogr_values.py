@@ -2,12 +2,12 @@
 
 import json
 import math
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog.geopackage import utc
 from ..catalog.records import SqlValue
 
 SQL_TYPES = {
@@ -38,17 +38,7 @@ def _value(value: Any, sql_type: str) -> SqlValue:
     if sql_type in _WHOLE:
         return int(value)
     if sql_type == "DATETIME":
-        return _utc(str(value))
+        return utc(str(value))
     if isinstance(value, np.ndarray):  # a list of texts or numbers
         return json.dumps(value.tolist(), ensure_ascii=False)
     return value if isinstance(value, str | int | float | bytes) else str(value)
-
-
-def _utc(text: str) -> str:
-    """Return a time as GeoPackage writes it; one without a zone is taken as UTC, as GDAL does."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

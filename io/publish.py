@@ -4,9 +4,10 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from ..catalog.errors import CatalogBusyError, OutputError, UsageError
 from ..catalog.lock import RunLock
@@ -25,8 +26,16 @@ def is_draft(path: Path) -> bool:
     return path.name.startswith(_MARK)
 
 
-def publish(temporary: Path, final: Path) -> str:
+def publish(
+    temporary: Path, final: Path, beside: Mapping[Path, Path] = MappingProxyType({})
+) -> str:
     """Make a finished temporary file durable, then give it its name.
+
+    Args:
+        temporary: The file.
+        final: Its name.
+        beside: More such files of the folder, by their temporary names: they are durable before
+            and get their names after it.
 
     Returns:
         The SHA-256 of the file.
@@ -40,7 +49,11 @@ def publish(temporary: Path, final: Path) -> str:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
             os.fsync(file.fileno())
+        for other in beside:
+            _sync_file(other)
         temporary.replace(final)
+        for other, name in beside.items():
+            other.replace(name)
         _sync_folder(final.parent)
     except OSError as error:
         raise OutputError(f"cannot write {final}: {error.strerror}") from error
@@ -81,8 +94,7 @@ def publish_folder(temporary: Path, final: Path) -> None:
     """
     try:
         for file in temporary.iterdir():
-            with open(file, "rb+") as opened:
-                os.fsync(opened.fileno())
+            _sync_file(file)
         _sync_folder(temporary)
         temporary.rename(final)
         _sync_folder(final.parent)
@@ -151,6 +163,11 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make folder {folder}: {error.strerror}") from error
+
+
+def _sync_file(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

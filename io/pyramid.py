@@ -4,7 +4,7 @@ GDAL makes overviews from a finished raster. At the end of a large one nothing e
 do meanwhile; here they are ready with the last row, and GDAL copies them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import SubElement, tostring
@@ -118,11 +118,12 @@ class Pyramid:
             for level in self._levels:
                 part = level.write(part)
 
-    def copy(self, path: Path, **options: Any) -> None:
+    def copy(self, path: Path, statistics: Mapping[str, str], **options: Any) -> None:
         """Write the finished raster with its overviews as another file.
 
         Args:
             path: The file.
+            statistics: Of the first band, as GDAL names them.
             options: For ``rasterio.shutil.copy``.
 
         Raises:
@@ -130,10 +131,10 @@ class Pyramid:
         """
         for level in self._levels:
             level.dataset.close()
-        with MemoryFile(self._as_vrt(), ext=".vrt") as memory, unplaced():
+        with MemoryFile(self._as_vrt(statistics), ext=".vrt") as memory, unplaced():
             rasterio.shutil.copy(memory.name, path, **options)
 
-    def _as_vrt(self) -> bytes:
+    def _as_vrt(self, statistics: Mapping[str, str]) -> bytes:
         """Return a virtual raster that says where the overviews are."""
         with MemoryFile(ext=".vrt") as memory, unplaced():
             rasterio.shutil.copy(self._levels[0].path, memory.name, driver="VRT")
@@ -143,6 +144,10 @@ class Pyramid:
                 overview = SubElement(band, "Overview")
                 SubElement(overview, "SourceFilename", relativeToVRT="0").text = str(level.path)
                 SubElement(overview, "SourceBand").text = str(number)
+            if number == 1 and statistics:
+                metadata = SubElement(band, "Metadata")
+                for name, text in statistics.items():
+                    SubElement(metadata, "MDI", key=name).text = text
         return tostring(root)
 
     def remove(self) -> None:

@@ -42,7 +42,7 @@ _SAFE = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
 }
 _REACH = "CPL_VSIL_CURL_ALLOWED_FILENAME"
-_LOCAL = {**_SAFE, _REACH: "none"}
+LOCAL = {**_SAFE, _REACH: "none"}
 """For files and attachments: /vsicurl, /vsis3 and their like are not there, whoever names them."""
 _ATTACHMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
 
@@ -76,7 +76,7 @@ class Raster:
         self._memory = MemoryFile(where) if isinstance(where, bytes) else None
         self._rows = RowReader(self._read_area)
         self._has_alpha = not isinstance(where, GdalName) or where.has_alpha
-        options = {**_LOCAL, **(_ATTACHMENT if self._memory else {})}
+        options = {**LOCAL, **(_ATTACHMENT if self._memory else {})}
         if isinstance(where, GdalName):
             options = {**_SAFE, _REACH: where.name, **where.options}
         self._env = rasterio.Env(**options)
@@ -239,7 +239,7 @@ def georeference(path: Path) -> tuple[Affine | None, str | None]:
     """
     assert_not_live(path)
     check_companions(path)
-    with rasterio.Env(**_LOCAL), unplaced() as noted:
+    with rasterio.Env(**LOCAL), unplaced() as noted:
         try:
             with rasterio.open(path) as dataset:
                 return _georeference_of(dataset, noted)
@@ -255,7 +255,7 @@ def declares_nodata(path: Path) -> bool:
     """
     assert_not_live(path)
     check_companions(path)
-    with rasterio.Env(**_LOCAL), unplaced():
+    with rasterio.Env(**LOCAL), unplaced():
         try:
             with rasterio.open(path) as dataset:
                 return any(flags != [MaskFlags.all_valid] for flags in dataset.mask_flag_enums)
@@ -269,7 +269,7 @@ def metadata_of(path: Path, driver: str, domain: str) -> dict[str, str]:
     Raises:
         ItemError: It is none that GDAL reads.
     """
-    with rasterio.Env(**_LOCAL), unplaced():
+    with rasterio.Env(**LOCAL), unplaced():
         try:
             with rasterio.open(path, driver=driver) as dataset:
                 found: dict[str, str] = dataset.tags(ns=domain)

@@ -1,5 +1,6 @@
-"""Class rasters: their type, their colours, their overviews."""
+"""Class rasters: their type, their colours and class names, their overviews."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +13,23 @@ from rasterio.io import DatasetWriter
 
 from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition
+from ..catalog.xml_text import xml_text
+from .class_table import statistics
 from .cog import CogWriter
 from .control import Control
 from .moved import Destination, MovedWriter
 from .pyramid import halved
+from .sidecars import TAG, Sidecars, chosen
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassRasterFile:
+    """Where a class raster goes, and what is said in it and beside it."""
+
+    path: Path
+    tags: Mapping[str, str] = field(default_factory=dict)
+    sidecars: str = "auto"
+    """Of :data:`.sidecars.CHOICES`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +48,8 @@ class ClassRasterSpec:
     tags: Mapping[str, str] = field(default_factory=dict)
     moved_to: Destination | None = None
     """Another grid, on which the raster is published; rows come on that of the above."""
+    sidecars: str = "auto"
+    """Of :data:`.sidecars.CHOICES`."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -70,6 +86,9 @@ class ClassRasterWriter:
         """
         self.dtype, self.nodata = raster_type([each.value for each in spec.classes])
         self._spec = spec
+        placed = spec.transform is not None
+        self._beside = chosen(spec.sidecars, spec.classes, placed=placed)
+        self._sidecars = Sidecars(path, self._beside)
         profile = {
             **profile_of(spec.width, spec.height, spec.transform, spec.crs),
             "count": 1,
@@ -86,12 +105,20 @@ class ClassRasterWriter:
 
     def _describe(self, dataset: DatasetWriter) -> None:
         dataset.set_band_description(1, "class")
-        dataset.update_tags(**self._spec.tags)
+        ours = {"PIXELCAT_CLASSES": self._class_names(), TAG: " ".join(self._beside)}
+        dataset.update_tags(
+            **self._spec.tags, **{name: text for name, text in ours.items() if text}
+        )
         if self._spec.control is not None:
             self._spec.control.write(dataset)
         if self.dtype == "uint8":
             colors = {each.value: (*each.color, 255) for each in self._spec.classes}
             dataset.write_colormap(1, {**colors, self.nodata: (0, 0, 0, 0)})
+
+    def _class_names(self) -> str:
+        """Return class names by value: files are parted from what lies beside them."""
+        names = {str(each.value): xml_text(each.name) for each in self._spec.classes}
+        return json.dumps(names, ensure_ascii=False)
 
     def write_rows(self, rows: NDArray[Any]) -> None:
         """Add the next rows.
@@ -113,16 +140,26 @@ class ClassRasterWriter:
         if isinstance(self._writer, MovedWriter):
             yield from (rows[0] for rows in self._writer.move())
 
-    def finish(self) -> str:
-        """Publish the raster and return its SHA-256.
+    def finish(self, pixels: Mapping[int, int] | None = None) -> str:
+        """Publish the raster with what belongs beside it, and return its SHA-256.
+
+        Args:
+            pixels: How many pixels each value has, where that is known.
 
         Raises:
             OutputError: The disk refused, or the file does not read back as written.
         """
-        return self._writer.finish()
+        try:
+            drafts = self._sidecars.drafts(self._spec.classes, pixels)
+            digest = self._writer.finish(statistics(pixels or {}), drafts)
+            self._sidecars.remove_older()
+            return digest
+        finally:
+            self.abandon()
 
     def abandon(self) -> None:
         """Remove the drafts."""
+        self._sidecars.abandon()
         self._writer.abandon()
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from ..catalog.records import ClassDefinition
 from . import srs
 from .class_tiles import Tile, finest_cell
 from .publish import write_new
 from .rectangles import Bounds
+from .sidecars import QML, qml
 
 
 def write_vrt(path: Path, tiles: Sequence[Tile], bands: Sequence[Element]) -> None:
@@ -28,6 +30,21 @@ def write_vrt(path: Path, tiles: Sequence[Tile], bands: Sequence[Element]) -> No
         OutputError: The disk refused.
     """
     write_new(path, _document(path, tiles, bands), (".vrt",))
+
+
+def write_style(path: Path, classes: Sequence[ClassDefinition]) -> None:
+    """Write how QGIS is to show a virtual raster of classes, where nothing says so yet.
+
+    Args:
+        path: The virtual raster.
+        classes: Its classes.
+
+    Raises:
+        OutputError: The disk refused.
+    """
+    style = path.with_suffix(QML)
+    if not style.exists():
+        write_new(style, qml(classes).decode(), (QML,))
 
 
 def _document(path: Path, tiles: Sequence[Tile], bands: Sequence[Element]) -> str:

@@ -9,9 +9,10 @@ from ..catalog import integrity
 from ..catalog.errors import ItemError
 from ..catalog.lock import rasters_folder
 from ..catalog.query import read_only
-from ..io.class_raster_in import can_be_opened
+from ..io.class_raster_in import tags_of
 from ..io.content import digest
 from ..io.publish import is_draft
+from ..io.sidecars import lost, raster_of
 
 _AGAIN = "delete it and classify again"
 
@@ -70,14 +71,16 @@ def _rasters(folder: Path, listed: list[integrity.RasterRow], deep: bool) -> Ite
 def _problem(path: Path, sha256: str | None) -> str | None:
     if not path.is_file():
         return "is gone; classify again"
-    if not can_be_opened(path):
+    tags = tags_of(path)
+    if tags is None:
         return f"cannot be opened; {_AGAIN}"
     try:
         if sha256 is not None and digest(path) != sha256:
             return f"is not what was written; {_AGAIN}"
     except ItemError as error:
         return str(error)
-    return None
+    gone = lost(path, tags)
+    return f"{', '.join(gone)} beside it is gone; class names come from there" if gone else None
 
 
 def _leftovers(catalog: Path, listed: set[str]) -> Iterator[Finding]:
@@ -89,3 +92,13 @@ def _leftovers(catalog: Path, listed: set[str]) -> Iterator[Finding]:
             yield Finding("leftover", name, "a draft that a stopped run left; the next one sweeps")
         elif path.suffix == ".tif" and name not in listed:
             yield Finding("leftover", name, "no output of the catalog names it")
+        elif _is_stray(path, catalog.parent, listed):
+            yield Finding("leftover", name, "the class raster that it belongs to is gone")
+
+
+def _is_stray(path: Path, folder: Path, listed: set[str]) -> bool:
+    """Return whether a file lies beside a class raster that neither is there nor is missed."""
+    raster = raster_of(path)
+    if raster is None or raster.is_file():
+        return False
+    return raster.relative_to(folder).as_posix() not in listed

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..io.grid import Grid
 from ..io.image import Image, Window
 from ..io.moved import MapSystem
 from ..io.part import Part
-from ..io.raster_out import ClassRasterSpec, ClassRasterWriter
+from ..io.raster_out import ClassRasterFile, ClassRasterSpec, ClassRasterWriter
 from ..io.srs import pixel_area
 from .classifier import Classifier
 from .extra_maps import ExtraMaps
@@ -37,8 +36,7 @@ class ClassMap:
         self,
         image: Image,
         classifier: Classifier,
-        path: Path,
-        tags: dict[str, str],
+        file: ClassRasterFile,
         *,
         part: Part | None = None,
         shown_as: Image | None = None,
@@ -49,8 +47,7 @@ class ClassMap:
         Args:
             image: What the model is fed.
             classifier: The model.
-            path: Of the class raster.
-            tags: Written into it.
+            file: Where the class raster goes, and what is said in it.
             part: What of the image is asked for; default all.
             shown_as: The image that has the size of the class raster; default the part. Its
                 pixels take the nearest class.
@@ -87,13 +84,14 @@ class ClassMap:
             transform=transform,
             crs=image.crs,
             control=control_of(shown_as or image),
-            tags=tags,
+            tags=file.tags,
+            sidecars=file.sidecars,
         )
         if map_system is not None and transform is not None:
             own = Grid(transform=transform, width=width, height=height, crs=image.crs)
             self._spec = replace(self._spec, moved_to=map_system.destination(own))
-        self._path = path
-        self._extras = ExtraMaps(classifier.extras, path, self._spec)
+        self._path = file.path
+        self._extras = ExtraMaps(classifier.extras, file.path, self._spec)
         self._writer: ClassRasterWriter | None = None
         self._strips: dict[int, NDArray[Any]] = {}
         self._missing: dict[int, int] = {}
@@ -229,7 +227,8 @@ class ClassMap:
                 item_sha256=item.sha256,
             )
         extras = self._extras.finish(raster_path)
-        digest = self._writer.finish()
+        counted = zip(self._classes, self._counts, strict=True)
+        digest = self._writer.finish({each.value: int(count) for each, count in counted})
         height, width = self._spec.size
         return Output(
             item_id=item.id,

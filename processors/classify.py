@@ -11,6 +11,7 @@ from ..catalog.records import Scan
 from ..catalog.store import Catalog
 from ..io import sources
 from ..io.scan_options import ScanOptions, SourceOptions
+from ..io.sidecars import checked_choice
 from ..io.srs import reprojection
 from .argument_texts import as_text
 from .device import choose_device
@@ -44,6 +45,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     also_type: str = "uint8",
     out_features: str | None = None,
     embed: bool = False,
+    sidecars: str = "auto",
     force: bool = False,
     verify: int = 0,
     model_code: ModelCode = "refuse",
@@ -86,6 +88,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             same model: its rows stay and those of these inputs are added.
         embed: Put the class maps into the catalog too, as related media of the output
             feature class. May be asked for later: nothing is classified again for it.
+        sidecars: Files beside class rasters, for programs that do not read class names in them:
+            ``auto``, ``all`` or ``none``; see docs/catalog.md. Rasters that are there stay as
+            they are.
         force: Start a new run even where an earlier one can go on.
         verify: Classify so many windows anew, with twice the halo, and compare them with the
             finished class rasters of these inputs; see :attr:`.results.Run.verification`.
@@ -148,7 +153,13 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         for scan in sources.scan(each, options=options_for(each, look, place))
     ]
     check_name(out_features, [scan.dataset for scan in scans])
-    setup = Setup(definition=definition, options=options, device=device, limit=limit)
+    setup = Setup(
+        definition=definition,
+        options=options,
+        device=device,
+        limit=limit,
+        sidecars=checked_choice(sidecars),
+    )
     with start(setup, workers, item_timeout) as hands:
         if not Path(output).exists():
             hands.facts()  # a model that cannot be used leaves no catalog behind

@@ -22,7 +22,7 @@ from ..io.class_tiles import ClassTile, Tile, class_band, common_system, read_ti
 from ..io.extra_out import NODATA, STEPS
 from ..io.extra_tiles import ExtraTile, extra_bands, read_extra_tile
 from ..io.publish import write_new
-from ..io.vrt_out import write_vrt
+from ..io.vrt_out import write_style, write_vrt
 from .class_mosaic import CLASSES, class_definitions
 from .extras import KINDS
 
@@ -97,6 +97,8 @@ def export_mosaic(
     if not shown:
         raise UsageError(f"run {tiles.run['id']}: every class raster is rotated; no mosaic")
     write_vrt(Path(path), shown, tiles.bands(shown[0]))
+    if raster == "classes":
+        write_style(Path(path), tiles.classes)
     return MosaicExport(rasters=len(shown), missing=(*tiles.missing, *left))
 
 

@@ -14,6 +14,7 @@ from ..catalog.errors import ItemError, OutputError, UsageError
 from ..catalog.geopackage import quote
 from ..catalog.query import read_only
 from ..catalog.records import Item
+from ..io import sidecars
 from ..io.places import check_place
 from ..io.publish import make_folder, publish, temporary_name
 from ..io.sources import Fetch, reader
@@ -203,7 +204,10 @@ def _export(photo: _Photo, fetch: Fetch, target: Path, base: Path, done: PhotoEx
         if not (base / path).is_file():
             done.missing.append(f"{label}: its {what} {path} is gone; classify again")
             continue
-        _write(target.with_name(stem + suffix), base / path)
+        copy = target.with_name(stem + suffix)
+        for more, file in sidecars.beside(base / path):
+            _write(sidecars.sidecar(copy, more), file)
+        _write(copy, base / path)
         done.class_maps += suffix == CLASS_MAP
         done.extra_rasters += suffix != CLASS_MAP
 

@@ -66,21 +66,36 @@ class Run:
 
         names = self.layers[::2]
         if layer is None and len(names) != 1:
-            raise UsageError(f"name one of the layers of this run: {', '.join(names) or 'none'}")
+            raise UsageError(f"name one of the layers of this run: {_listed(names)}")
         return read_table(self.catalog, layer or names[0])
 
     def items(self) -> "pd.DataFrame":
         """Return every image of the run with what became of it."""
         from ..io.frames import read_table
 
-        frame = read_table(self.catalog, "item_results")
-        return frame[frame["run_id"] == self.id].reset_index(drop=True)
+        return read_table(self.catalog, "item_results", (_OF_RUN, (self.id,)))
+
+    def class_stats(self) -> "pd.DataFrame":
+        """Return pixels, share, area and mean confidence by image and class."""
+        from ..io.frames import read_table
+
+        return read_table(self.catalog, "item_class_stats", (_OF_RUN, (self.id,)))
 
     def sql(
         self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
     ) -> list[dict[str, Any]]:
         """Run one read-only SQL statement on the catalog and return its rows."""
         return catalog_query.query(self.catalog, sql, parameters).dicts()
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: numbers, failures, and a few images with their classes."""
+        from .notebook import card
+
+        numbers = {name: getattr(self, name) for name in ("status", "done", "failed", "skipped")}
+        rows = [{"what": name, "value": value} for name, value in numbers.items()]
+        rows += [{"what": f"layer {name}", "value": ""} for name in self.layers]
+        rows += [{"what": f"failed: {f.image}", "value": f.reason} for f in self.failures]
+        return card(self.catalog, f"run {self.id} of {self.catalog.name}", rows, self.id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +110,35 @@ class Results:
 
         return read_table(self.path, name)
 
+    def features(self, layer: str | None = None) -> "geopandas.GeoDataFrame":
+        """Return an output feature class: one row per feature and image.
+
+        Args:
+            layer: Its name; not needed where there is only one.
+
+        Raises:
+            UsageError: There is no such layer, or several to choose from.
+        """
+        rows = self.sql("SELECT DISTINCT table_name AS name FROM result_layers ORDER BY id")
+        names = [row["name"] for row in rows]
+        if layer is None and len(names) != 1:
+            raise UsageError(f"name one of the layers of {self.path.name}: {_listed(names)}")
+        return self.table(layer or names[0])
+
+    def items(self, run: int | None = None) -> "pd.DataFrame":
+        """Return every image with what became of it in a run; default the newest of each model."""
+        return self._results("item_results", run)
+
+    def class_stats(self, run: int | None = None) -> "pd.DataFrame":
+        """Return pixels, share, area and mean confidence by image and class; see :meth:`items`."""
+        return self._results("item_class_stats", run)
+
+    def _results(self, view: str, run: int | None) -> "pd.DataFrame":
+        from ..io.frames import read_table
+
+        rows = (_CURRENT, ()) if run is None else (_OF_RUN, (run,))
+        return read_table(self.path, view, rows)
+
     def sql(
         self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
     ) -> list[dict[str, Any]]:
@@ -104,6 +148,14 @@ class Results:
     def status(self) -> list[dict[str, Any]]:
         """Return a row per run: model, state, and how many items are in which state."""
         return self.sql(_STATUS)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: its runs, and a few images of the newest."""
+        from .notebook import card
+
+        runs = self.status()
+        newest = runs[-1]["run"] if runs else None
+        return card(self.path, self.path.name, runs, newest)
 
     def details(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """Return titled tables: inputs, images without a class map, layers, verifications."""
@@ -115,6 +167,8 @@ class Results:
         ]
 
 
+_OF_RUN = "run_id = ? ORDER BY item_id, OGC_FID"
+_CURRENT = "is_current ORDER BY item_id, OGC_FID"
 _STATUS = """
 SELECT r.id AS run, m.name AS model, r.status, r.started_at, r.finished_at,
   count(*) FILTER (WHERE o.status = 'done') AS done,
@@ -146,6 +200,10 @@ _VERIFICATIONS = """
 SELECT v.run_id AS run, v.verified_at, v.windows, v.pixels, v.differ, v.close,
   i.name AS first_in FROM verifications v LEFT JOIN items i ON i.id = v.item_id ORDER BY v.id
 """
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "there is none"
 
 
 def open_catalog(path: str | os.PathLike[str]) -> Results:

@@ -22,6 +22,7 @@ from ..io.control import ControlNotes
 from ..io.environment import Environment
 from ..io.image import Image
 from ..io.part import Part
+from ..io.raster_out import ClassRasterFile
 from ..io.reference import Where
 from ..io.resized import PhotoScale
 from ..io.sources import Fetch, reader
@@ -60,8 +61,8 @@ class Worker:
         scale: PhotoScale | None = None,
         environment: Environment | None = None,
         tags: dict[str, str] | None = None,
+        sidecars: str = "auto",
         room: int = ROOM,
-        control: ControlNotes | None = None,
     ) -> None:
         """Set a worker up.
 
@@ -72,8 +73,8 @@ class Worker:
             environment: What of the ground is asked for, and on which grid; None for images
                 as they are.
             tags: Written into every class raster.
+            sidecars: What lies beside it, see :mod:`pixelcat.io.sidecars`.
             room: Bytes of windows that may wait between two stages.
-            control: Told which images have something else than a transform that places them.
         """
         self._classifier = classifier
         self._bands = bands or tuple(range(classifier.bands))
@@ -81,8 +82,10 @@ class Worker:
         self._scale = scale or PhotoScale()
         self._environment = environment or Environment()
         self._tags = tags or {}
+        self._sidecars = sidecars
         self._room = room
-        self._control = control or ControlNotes()
+        self.control = ControlNotes()
+        """Told which images have something else than a transform that places them."""
 
     def run(
         self, tasks: Iterable[Task], advance: Advance = lambda *_: None
@@ -141,7 +144,7 @@ class Worker:
                 self._scale.of(placed) as image,
                 self._environment.part_of(image) as part,
             ):
-                self._control.see(placed)
+                self.control.see(placed)
                 bands = band_indexes(image, self._bands or tuple(range(image.bands)))
                 yield Begun(task=task, class_map=self._class_map(task, placed, image, part))
                 tiling = self._classifier.tiling
@@ -161,8 +164,9 @@ class Worker:
         return ClassMap(
             image,
             self._classifier,
-            task.raster,
-            {**self._tags, **task.tags},
+            ClassRasterFile(
+                path=task.raster, tags={**self._tags, **task.tags}, sidecars=self._sidecars
+            ),
             part=part,
             shown_as=placed if resized else None,
             map_system=self._environment.map_system,

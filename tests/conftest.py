@@ -492,7 +492,8 @@ def work(
             )
             for number, file in zip(ids, files, strict=True)
         ]
-        outputs = {each.item_id: each for each in Worker(classifier, bands=bands).run(tasks)}
+        worker = Worker(classifier, bands=bands, sidecars="none")
+        outputs = {each.item_id: each for each in worker.run(tasks)}
         left = {path.name for path in folder.iterdir()}
         assert left == {o.raster_path for o in outputs.values() if o.status == "done"}
         return [

@@ -131,7 +131,7 @@ def found(
     )  # fmt: skip
     assert run.done == len(CASES), run.failures
     maps = {}
-    for path in run.rasters.iterdir():
+    for path in run.rasters.glob("*.tif"):
         with rasterio.open(path) as dataset:
             maps[path.stem[7:]] = dataset.read(1), dataset.transform
     return maps

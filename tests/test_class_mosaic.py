@@ -263,6 +263,7 @@ def test_check_finds_what_is_gone_changed_and_left_over(run, tiles):
     )
     (folder / ".tmp-1234.tif").touch()
     (folder / "mine.tif").touch()
+    (folder / "gone.tif.vat.dbf").touch()
     shutil.rmtree(tiles)
     code, found = checked(run.catalog, "--deep")
     assert code == 3
@@ -270,11 +271,20 @@ def test_check_finds_what_is_gone_changed_and_left_over(run, tiles):
     assert problems.keys() == {
         ("raster", first.name), ("raster", second.name), ("raster", third.name),
         ("mosaic", first.name), ("leftover", ".tmp-1234.tif"), ("leftover", "mine.tif"),
+        ("leftover", "gone.tif.vat.dbf"),
         ("source", "tiles"),
     }  # fmt: skip
     assert "is gone" in problems["raster", first.name]
     assert "not what was written" in problems["raster", second.name]
     assert "shows NoData there" in problems["mosaic", first.name]
+
+
+def test_check_finds_files_that_are_gone_from_beside_a_class_raster(run):
+    first = min((run.catalog.parent / "results_rasters/run_1").glob("*.tif"))
+    first.with_suffix(".qml").unlink()
+    code, found = checked(run.catalog)
+    assert (code, [each["what"] for each in found]) == (3, ["raster"])
+    assert f"{first.stem}.qml beside it is gone" in found[0]["problem"]
 
 
 def test_check_finds_rows_without_their_parents(run):

@@ -29,6 +29,7 @@ def spec(values: Sequence[int], height: int, width: int, **rest: Any) -> ClassRa
         ClassDefinition(value=value, name=f"c{value}", color=(value % 256, 10, 200))
         for value in values
     ]
+    rest = {"sidecars": "none", **rest}
     return ClassRasterSpec(width=width, height=height, classes=classes, **rest)
 
 

@@ -98,7 +98,7 @@ def test_all_formats_of_the_same_weights_give_the_same_class_map(
 ) -> None:
     run = classify(scene, model=save(tf, net, tmp_path), output=tmp_path / "r.gpkg")
     assert run.exit_code == 0
-    (raster,) = run.rasters.iterdir()
+    (raster,) = run.rasters.glob("*.tif")
     with rasterio.open(raster) as file, rasterio.open(scene) as source:
         expected = whole_image(net, source.read(), stride=2).argmax(axis=-1)
         assert (file.read(1) == expected).all()
@@ -130,7 +130,7 @@ def test_class_numbers_of_a_frozen_graph_are_class_values(
     classes = [{"Value": value, "Name": f"c{value}"} for value in range(4)]
     definition = emd(tmp_path, "deeplab.pb", Classes=classes)
     run = classify(scene, model=definition, output=tmp_path / "r.gpkg")
-    (raster,) = run.rasters.iterdir()
+    (raster,) = run.rasters.glob("*.tif")
     graph = tf.compat.v1.GraphDef()
     graph.ParseFromString(deeplab.read_bytes())
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -169,7 +169,7 @@ def test_a_graph_that_takes_one_image_at_a_time_runs(
     network = model_format(tmp_path / "net.pb").load(tmp_path / "net.pb", keys)
     assert network.scores == ("classes" if ends == "classes" else "probabilities")
     run = classify(scene, model=path, output=tmp_path / "r.gpkg", arguments={"tile_size": 64})
-    (raster,) = run.rasters.iterdir()
+    (raster,) = run.rasters.glob("*.tif")
     with rasterio.open(raster) as file, rasterio.open(scene) as source:
         pixels = np.moveaxis(source.read(), 0, -1)[np.newaxis].astype(np.float32)
         expected = tf.nn.conv2d(pixels / 255.0, kernel, 1, "SAME").numpy()[0]
@@ -315,7 +315,7 @@ def test_a_package_gives_what_its_files_give(
 ) -> None:
     loose = classify(scene, model=model_emd, output=tmp_path / "a.gpkg")
     packed = classify(scene, model=package(), output=tmp_path / "b.gpkg")
-    rasters = [next(run.rasters.iterdir()).name for run in (loose, packed)]
+    rasters = [next(run.rasters.glob("*.tif")).name for run in (loose, packed)]
     assert rasters[0] == rasters[1]
     hashes = "select definition_sha256, weights_sha256 from models"
     assert loose.sql(hashes) == packed.sql(hashes)
@@ -406,7 +406,7 @@ def test_classes_of_a_bare_model_come_from_a_file(
     )
     rows = run.sql("select value from classes order by value")
     assert [row["value"] for row in rows] == [1, 5, 9]
-    (raster,) = run.rasters.iterdir()
+    (raster,) = run.rasters.glob("*.tif")
     with rasterio.open(raster) as file:
         assert set(np.unique(file.read(1))) <= {1, 5, 9}
 

@@ -451,7 +451,7 @@ def test_scores_that_are_not_finite_fail_the_image(
     (failure,) = run.failures
     assert "not finite" in failure.reason
     assert "63 pixels" in failure.reason
-    assert list(run.rasters.iterdir()) == []
+    assert list(run.rasters.glob("*.tif")) == []
 
 
 def test_scores_that_are_not_finite_somewhere_fail_that_image_alone(

@@ -261,7 +261,7 @@ def test_photos_of_a_survey_are_classified_and_the_same_arguments_go_on(
         0,
         ("plots_classified", "plots_classified_summary"),
     )
-    (raster,) = run.rasters.iterdir()
+    (raster,) = run.rasters.glob("*.tif")
     (tmp_path / "photo.png").write_bytes(photo)
     pixels = np.moveaxis(np.asarray(Image.open(tmp_path / "photo.png")), -1, 0)
     whole = np.ones(pixels.shape[1:], np.bool_)
@@ -283,7 +283,7 @@ def test_an_extent_leaves_the_answers_of_a_function_as_they_are(
         scene, model=path, output=tmp_path / "r.gpkg", model_code="run", arguments={"padding": 2},
         environment={"extent": (west, south, east, north)},
     )  # fmt: skip
-    (raster,) = run.rasters.iterdir()
+    (raster,) = run.rasters.glob("*.tif")
     expected = neighbours(pixels, np.ones(pixels.shape[1:], np.bool_))
     assert (read_raster(raster) == expected[41:88, 13:70]).all()
 

@@ -28,6 +28,8 @@ class Setup:
     """Bytes that a process should stay below."""
     share: int = 1
     """Processes that share the processors."""
+    sidecars: str = "auto"
+    """What lies beside class rasters, see :mod:`pixelcat.io.sidecars`."""
     work: Work | None = None
     """What is to be classified, once that is known."""
     shortages: int = 0

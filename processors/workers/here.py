@@ -68,7 +68,9 @@ class Here:
         self, tasks: Iterable[Task], tags: Mapping[str, str], advance: Advance
     ) -> Generator[Output, None, None]:
         """Classify images; see :class:`.Workers`."""
-        worker = self._worker(self._prepared().classifier, tags=dict(tags))
+        worker = self._worker(
+            self._prepared().classifier, tags=dict(tags), sidecars=self._setup.sidecars
+        )
         return worker.run(tasks, advance)
 
     def verify(
@@ -86,15 +88,16 @@ class Here:
 
     def _worker(self, classifier: Classifier, **options: Any) -> Worker:
         model = self._prepared()
-        return Worker(
+        worker = Worker(
             classifier,
             bands=model.bands,
             scale=self._setup.options.photo_scale,
             environment=self._setup.options.environment,
             room=model.room,
-            control=self._control,
             **options,
         )
+        worker.control = self._control  # of all runs together
+        return worker
 
     def __enter__(self) -> Self:
         """Return it."""
