@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .processors.definition import ModelDefinition
     from .processors.results import Run, open_catalog
     from .processors.survey import Survey, scan
+    from .processors.zones import Zones, zones
 
 __all__ = [
     "Catalog",
@@ -18,10 +19,12 @@ __all__ = [
     "PixelcatError",
     "Run",
     "Survey",
+    "Zones",
     "__version__",
     "classify",
     "open_catalog",
     "scan",
+    "zones",
 ]
 
 __version__ = "0.1.0"
@@ -32,9 +35,11 @@ _HOME = {
     "PixelcatError": ".catalog.errors",
     "Run": ".processors.results",
     "Survey": ".processors.survey",
+    "Zones": ".processors.zones",
     "classify": ".processors.classify",
     "open_catalog": ".processors.results",
     "scan": ".processors.survey",
+    "zones": ".processors.zones",
 }
 
 

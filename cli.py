@@ -12,6 +12,7 @@ import click
 from . import __version__
 from .catalog.errors import PixelcatError
 from .catalog.query import query
+from .cli_answers import zones
 from .cli_model import model
 from .cli_options import (
     argument_options,
@@ -57,6 +58,7 @@ cli.add_command(model)
 cli.add_command(scan)
 cli.add_command(export)
 cli.add_command(check)
+cli.add_command(zones)
 
 
 @cli.command(epilog=EXIT_CODES)

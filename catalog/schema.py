@@ -9,6 +9,7 @@ from .class_mosaic import METADATA_TABLES
 from .errors import CatalogError
 from .geopackage import FeatureTable
 from .schema_sql import TABLES, VIEWS
+from .zones_sql import ZONE_NAMES, ZONE_TABLES
 
 MIGRATIONS = Migrations("pixelcat")
 
@@ -177,6 +178,13 @@ def _class_mosaic(db: Database) -> None:
     geopackage.run_script(db.conn, METADATA_TABLES)
     geopackage.add_metadata_extension(db.conn)
     db.conn.execute("ALTER TABLE runs ADD COLUMN mosaic_of TEXT")
+
+
+@MIGRATIONS(name="0010_zones")
+def _zones(db: Database) -> None:
+    """How much of each class lies in the polygons of a layer."""
+    geopackage.run_script(db.conn, ZONE_TABLES)
+    geopackage.register_attributes(db.conn, *ZONE_NAMES)
 
 
 def upgrade(db: Database, path: str) -> None:

@@ -2,28 +2,21 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import shapely
 
-from ..catalog import query as catalog_query
-from ..catalog.class_mosaic import MEMBERS, Member
-from ..catalog.errors import OutputError, UsageError
+from ..catalog.class_mosaic import Member
+from ..catalog.errors import UsageError
 from ..catalog.records import ClassDefinition
-from ..io.class_tiles import ClassTile, common_system, read_tile
+from ..io.class_tiles import ClassTile, common_system
 from ..io.publish import write_new
 from ..io.vrt_out import write_vrt
-from .class_mosaic import CLASSES, class_definitions
+from .run_tiles import RunTiles
 
-_RUN = """
-SELECT r.id, m.name AS model, coalesce(r.finished_at, r.started_at) AS at
-FROM runs r JOIN models m ON m.id = r.model_id WHERE :run IS NULL OR r.id = :run
-ORDER BY EXISTS (SELECT 1 FROM outputs o JOIN items i ON i.id = o.item_id
-  WHERE o.run_id = r.id AND o.status = 'done' AND i.transform IS NOT NULL) DESC, r.id DESC LIMIT 1
-"""
 _STAC = "1.0.0"
 _EXTENSIONS = (
     "https://stac-extensions.github.io/projection/v1.1.0/schema.json",
@@ -55,7 +48,7 @@ def export_mosaic(
             something has the name of the file.
         OutputError: The disk refused.
     """
-    tiles = _Tiles(Path(catalog).resolve(), run)
+    tiles = RunTiles(Path(catalog).resolve(), run)
     system = common_system([tile for _, tile in tiles.known])
     shown = [tile for _, tile in tiles.known if tile.srs == system and tile.is_upright]
     left = [
@@ -80,7 +73,7 @@ def export_stac(
     1.0 with its extensions ``projection`` and ``classification``.
     """
     target = Path(path)
-    tiles = _Tiles(Path(catalog).resolve(), run)
+    tiles = RunTiles(Path(catalog).resolve(), run)
     items, left = [], []
     for member, tile in tiles.known:
         outline = tile.outline()
@@ -94,48 +87,8 @@ def export_stac(
     return MosaicExport(rasters=len(items), missing=(*tiles.missing, *left))
 
 
-class _Tiles:
-    """The class rasters of a run that have a place on the ground."""
-
-    def __init__(self, catalog: Path, run: int | None) -> None:
-        rows = catalog_query.query(catalog, _RUN, {"run": run}).dicts()
-        if not rows:
-            what = "no run yet" if run is None else f"no run {run}"
-            raise UsageError(f"{catalog.name} has {what}")
-        self.run: Mapping[str, Any] = rows[0]
-        number = (self.run["id"],)
-        listed = catalog_query.query(catalog, MEMBERS, number).rows
-        self.classes: list[ClassDefinition] = class_definitions(
-            catalog_query.query(catalog, CLASSES, number).dicts()
-        )
-        self.known: list[tuple[Member, ClassTile]] = []
-        self.missing: list[str] = []
-        for member in (Member(*row) for row in listed):
-            self._add(catalog.parent, member)
-        if not self.known:
-            raise UsageError(
-                f"run {self.run['id']} of {catalog.name} has no class raster with a place on the"
-                " ground" + (f" that can be read: {self.missing[0]}" if self.missing else "")
-            )
-
-    def _add(self, folder: Path, member: Member) -> None:
-        path = folder / member.location
-        if not path.is_file():
-            self.missing.append(f"{member.image_name}: its class raster {member.location} is gone")
-            return
-        try:
-            tile = read_tile(path)
-        except OutputError as error:
-            self.missing.append(f"{member.image_name}: {error}")
-            return
-        if tile is None:
-            self.missing.append(f"{member.image_name}: {member.location} lost its place")
-        else:
-            self.known.append((member, tile))
-
-
 def _stac_item(
-    member: Member, tile: ClassTile, outline: bytes, tiles: _Tiles, target: Path
+    member: Member, tile: ClassTile, outline: bytes, tiles: RunTiles, target: Path
 ) -> dict[str, Any]:
     shape = shapely.from_wkb(outline)
     system = tile.srs
