@@ -96,8 +96,18 @@ def scan(
     help="Write a STAC ItemCollection of the class rasters of a run.",
 )  # fmt: skip
 @click.option(
-    "--run", type=int, metavar="N", help="With --mosaic and --stac: the run.  [default: the newest]"
-)
+    "--polygons", type=click.Path(dir_okay=False), metavar="FILE",
+    help="Write the classes of a run as polygons: .gpkg, .geojson, .fgb or .parquet.",
+)  # fmt: skip
+@click.option(
+    "--run", type=int, metavar="N",
+    help="With --mosaic, --stac and --polygons: the run.  [default: the newest]",
+)  # fmt: skip
+@click.option(
+    "--min-area", type=float, metavar="M2",
+    help="With --polygons: smaller areas get the class of the largest that touches them.",
+)  # fmt: skip
+@click.option("--max-polygons", type=int, metavar="N", help="More are refused.  [default: 500000]")
 @click.option(
     "--name", help="Of the files: columns of the layer in braces, {taken_at}, {keywords}."
     "  [default: {image_name}]",
@@ -117,7 +127,10 @@ def export(
     overwrite_attachments: bool,
     mosaic: str | None,
     stac: str | None,
+    polygons: str | None,
     run: int | None,
+    min_area: float | None,
+    max_polygons: int | None,
     name: str | None,
     folder_name: str | None,
     layers: Sequence[str],
@@ -129,9 +142,11 @@ def export(
       pixelcat export results.gpkg --photos out/ --name "{plot_id}_{taken_at}_{image_name}"
       pixelcat export results.gpkg --file-geodatabase results.gdb
       pixelcat export results.gpkg --mosaic landcover.vrt
+      pixelcat export results.gpkg --polygons landcover.gpkg --min-area 100
     """
     targets = {
         "--photos": photos, "--file-geodatabase": geodatabase, "--mosaic": mosaic, "--stac": stac,
+        "--polygons": polygons,
     }  # fmt: skip
     chosen = [name for name, value in targets.items() if value is not None]
     if len(chosen) != 1:
@@ -142,7 +157,9 @@ def export(
             "--overwrite-attachments": (overwrite_attachments, ("--file-geodatabase",)),
             "--name": (name, ("--photos",)),
             "--folder-name": (folder_name, ("--photos",)),
-            "--run": (run, ("--mosaic", "--stac")),
+            "--run": (run, ("--mosaic", "--stac", "--polygons")),
+            "--min-area": (min_area is not None, ("--polygons",)),
+            "--max-polygons": (max_polygons is not None, ("--polygons",)),
             "--layer": (layers, ("--photos", "--file-geodatabase")),
         },
     )
@@ -150,6 +167,9 @@ def export(
         missing: Sequence[str] = _export_photos(catalog, photos, layers, name, folder_name)
     elif geodatabase is not None:
         missing = _export_geodatabase(catalog, geodatabase, layers, overwrite_attachments)
+    elif polygons is not None:
+        limits = {"min_area": min_area, "max_polygons": max_polygons}
+        missing = _export_polygons(catalog, polygons, run, limits)
     else:
         missing = _export_mosaic(catalog, mosaic, stac, run)
     for line in missing:
@@ -172,6 +192,19 @@ def _export_mosaic(
     target = mosaic or stac or ""
     done = (export_mosaic if mosaic is not None else export_stac)(catalog, target, run=run)
     click.echo(f"wrote {target} with {done.rasters} class rasters", err=True)
+    return done.missing
+
+
+def _export_polygons(
+    catalog: str, path: str, run: int | None, limits: Mapping[str, Any]
+) -> Sequence[str]:
+    from .processors.export_polygons import export_polygons
+
+    given = {name: value for name, value in limits.items() if value is not None}
+    done = export_polygons(catalog, path, run=run, **given)
+    click.echo(f"wrote {done.polygons} polygons to {path}", err=True)
+    if done.small:
+        click.echo(f"note: {done.small} are smaller: they touch nothing that is larger", err=True)
     return done.missing
 
 
