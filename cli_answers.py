@@ -1,5 +1,6 @@
 """The commands that compare class rasters with polygons, and runs with each other."""
 
+import json
 import sys
 
 import click
@@ -48,3 +49,47 @@ def zones(
     }  # fmt: skip
     print_rows(as_rows([row]), format_)
     sys.exit(3 if done.missing else 0)
+
+
+TABLES = {"items": "Images", "classes": "Classes", "transitions": "From class to class"}
+
+
+@click.command()
+@click.argument("catalog", type=click.Path())
+@click.argument("one", type=int, metavar="RUN1")
+@click.argument("other", type=int, metavar="RUN2")
+@click.option(
+    "--raster", type=click.Path(file_okay=False), metavar="FOLDER",
+    help="Write a change raster per image into this new folder: the class before and after.",
+)  # fmt: skip
+@click.option(
+    "--show", type=click.Choice(list(TABLES)), default="items", show_default=True,
+    help="With --format csv and ndjson: which of the tables.",
+)  # fmt: skip
+@format_option
+def diff(catalog: str, one: int, other: int, raster: str | None, show: str, format_: str) -> None:
+    """Say what another run says of the same images: pixels that stayed, and from what to what.
+
+    Classes are the same where their names are. Images that only one run has, or that have
+    another size or grid in each, are listed with the reason, and the exit code is 3.
+
+    \b
+    Example:
+      pixelcat diff results.gpkg 1 2
+      pixelcat diff results.gpkg 1 2 --format csv --show transitions
+    """
+    from .processors.diff import diff as diff_
+
+    found = diff_(catalog, one, other, raster=raster)
+    if raster is not None:
+        click.echo(f"wrote {found.rasters} change rasters to {raster}", err=True)
+    tables = {name: getattr(found, name) for name in TABLES}
+    if format_ == "json":
+        click.echo(json.dumps(tables, indent=1, ensure_ascii=False))
+    elif format_ != "table":
+        print_rows(as_rows(tables[show]), format_)
+    else:
+        for name, title in TABLES.items():
+            click.echo(f"{'' if name == 'items' else chr(10)}{title}")
+            print_rows(as_rows(tables[name]), format_)
+    sys.exit(3 if found.not_compared else 0)
