@@ -118,7 +118,11 @@ def scan(
 )  # fmt: skip
 @click.option(
     "--layer", "-l", "layers", multiple=True, metavar="NAME",
-    help="Only this output feature class; repeatable.",
+    help="Only this output feature class; repeatable. With --to: the layer, table or view.",
+)  # fmt: skip
+@click.option(
+    "--to", "to", type=click.Path(dir_okay=False), metavar="FILE",
+    help="Write one layer to a new file: .gpkg, .geojson, .fgb or .csv.",
 )  # fmt: skip
 def export(
     catalog: str,
@@ -134,6 +138,7 @@ def export(
     name: str | None,
     folder_name: str | None,
     layers: Sequence[str],
+    to: str | None,
 ) -> None:
     """Carry results on: files with names that people can read, a geodatabase, a mosaic, a list.
 
@@ -143,10 +148,11 @@ def export(
       pixelcat export results.gpkg --file-geodatabase results.gdb
       pixelcat export results.gpkg --mosaic landcover.vrt
       pixelcat export results.gpkg --polygons landcover.gpkg --min-area 100
+      pixelcat export results.gpkg --layer plots_classified --to plots.fgb
     """
     targets = {
         "--photos": photos, "--file-geodatabase": geodatabase, "--mosaic": mosaic, "--stac": stac,
-        "--polygons": polygons,
+        "--polygons": polygons, "--to": to,
     }  # fmt: skip
     chosen = [name for name, value in targets.items() if value is not None]
     if len(chosen) != 1:
@@ -160,13 +166,15 @@ def export(
             "--run": (run, ("--mosaic", "--stac", "--polygons")),
             "--min-area": (min_area is not None, ("--polygons",)),
             "--max-polygons": (max_polygons is not None, ("--polygons",)),
-            "--layer": (layers, ("--photos", "--file-geodatabase")),
+            "--layer": (layers, ("--photos", "--file-geodatabase", "--to")),
         },
     )
     if photos is not None:
         missing: Sequence[str] = _export_photos(catalog, photos, layers, name, folder_name)
     elif geodatabase is not None:
         missing = _export_geodatabase(catalog, geodatabase, layers, overwrite_attachments)
+    elif to is not None:
+        missing = _export_layer(catalog, layers, to)
     elif polygons is not None:
         limits = {"min_area": min_area, "max_polygons": max_polygons}
         missing = _export_polygons(catalog, polygons, run, limits)
@@ -193,6 +201,16 @@ def _export_mosaic(
     done = (export_mosaic if mosaic is not None else export_stac)(catalog, target, run=run)
     click.echo(f"wrote {target} with {done.rasters} class rasters", err=True)
     return done.missing
+
+
+def _export_layer(catalog: str, layers: Sequence[str], path: str) -> Sequence[str]:
+    from .processors.export_layer import export_layer
+
+    if len(layers) != 1:
+        raise UsageError("--to writes one layer; name it with --layer")
+    count = export_layer(catalog, layers[0], path)
+    click.echo(f"wrote {count} rows of {layers[0]} to {path}", err=True)
+    return ()
 
 
 def _export_polygons(
