@@ -9,32 +9,42 @@ if TYPE_CHECKING:
     from .catalog.store import Catalog
     from .processors.classify import classify
     from .processors.definition import ModelDefinition
+    from .processors.diff import Diff, diff
     from .processors.results import Run, open_catalog
     from .processors.survey import Survey, scan
+    from .processors.zones import Zones, zones
 
 __all__ = [
     "Catalog",
+    "Diff",
     "ModelDefinition",
     "PixelcatError",
     "Run",
     "Survey",
+    "Zones",
     "__version__",
     "classify",
+    "diff",
     "open_catalog",
     "scan",
+    "zones",
 ]
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Catalog": ".catalog.store",
+    "Diff": ".processors.diff",
     "ModelDefinition": ".processors.definition",
     "PixelcatError": ".catalog.errors",
     "Run": ".processors.results",
     "Survey": ".processors.survey",
+    "Zones": ".processors.zones",
     "classify": ".processors.classify",
+    "diff": ".processors.diff",
     "open_catalog": ".processors.results",
     "scan": ".processors.survey",
+    "zones": ".processors.zones",
 }
 
 

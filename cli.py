@@ -12,6 +12,7 @@ import click
 from . import __version__
 from .catalog.errors import PixelcatError
 from .catalog.query import query
+from .cli_answers import diff, zones
 from .cli_model import model
 from .cli_options import (
     argument_options,
@@ -59,6 +60,8 @@ cli.add_command(scan)
 cli.add_command(export)
 cli.add_command(check)
 cli.add_command(report)
+cli.add_command(zones)
+cli.add_command(diff)
 
 
 @cli.command(epilog=EXIT_CODES)

@@ -96,8 +96,18 @@ def scan(
     help="Write a STAC ItemCollection of the class rasters of a run.",
 )  # fmt: skip
 @click.option(
-    "--run", type=int, metavar="N", help="With --mosaic and --stac: the run.  [default: the newest]"
-)
+    "--polygons", type=click.Path(dir_okay=False), metavar="FILE",
+    help="Write the classes of a run as polygons: .gpkg, .geojson, .fgb or .parquet.",
+)  # fmt: skip
+@click.option(
+    "--run", type=int, metavar="N",
+    help="With --mosaic, --stac and --polygons: the run.  [default: the newest]",
+)  # fmt: skip
+@click.option(
+    "--min-area", type=float, metavar="M2",
+    help="With --polygons: smaller areas get the class of the largest that touches them.",
+)  # fmt: skip
+@click.option("--max-polygons", type=int, metavar="N", help="More are refused.  [default: 500000]")
 @click.option(
     "--raster", metavar="KIND",
     help="With --mosaic: confidence, probabilities or entropy, of a run with --also."
@@ -113,7 +123,11 @@ def scan(
 )  # fmt: skip
 @click.option(
     "--layer", "-l", "layers", multiple=True, metavar="NAME",
-    help="Only this output feature class; repeatable.",
+    help="Only this output feature class; repeatable. With --to: the layer, table or view.",
+)  # fmt: skip
+@click.option(
+    "--to", "to", type=click.Path(dir_okay=False), metavar="FILE",
+    help="Write one layer to a new file: .gpkg, .geojson, .fgb or .csv.",
 )  # fmt: skip
 def export(
     catalog: str,
@@ -122,11 +136,15 @@ def export(
     overwrite_attachments: bool,
     mosaic: str | None,
     stac: str | None,
+    polygons: str | None,
     run: int | None,
     raster: str | None,
+    min_area: float | None,
+    max_polygons: int | None,
     name: str | None,
     folder_name: str | None,
     layers: Sequence[str],
+    to: str | None,
 ) -> None:
     """Carry results on: files with names that people can read, a geodatabase, a mosaic, a list.
 
@@ -135,9 +153,12 @@ def export(
       pixelcat export results.gpkg --photos out/ --name "{plot_id}_{taken_at}_{image_name}"
       pixelcat export results.gpkg --file-geodatabase results.gdb
       pixelcat export results.gpkg --mosaic landcover.vrt
+      pixelcat export results.gpkg --polygons landcover.gpkg --min-area 100
+      pixelcat export results.gpkg --layer plots_classified --to plots.fgb
     """
     targets = {
         "--photos": photos, "--file-geodatabase": geodatabase, "--mosaic": mosaic, "--stac": stac,
+        "--polygons": polygons, "--to": to,
     }  # fmt: skip
     chosen = [name for name, value in targets.items() if value is not None]
     if len(chosen) != 1:
@@ -148,15 +169,22 @@ def export(
             "--overwrite-attachments": (overwrite_attachments, ("--file-geodatabase",)),
             "--name": (name, ("--photos",)),
             "--folder-name": (folder_name, ("--photos",)),
-            "--run": (run, ("--mosaic", "--stac")),
+            "--run": (run, ("--mosaic", "--stac", "--polygons")),
             "--raster": (raster, ("--mosaic",)),
-            "--layer": (layers, ("--photos", "--file-geodatabase")),
+            "--min-area": (min_area is not None, ("--polygons",)),
+            "--max-polygons": (max_polygons is not None, ("--polygons",)),
+            "--layer": (layers, ("--photos", "--file-geodatabase", "--to")),
         },
     )
     if photos is not None:
         missing: Sequence[str] = _export_photos(catalog, photos, layers, name, folder_name)
     elif geodatabase is not None:
         missing = _export_geodatabase(catalog, geodatabase, layers, overwrite_attachments)
+    elif to is not None:
+        missing = _export_layer(catalog, layers, to)
+    elif polygons is not None:
+        limits = {"min_area": min_area, "max_polygons": max_polygons}
+        missing = _export_polygons(catalog, polygons, run, limits)
     else:
         missing = _export_mosaic(catalog, mosaic, stac, run, raster or "classes")
     for line in missing:
@@ -182,6 +210,29 @@ def _export_mosaic(
         done = export_stac(catalog, stac or "", run=run)
     what = "class rasters" if raster == "classes" else f"rasters of {raster}"
     click.echo(f"wrote {mosaic or stac} with {done.rasters} {what}", err=True)
+    return done.missing
+
+
+def _export_layer(catalog: str, layers: Sequence[str], path: str) -> Sequence[str]:
+    from .processors.export_layer import export_layer
+
+    if len(layers) != 1:
+        raise UsageError("--to writes one layer; name it with --layer")
+    count = export_layer(catalog, layers[0], path)
+    click.echo(f"wrote {count} rows of {layers[0]} to {path}", err=True)
+    return ()
+
+
+def _export_polygons(
+    catalog: str, path: str, run: int | None, limits: Mapping[str, Any]
+) -> Sequence[str]:
+    from .processors.export_polygons import export_polygons
+
+    given = {name: value for name, value in limits.items() if value is not None}
+    done = export_polygons(catalog, path, run=run, **given)
+    click.echo(f"wrote {done.polygons} polygons to {path}", err=True)
+    if done.small:
+        click.echo(f"note: {done.small} are smaller: they touch nothing that is larger", err=True)
     return done.missing
 
 

@@ -9,6 +9,7 @@ from .class_mosaic import METADATA_TABLES
 from .errors import CatalogError
 from .geopackage import FeatureTable
 from .schema_sql import TABLES, VIEWS
+from .zones_sql import ZONE_NAMES, ZONE_TABLES
 
 MIGRATIONS = Migrations("pixelcat")
 
@@ -206,6 +207,13 @@ def _change_sql(connection: sqlite3.Connection, table: str, old: str, new: str) 
     )
     connection.execute(f"PRAGMA schema_version = {version + 1}")
     connection.execute("PRAGMA writable_schema = OFF")
+
+
+@MIGRATIONS(name="0011_zones")
+def _zones(db: Database) -> None:
+    """How much of each class lies in the polygons of a layer."""
+    geopackage.run_script(db.conn, ZONE_TABLES)
+    geopackage.register_attributes(db.conn, *ZONE_NAMES)
 
 
 def upgrade(db: Database, path: str) -> None:

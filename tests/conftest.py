@@ -520,3 +520,71 @@ def write_emd() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def class_catalog(tmp_path: Path, start_run: Callable[..., int]) -> Callable[..., Path]:
+    """Return a function that makes a catalog of class rasters, or adds a run to it, without any model.
+
+    Rasters are (name, class values, transform, reference system); 255 is NoData. A transform of
+    None makes a photo, class values of None an image that failed.
+    """
+    from pixelcat.catalog.records import Scan
+    from pixelcat.io.raster_out import ClassRasterSpec, ClassRasterWriter
+    from pixelcat.io.srs import describe
+
+    def make(rasters: Sequence[tuple[Any, ...]], name: str = "results.gpkg", **run: Any) -> Path:
+        path = tmp_path / name
+        classes = [
+            ClassDefinition(value=each["Value"], name=each["Name"], color=tuple(each["Color"]))
+            for each in CLASSES
+        ]
+        with Catalog(path, create=True) as catalog:
+            items = [
+                Item(
+                    kind="file",
+                    source_key=key,
+                    name=key,
+                    sha256=f"bytes of {key}",
+                    srs=describe(crs) if crs else None,
+                    transform=tuple(transform)[:6] if transform else None,
+                )
+                for key, _, transform, crs in rasters
+            ]
+            dataset = catalog.add(
+                Scan(dataset=Dataset(kind="folder", uri=str(tmp_path)), items=items)
+            )
+            run_id = start_run(catalog, force=True, **run)
+            pending = {item.name: item for item in catalog.pending(run_id, [dataset.id or 0])}
+            for key, values, transform, crs in rasters:
+                item_id = pending[key].id or 0
+                sha256 = f"bytes of {key}"
+                if values is None:
+                    failed = Output(
+                        item_id=item_id, status="failed", item_sha256=sha256, reason="is torn"
+                    )
+                    catalog.record(run_id, failed)
+                    continue
+                where = f"{path.stem}_rasters/run_{run_id}/{Path(key).stem}.tif"
+                (path.parent / where).parent.mkdir(parents=True, exist_ok=True)
+                height, width = values.shape
+                spec = ClassRasterSpec(
+                    width=width, height=height, classes=classes, transform=transform, crs=crs
+                )
+                writer = ClassRasterWriter(path.parent / where, spec)
+                writer.write_rows(values)
+                output = Output(
+                    item_id=item_id,
+                    status="done",
+                    item_sha256=sha256,
+                    raster_path=where,
+                    sha256=writer.finish(),
+                    width=width,
+                    height=height,
+                    valid_pixels=int((values != 255).sum()),
+                )
+                catalog.record(run_id, output)
+            catalog.finish_run(run_id, "finished")
+        return path
+
+    return make
