@@ -77,6 +77,11 @@ def decode(blob: bytes) -> bytes:
     return blob[_header_size(blob) :]
 
 
+def srs_id_of(blob: bytes) -> int:
+    """Return the number of the reference system that a GeoPackage geometry blob names."""
+    return int.from_bytes(blob[4:8], "little" if blob[3] & 1 else "big", signed=True)
+
+
 def kind(wkb: bytes) -> Kind:
     """Return the type of a geometry from the first five bytes of its WKB, ISO or older."""
     number = int.from_bytes(wkb[1:5], "little" if wkb[0] else "big")
