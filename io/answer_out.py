@@ -1,10 +1,12 @@
 """Answers to questions as GeoJSON, GeoPackages and Parquet files."""
 
 import json
+import math
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +41,8 @@ def as_text(value: Any) -> Any:
     return shapely.to_wkt(shape, rounding_precision=-1, trim=True)
 
 
-def feature_collection(answer: Rows, systems: Systems) -> Iterator[str]:
-    """Yield a GeoJSON FeatureCollection (RFC 7946: longitude and latitude) in lines.
+def features(answer: Rows, systems: Systems) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an answer as GeoJSON features, in longitude and latitude.
 
     Raises:
         UsageError: No column holds geometries, or they have no place in longitude and latitude.
@@ -48,21 +50,36 @@ def feature_collection(answer: Rows, systems: Systems) -> Iterator[str]:
     index = _geometry_column(answer)
     if index is None and answer.rows:
         raise UsageError("sql: no column of the answer holds geometries; select geom too")
-    yield '{"type": "FeatureCollection", "features": ['
-    for number, row in enumerate(answer.rows, 1):
-        properties = {
-            name: as_text(value)
-            for at, (name, value) in enumerate(zip(answer.columns, row, strict=True))
-            if at != index
-        }
+    for row in answer.rows:
         shape = None if index is None else _lon_lat(row[index], systems)
-        feature = {
+        yield {
             "type": "Feature",
-            "properties": properties,
+            "properties": {
+                name: _json_value(value)
+                for at, (name, value) in enumerate(zip(answer.columns, row, strict=True))
+                if at != index
+            },
             "geometry": None if shape is None else mapping(shape),
         }
-        end = "," if number < len(answer.rows) else ""
-        yield json.dumps(feature, ensure_ascii=False) + end
+
+
+def _json_value(value: Any) -> Any:
+    """JSON knows no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else as_text(value)
+
+
+def feature_collection(answer: Rows, systems: Systems) -> Iterator[str]:
+    """Yield a GeoJSON FeatureCollection (RFC 7946: longitude and latitude) in lines.
+
+    Raises:
+        UsageError: No column holds geometries, or they have no place in longitude and latitude.
+    """
+    lines = map(partial(json.dumps, ensure_ascii=False), features(answer, systems))
+    first = next(lines, None)
+    yield '{"type": "FeatureCollection", "features": ['
+    if first is not None:
+        yield first
+        yield from (f", {line}" for line in lines)
     yield "]}"
 
 
