@@ -11,7 +11,6 @@ import click
 
 from . import __version__
 from .catalog.errors import PixelcatError
-from .catalog.query import query
 from .cli_answers import diff, zones
 from .cli_model import model
 from .cli_options import (
@@ -20,12 +19,12 @@ from .cli_options import (
     code_options,
     environment_options,
     machine_options,
-    pairs,
     result_options,
     source_options,
 )
 from .cli_output import ProgressBar, as_rows, format_option, print_rows, usage_line
 from .cli_report import report
+from .cli_sql import sql
 from .cli_survey import check, export, scan
 
 if TYPE_CHECKING:
@@ -62,6 +61,7 @@ cli.add_command(check)
 cli.add_command(report)
 cli.add_command(zones)
 cli.add_command(diff)
+cli.add_command(sql)
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -150,38 +150,6 @@ def status(catalog: str, format_: str) -> None:
             click.echo(f"\n{title}")
             print_rows(as_rows(rows), format_)
     return None
-
-
-@cli.command()
-@click.argument("catalog", type=click.Path())
-@click.argument("statement")
-@click.option(
-    "--param", "-p", "parameters", multiple=True, callback=pairs, metavar="NAME=VALUE",
-    help="A value for :NAME in the statement; repeatable.",
-)  # fmt: skip
-@format_option
-def sql(catalog: str, statement: str, parameters: Mapping[str, str], format_: str) -> None:
-    """Ask a catalog a question in SQL; nothing can be changed.
-
-    \b
-    Example:
-      pixelcat sql results.gpkg "select image_name, dominant_class from plots_classified"
-      pixelcat sql results.gpkg "select * from item_results where status = :s" -p s=failed
-    """
-    values = {name: _number_or_text(text) for name, text in parameters.items()}
-    print_rows(query(catalog, statement, values), format_)
-
-
-def _number_or_text(text: str) -> float | str:
-    """Return a number where the text is just how Python writes that number."""
-    for kind in (int, float):
-        try:
-            number = kind(text)
-        except ValueError:
-            continue
-        if str(number) == text:
-            return number
-    return text
 
 
 def _report(run: "Run", format_: str) -> None:

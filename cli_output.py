@@ -1,29 +1,38 @@
 """What the commands print: rows in the format asked for, and a progress bar."""
 
 import csv
+import functools
+import io
+import itertools
 import json
 import math
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 
 import click
 from tabulate import tabulate
 
-from .catalog.query import Rows
+from .catalog.guard import fitting
+from .catalog.query import Answer, Rows
 
 if TYPE_CHECKING:
     from .processors.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Printed = Iterable[Iterable[Any]]
+_WKT = re.compile(r"(MULTI)?(POINT|LINESTRING|POLYGON)|GEOMETRYCOLLECTION")
+_WIDEST_SHAPE = 60
 
+FORMATS = ("table", "json", "ndjson", "csv", "tsv")
 format_option = click.option(
     "--format",
     "format_",
-    type=click.Choice(["table", "json", "ndjson", "csv"]),
+    type=click.Choice(FORMATS),
     default="table",
     show_default=True,
     help="How rows are printed on standard output.",
@@ -105,38 +114,68 @@ def as_rows(rows: Sequence[Mapping[str, Any]]) -> Rows:
     return Rows(columns=columns, rows=[tuple(row.values()) for row in rows])
 
 
-def print_rows(answer: Rows, format_: str) -> None:
-    """Print rows on standard output in one of the formats of ``format_option``."""
-    rows = [tuple(map(_printable, row)) for row in answer.rows]
+def print_rows(answer: Rows | Answer, format_: str, out: TextIO | None = None) -> None:
+    """Print rows in one of the ``FORMATS``.
+
+    Args:
+        answer: Rows; those that come one by one are printed so where the format allows it.
+        format_: Its name.
+        out: Where; default standard output.
+    """
+    print_lines(
+        _WRITERS[format_](answer.columns, (map(printable, row) for row in answer.rows)), out
+    )
+
+
+def print_lines(lines: Iterable[str], out: TextIO | None = None) -> None:
+    """Print lines on standard output, or to a file that is open."""
+    if out is not None:
+        out.writelines(f"{line}\n" for line in lines)
+        return
     try:
-        _WRITERS[format_](Rows(columns=answer.columns, rows=rows))
+        for line in lines:
+            click.echo(line)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
 
-def _printable(value: Any) -> Any:
-    """Show BLOBs by size; JSON knows no infinity."""
+def printable(value: Any) -> Any:
+    """Show geometries as WKT and other bytes by size; JSON knows no infinity."""
     if isinstance(value, bytes):
-        return f"<blob {len(value)} bytes>"
+        if value[:2] != b"GP":
+            return f"<blob {len(value)} bytes>"
+        from .io.answer_out import as_text
+
+        return as_text(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _table(answer: Rows) -> None:
-    if not answer.columns:
+def _table(columns: Sequence[str], answer: Printed) -> Iterator[str]:
+    if not columns:
         return
+    rows = [tuple(row) for row in fitting(tuple(row) for row in answer)]
     numeric = [
-        all(isinstance(row[index], int | float | None) for row in answer.rows)
-        for index in range(len(answer.columns))
+        all(isinstance(row[index], int | float | None) for row in rows)
+        for index in range(len(columns))
     ]
-    rows = [[_number(v) if isinstance(v, float) else v for v in row] for row in answer.rows]
+    shown = [list(map(_cell, row)) for row in rows]
     align = ["right" if each else "left" for each in numeric]
-    click.echo(
-        tabulate(rows, headers=answer.columns, disable_numparse=True, colalign=align)
+    yield (
+        tabulate(shown, headers=columns, disable_numparse=True, colalign=align)
         if rows
-        else "  ".join(answer.columns) + "\n(no rows)"
+        else "  ".join(columns) + "\n(no rows)"
     )
+
+
+def _cell(value: Any) -> Any:
+    """Write numbers for the eye, and cut geometries that no eye would read."""
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, str) and len(value) > _WIDEST_SHAPE and _WKT.match(value):
+        return f"{value[:_WIDEST_SHAPE]}..."
+    return value
 
 
 def _number(value: float) -> str:
@@ -146,24 +185,30 @@ def _number(value: float) -> str:
     return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
-def _json(answer: Rows) -> None:
-    click.echo(json.dumps(answer.dicts(), indent=1, ensure_ascii=False))
+def _json(columns: Sequence[str], answer: Printed) -> Iterator[str]:
+    rows = [dict(zip(columns, row, strict=True)) for row in fitting(map(tuple, answer))]
+    yield json.dumps(rows, indent=1, ensure_ascii=False)
 
 
-def _ndjson(answer: Rows) -> None:
-    for row in answer.dicts():
-        click.echo(json.dumps(row, ensure_ascii=False))
+def _ndjson(columns: Sequence[str], answer: Printed) -> Iterator[str]:
+    for row in answer:
+        yield json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False)
 
 
-def _csv(answer: Rows) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(answer.columns)
-    writer.writerows(answer.rows)
+def _separated(separator: str, columns: Sequence[str], answer: Printed) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=separator, lineterminator="")
+    for row in itertools.chain([columns], answer):
+        writer.writerow(list(row))
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
 
 
-_WRITERS: dict[str, Callable[[Rows], None]] = {
+_WRITERS: dict[str, Callable[[Sequence[str], Printed], Iterator[str]]] = {
     "table": _table,
     "json": _json,
     "ndjson": _ndjson,
-    "csv": _csv,
+    "csv": functools.partial(_separated, ","),
+    "tsv": functools.partial(_separated, "\t"),
 }

@@ -86,6 +86,11 @@ def as_multipolygon(blob: bytes) -> bytes:
     return blob[:size] + struct.pack("<BII", 1, _MULTIPOLYGON, 1) + blob[size:]
 
 
+def srs_id_of(blob: bytes) -> int:
+    """Return the number of the reference system that a GeoPackage geometry blob names."""
+    return int.from_bytes(blob[4:8], "little" if blob[3] & 1 else "big", signed=True)
+
+
 def kind(wkb: bytes) -> Kind:
     """Return the type of a geometry from the first five bytes of its WKB, ISO or older."""
     number = int.from_bytes(wkb[1:5], "little" if wkb[0] else "big")

@@ -105,8 +105,8 @@ def run_script(connection: sqlite3.Connection, script: str) -> None:
             statement = ""
 
 
-def create_container(connection: sqlite3.Connection) -> None:
-    """Make an empty SQLite file a GeoPackage."""
+def create_container(connection: sqlite3.Connection, *, with_relations: bool = True) -> None:
+    """Make an empty SQLite file a GeoPackage, with or without the Related Tables extension."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {USER_VERSION}")
     run_script(connection, SYSTEM_TABLES)
@@ -116,7 +116,10 @@ def create_container(connection: sqlite3.Connection) -> None:
         (WGS84.name, 4326, "EPSG", 4326, WGS84.definition, "longitude/latitude in degrees"),
     ]
     connection.executemany("INSERT INTO gpkg_spatial_ref_sys VALUES (?,?,?,?,?,?)", rows)
-    _add_extension(connection, "gpkgext_relations", None, "gpkg_related_tables")
+    if with_relations:
+        _add_extension(connection, "gpkgext_relations", None, "gpkg_related_tables")
+    else:
+        connection.execute("DROP TABLE gpkgext_relations")
 
 
 def add_srs(connection: sqlite3.Connection, srs: Srs | None) -> int:

@@ -1,41 +1,26 @@
-"""SQL of a user against a catalog: read-only by construction.
-
-``mode=ro`` alone still lets ATTACH read and create other files and ``VACUUM INTO`` write
-a copy, so an authorizer allows reading and nothing else.
-"""
+"""SQL of a user against a catalog: read-only by construction, see :mod:`.guard`."""
 
 import os
+import re
 import sqlite3
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as quote_uri
 
+from . import guard
 from .connection import BUSY_TIMEOUT_S, translated_errors
 from .errors import CatalogError, SourceError, UsageError
 from .geometry import register_functions
+from .geopackage import quote
 from .lock import mark_live, unmark_live
 
-_ALLOWED = {
-    sqlite3.SQLITE_SELECT,
-    sqlite3.SQLITE_READ,
-    sqlite3.SQLITE_FUNCTION,
-    sqlite3.SQLITE_RECURSIVE,
-}
-_NOT_THE_USERS_FAULT = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-}
-_REFUSED_FUNCTIONS = {"load_extension", "zeroblob", "randomblob"}
-_MAX_VALUE_BYTES = 50_000_000
-_STEPS_BETWEEN_CHECKS = 100_000
+TIME_LIMIT_S = 60.0
+Parameters = Sequence[Any] | Mapping[str, Any]
+Functions = Callable[[sqlite3.Connection], Callable[[], str | None]]
+"""Gives a connection SQL functions; what it returns says why one of them has failed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,57 +35,123 @@ class Rows:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """The answer to a query, row by row while the catalog is open."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[Any, ...]]
+    """To be taken once."""
+
+    def kept(self) -> Rows:
+        """Return all rows.
+
+        Raises:
+            UsageError: They are too many to be kept.
+        """
+        return Rows(columns=self.columns, rows=list(guard.fitting(self.rows)))
+
+
 def query(
     path: str | os.PathLike[str],
     sql: str,
-    parameters: Sequence[Any] | Mapping[str, Any] = (),
+    parameters: Parameters = (),
     *,
-    time_limit_s: float = 60.0,
+    time_limit_s: float = TIME_LIMIT_S,
+    functions: Functions | None = None,
 ) -> Rows:
     """Run one read-only SQL statement on a catalog.
 
     Args:
         path: The catalog.
-        sql: One statement; ``?`` or ``:name`` for parameters.
+        sql: One statement; ``?`` or ``:name`` for parameters. Or the name of a table, view or
+            saved query alone, for all of it.
         parameters: Their values.
         time_limit_s: Wall-clock seconds before the query is stopped.
+        functions: SQL functions to be had beyond SQLite's own.
 
     Raises:
-        UsageError: The SQL is wrong, writes, or takes too long.
+        UsageError: The SQL is wrong, writes, takes too long or too much memory.
         SourceError: No such catalog.
         CatalogError: Damaged, or no catalog.
     """
+    with asked(path, sql, parameters, time_limit_s=time_limit_s, functions=functions) as answer:
+        return answer.kept()
+
+
+@contextmanager
+def asked(
+    path: str | os.PathLike[str],
+    sql: str,
+    parameters: Parameters = (),
+    *,
+    time_limit_s: float = TIME_LIMIT_S,
+    functions: Functions | None = None,
+    limit_memory: bool = False,
+) -> Iterator[Answer]:
+    """Run a statement like :func:`query`, and give its rows one by one.
+
+    Args:
+        path: The catalog.
+        sql: One statement.
+        parameters: Their values.
+        time_limit_s: Wall-clock seconds before the query is stopped.
+        functions: SQL functions to be had beyond SQLite's own.
+        limit_memory: Limit SQLite's memory for the rest of this process.
+    """
     with read_only(path) as connection:
-        _restrict(connection, time_limit_s)
-        try:
-            cursor = connection.execute(sql, parameters)
+        problem = functions(connection) if functions else lambda: None
+        if limit_memory:
+            guard.limit_memory(connection)
+        statement = _whole_table(connection, sql)
+        guard.restrict(connection, time_limit_s)
+
+        @contextmanager
+        def judged() -> Iterator[None]:
+            try:
+                yield
+            except (sqlite3.Error, UnicodeError, OverflowError, MemoryError) as error:
+                told = guard.refusal(error, time_limit_s, problem())
+                if told is None:
+                    raise
+                raise told from error
+
+        def rows(cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
+            with judged():
+                for row in cursor:  # noqa: UP028  "yield from" would close it, perhaps too late
+                    yield row
+
+        with judged():
+            cursor = connection.execute(statement, parameters)
             names = [column[0] for column in cursor.description or ()]
-            return Rows(columns=_unique(names), rows=cursor.fetchall())
-        except (sqlite3.Error, UnicodeError, OverflowError) as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_THE_USERS_FAULT:
-                raise
-            raise UsageError(f"sql: {_explain(error, time_limit_s)}") from error
+        yield Answer(columns=unique(names), rows=rows(cursor))
 
 
-def _unique(names: Sequence[str]) -> tuple[str, ...]:
+def _whole_table(connection: sqlite3.Connection, sql: str) -> str:
+    """Return the statement; that for all of a table where only its name is given."""
+    name = sql.strip()
+    if not re.fullmatch(r"[\w .-]+", name):
+        return sql
+    known = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?"
+        " COLLATE NOCASE",
+        (name,),
+    ).fetchone()
+    if known is None and name.isidentifier():
+        raise UsageError(f"sql: no table, view or saved query is called {name}")
+    return f"SELECT * FROM {quote(known[0])}" if known else sql
+
+
+def unique(names: Sequence[str]) -> tuple[str, ...]:
     """Give columns of one name numbers, so that a row as dictionary keeps them all."""
     result: list[str] = []
     for name in names:
-        number, unique = 1, name
-        while unique in result:
+        number, free = 1, name
+        while free in result:
             number += 1
-            unique = f"{name}_{number}"
-        result.append(unique)
+            free = f"{name}_{number}"
+        result.append(free)
     return tuple(result)
-
-
-def _explain(error: Exception, time_limit_s: float) -> str:
-    message = " ".join(str(error).split())
-    if message == "interrupted":
-        return f"stopped after {time_limit_s:g} s; narrow the query"
-    if "not authorized" in message or "prohibited" in message:
-        return "only reading is allowed here; use another tool on a copy to change data"
-    return message
 
 
 @contextmanager
@@ -142,33 +193,3 @@ def _check_is_catalog(connection: sqlite3.Connection, path: str | os.PathLike[st
     ).fetchone()[0]
     if found < 3:
         raise CatalogError(f"{path} is not a pixelcat catalog")
-
-
-def _restrict(connection: sqlite3.Connection, time_limit_s: float) -> None:
-    _touch_virtual_tables(connection)
-    connection.execute("PRAGMA query_only = ON")
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE_BYTES)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-    connection.set_authorizer(_authorize)
-    end = time.monotonic() + time_limit_s
-    connection.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS_BETWEEN_CHECKS)
-
-
-def _touch_virtual_tables(connection: sqlite3.Connection) -> None:
-    """Connect R-trees and json_each now: SQLite asks for write rights when it does so."""
-    names = connection.execute(
-        "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%USING rtree%'"
-    ).fetchall()
-    for (name,) in names:
-        escaped = name.replace('"', '""')
-        connection.execute(f'SELECT 1 FROM "{escaped}" LIMIT 0')
-    connection.execute("SELECT 1 FROM json_each('[]')")
-    connection.execute("SELECT 1 FROM json_tree('[]')")
-
-
-def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
-    if action not in _ALLOWED:
-        return sqlite3.SQLITE_DENY
-    if action == sqlite3.SQLITE_FUNCTION and second in _REFUSED_FUNCTIONS:
-        return sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_OK

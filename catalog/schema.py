@@ -216,6 +216,20 @@ def _zones(db: Database) -> None:
     geopackage.register_attributes(db.conn, *ZONE_NAMES)
 
 
+@MIGRATIONS(name="0012_saved_queries")
+def _saved_queries(db: Database) -> None:
+    """Questions of a user that the catalog keeps, each as a view."""
+    geopackage.run_script(
+        db.conn,
+        """
+CREATE TABLE saved_queries (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+  sql TEXT NOT NULL, saved_at DATETIME NOT NULL);
+""",
+    )
+    geopackage.register_attributes(db.conn, "saved_queries")
+
+
 def upgrade(db: Database, path: str) -> None:
     """Bring a catalog to the present schema.
 
@@ -229,7 +243,9 @@ def upgrade(db: Database, path: str) -> None:
     newer = [name for name in applied if name not in _known()]
     if newer:
         raise CatalogError(f"{path} was made by a newer pixelcat ({newer[-1]}); upgrade pixelcat")
+    db.execute("PRAGMA legacy_alter_table = ON")  # views of a user may show what is altered
     MIGRATIONS.apply(db)
+    db.execute("PRAGMA legacy_alter_table = OFF")
 
 
 def _known() -> set[str]:

@@ -18,6 +18,7 @@ from . import (
     layer_styles,
     media,
     runs,
+    saved_queries,
     schema,
     shared_outputs,
     table_sources,
@@ -298,6 +299,14 @@ class Catalog:
         """Write the index by which GDAL shows class rasters as one; see :mod:`.class_mosaic`."""
         with self._transaction() as connection:
             class_mosaic.write(connection, run_id, listed, mosaic)
+
+    def save_query(self, name: str, sql: str | None) -> None:
+        """Keep a question as a view, or forget it; see :mod:`.saved_queries`."""
+        with self._transaction() as connection:
+            if sql is None:
+                saved_queries.forget(connection, name)
+            else:
+                saved_queries.save(connection, name, sql)
 
     def without_media(self, table: str) -> int:
         """Return how many classified images of an output feature class are not embedded."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from ..catalog.errors import CatalogBusyError, OutputError, UsageError
+from ..catalog.errors import CatalogBusyError, OutputError, PixelcatError, UsageError
 from ..catalog.lock import RunLock
 
 _CHUNK = 1 << 20
@@ -60,6 +60,28 @@ def publish(
     return digest.hexdigest()
 
 
+@contextmanager
+def new_file(final: Path) -> Iterator[Path]:
+    """Give a hidden name beside a file to be, which gets its name where nothing goes wrong.
+
+    Raises:
+        UsageError: Something has that name.
+        OutputError: The disk refused.
+    """
+    if final.exists() or final.is_symlink():
+        raise UsageError(f"{final} exists and is left alone; choose another name")
+    draft = temporary_name(final)
+    try:
+        yield draft
+        publish(draft, final)
+    except OSError as error:
+        if isinstance(error, PixelcatError):
+            raise
+        raise OutputError(f"cannot write {final}: {error.strerror or error}") from error
+    finally:
+        discard(draft)
+
+
 def write_new(final: Path, text: str, suffixes: tuple[str, ...]) -> None:
     """Write a text file that is not there yet.
 
@@ -74,16 +96,8 @@ def write_new(final: Path, text: str, suffixes: tuple[str, ...]) -> None:
     """
     if final.suffix.lower() not in suffixes:
         raise UsageError(f"{final}: give it a name that ends in {' or '.join(suffixes)}")
-    if final.exists() or final.is_symlink():
-        raise UsageError(f"{final} exists and is left alone; choose another name")
-    draft = temporary_name(final)
-    try:
+    with new_file(final) as draft:
         draft.write_text(text, encoding="utf-8")
-        publish(draft, final)
-    except OSError as error:
-        raise OutputError(f"cannot write {final}: {error.strerror or error}") from error
-    finally:
-        discard(draft)
 
 
 def publish_folder(temporary: Path, final: Path) -> None:

@@ -84,8 +84,13 @@ class Run:
     def sql(
         self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
     ) -> list[dict[str, Any]]:
-        """Run one read-only SQL statement on the catalog and return its rows."""
-        return catalog_query.query(self.catalog, sql, parameters).dicts()
+        """Run one read-only SQL statement on the catalog and return its rows.
+
+        The functions ``ST_*`` of :mod:`..io.spatial_functions` can be used.
+        """
+        from . import questions
+
+        return questions.dicts(self.catalog, sql, parameters)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: numbers, failures, and a few images with their classes."""
@@ -140,14 +145,33 @@ class Results:
         return read_table(self.path, view, rows)
 
     def sql(
-        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        spatial: bool = False,
     ) -> list[dict[str, Any]]:
-        """Run one read-only SQL statement and return its rows."""
-        return catalog_query.query(self.path, sql, parameters).dicts()
+        """Run one read-only SQL statement and return its rows.
+
+        Args:
+            sql: The statement, or the name of a table, view or saved query. The functions
+                ``ST_*`` of :mod:`..io.spatial_functions` can be used.
+            parameters: Values of ``?`` or ``:name`` in it.
+            spatial: With all functions of SpatiaLite, on a copy of the catalog.
+
+        Raises:
+            UsageError: The SQL is wrong, writes, takes too long or too much memory.
+        """
+        from . import questions
+
+        return questions.dicts(self.path, sql, parameters, spatial=spatial)
+
+    def _rows(self, sql: str) -> list[dict[str, Any]]:
+        return catalog_query.query(self.path, sql).dicts()
 
     def status(self) -> list[dict[str, Any]]:
         """Return a row per run: model, state, and how many items are in which state."""
-        return self.sql(_STATUS)
+        return self._rows(_STATUS)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: its runs, and a few images of the newest."""
@@ -160,10 +184,10 @@ class Results:
     def details(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """Return titled tables: inputs, images without a class map, layers, verifications."""
         return [
-            ("Inputs", self.sql(_INPUTS)),
-            ("Images without a class map, by reason", self.sql(_REASONS)),
-            ("Output feature classes", self.sql(_LAYERS)),
-            ("Verifications", self.sql(_VERIFICATIONS)),
+            ("Inputs", self._rows(_INPUTS)),
+            ("Images without a class map, by reason", self._rows(_REASONS)),
+            ("Output feature classes", self._rows(_LAYERS)),
+            ("Verifications", self._rows(_VERIFICATIONS)),
         ]
 
 

@@ -138,6 +138,18 @@ def test_a_catalog_on_read_only_files_answers(catalog):
         "SELECT writefile('mine.txt', 'x')",
         "SELECT readfile('/etc/passwd')",
         "SELECT edit('x')",
+        "SELECT fts3_tokenizer('simple')",
+        "SELECT FTS3_Tokenizer('simple', x'00')",
+        "SELECT optimize(x) FROM (SELECT 1 AS x)",
+        "CREATE VIRTUAL TABLE mine USING fts5(a)",
+        "CREATE VIEW mine AS SELECT 1",
+        "CREATE TRIGGER mine AFTER INSERT ON items BEGIN SELECT 1; END",
+        "PRAGMA hard_heap_limit = 0",
+        "PRAGMA table_info = 1; DROP TABLE items",
+        "PRAGMA temp_store_directory = '/tmp'",
+        "WITH x AS (SELECT 1) DELETE FROM items RETURNING *",
+        "SELECT * FROM dbstat",
+        "COMMIT",
         "INSERT INTO rtree_features_geom VALUES (9, 0, 0, 0, 0)",
         "DELETE FROM rtree_features_geom",
         "SELECT 1; DELETE FROM items",
@@ -221,6 +233,52 @@ def test_no_value_fills_the_memory(catalog, sql):
     except UsageError:
         return
     assert answer.rows == [(None,)]
+
+
+NUMBERS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
+BOMBS = {
+    "many columns": "SELECT " + ", ".join(["printf('%.*c', 40000000, 'x')"] * 300),
+    "sorting": f"{NUMBERS} SELECT x FROM n ORDER BY -x",
+    "many rows": f"{NUMBERS} SELECT x, x, x, x, x, x FROM n",
+    "long rows": f"{NUMBERS} SELECT x, printf('%.*c', 1000000, 'x') FROM n",
+}
+ASK = """
+import resource, sys
+from pixelcat.catalog.errors import UsageError
+from pixelcat.catalog.query import asked
+try:
+    with asked(sys.argv[1], sys.argv[2], limit_memory=True) as answer:
+        answer.kept()
+except UsageError as refusal:
+    print(refusal)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_no_statement_fills_the_memory_or_the_disk(catalog, name):
+    """The limit is lowered, so that the test is quick; in a process, which keeps the limit."""
+    small = "import pixelcat.catalog.guard as guard; guard.MAX_MEMORY_BYTES = 200 << 20\n" + ASK
+    done = subprocess.run(
+        [sys.executable, "-c", small, str(catalog), BOMBS[name]],
+        capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    message, peak = done.stdout.splitlines()
+    assert message.startswith("sql: ")
+    assert "narrow the query" in message or "too big" in message
+    assert "stopped after" not in message
+    assert int(peak) < 900
+
+
+def test_columns_can_be_listed(catalog):
+    sql = "SELECT name FROM pragma_table_info('class_stats') LIMIT 2"
+    assert query(catalog, sql).rows == [("id",), ("output_id",)]
+    assert query(catalog, "PRAGMA table_info(class_stats)").rows[0][1] == "id"
+
+
+@pytest.mark.parametrize("name", ["items", "Items", " items\n"])
+def test_the_name_of_a_table_alone_is_all_of_it(catalog, name):
+    assert query(catalog, name).rows == query(catalog, "SELECT * FROM items").rows
 
 
 # --- which file --------------------------------------------------------------------------

@@ -1,0 +1,387 @@
+"""`pixelcat sql`: parameters, files, formats, saved queries, SpatiaLite."""
+
+import io
+import json
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pyogrio
+import pytest
+import shapely
+
+from pixelcat import Catalog, open_catalog
+from pixelcat.catalog.errors import UsageError
+from pixelcat.cli import main
+from pixelcat.io.sources import scan
+
+PLOTS = [shapely.box(500_000 + 100 * n, 5e6, 500_050 + 100 * n, 5e6 + 40) for n in range(3)]
+"""50 m by 40 m each, 100 m apart."""
+
+
+@pytest.fixture
+def catalog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photo_bytes: Any, start_run: Any, done: Any
+) -> Path:
+    """A catalog of three plots with a photo each, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    for n in range(3):
+        Path(f"{n}.jpg").write_bytes(photo_bytes(n))
+    columns = {
+        "plot_id": ["A", "B", "C"],
+        "code": ["007", "1.5", "5"],
+        "trees": pd.array([1, None, 3], dtype="Int64"),
+        "photo": ["0.jpg", "1.jpg", "2.jpg"],
+    }
+    geopandas.GeoDataFrame(columns, geometry=PLOTS, crs=32632).to_file(
+        "plots.gpkg", layer="plots", engine="pyogrio"
+    )
+    with Catalog("results.gpkg", create=True) as opened:
+        (plots,) = (opened.add(each) for each in scan(Path("plots.gpkg").resolve()))
+        run = start_run(opened)
+        for item in opened.pending(run, [plots.id]):
+            opened.record(run, done(item, {1: 30, 2: 70}))
+        opened.write_feature_class(plots.id, run)
+    return Path("results.gpkg").resolve()
+
+
+@pytest.fixture
+def sql(
+    catalog: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Return a function that runs the command; what it prints, or the error where it fails."""
+
+    def run(*args: object, code: int = 0, stdin: str = "") -> str:
+        monkeypatch.setattr(sys, "argv", ["pixelcat", "sql", str(catalog), *map(str, args)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        assert (ended.value.code or 0) == code, err
+        assert err.count("\n") == int(code != 0)
+        return err if code else out
+
+    return run
+
+
+# --- statements and parameters ---------------------------------------------------------------
+
+
+def test_a_statement_comes_from_a_file_or_standard_input(sql: Callable[..., str]) -> None:
+    Path("q.sql").write_text("\ufeff-- how many\nselect count(*) as n from items;\n", "utf-8")
+    assert sql("@q.sql", "--format", "csv") == "n\n3\n"
+    assert sql("-", "--format", "csv", stdin="select 7 as n") == "n\n7\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["@none.sql"], 5, "none.sql: No such file"),
+        (["@results.gpkg"], 5, "results.gpkg: no text in UTF-8"),
+        ([], 2, "give a STATEMENT"),
+        (["select 1", "--saved"], 2, "give no STATEMENT"),
+        (["select 1", "--format", "gpkg"], 2, "-o FILE.gpkg"),
+        (["select 1", "-o", "x.doc"], 2, "give --format"),
+        (["select 1", "-o", "plots.gpkg"], 2, "exists and is left alone"),
+        (["birds"], 2, "no table, view or saved query is called birds"),
+        (["select 1", "--timeout", "0"], 2, "timeout"),
+        (["select 1 as a", "--format", "geojson"], 2, "no column of the answer holds geometries"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    sql: Callable[..., str], args: list[str], code: int, message: str
+) -> None:
+    assert message in sql(*args, code=code)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("7", 7), ("-7", -7), ("0", 0), ("0.20", 0.2), (".2", 0.2), ("1e-3", 0.001)),
+        *(("007", "007"), ("'7'", "7"), ("1_000", "1_000"), ("nan", "nan"), ("", "")),
+        *(("0x10", "0x10"), ("1.5.2", "1.5.2"), ("9223372036854775808", "9223372036854775808")),
+        *(("-0.5", -0.5), ("inf", "inf"), ("1e999", "1e999"), ("٣", "٣")),
+    ],
+)
+def test_a_parameter_is_a_number_where_it_is_written_as_one(
+    sql: Callable[..., str], text: str, value: object
+) -> None:
+    answer = json.loads(sql("select :x as x", "-p", f"x={text}", "--format", "json"))
+    assert answer == [{"x": value}]
+
+
+def test_codes_are_found_by_parameters(sql: Callable[..., str]) -> None:
+    statement = "select plot_id from plots_classified where code = :code"
+    for code, plot in (("007", "A"), ("1.5", "B"), ("5", "C")):
+        assert sql(statement, "-p", f"code={code}", "--format", "csv") == f"plot_id\n{plot}\n"
+
+
+def test_a_statement_has_so_much_time(sql: Callable[..., str]) -> None:
+    endless = "with recursive n(x) as (select 1 union all select x+1 from n) select max(x) from n"
+    assert "stopped after 0.3 s" in sql(endless, "--timeout", "0.3", code=2)
+
+
+# --- formats ---------------------------------------------------------------------------------
+
+
+def test_geometries_are_text_in_text(sql: Callable[..., str]) -> None:
+    statement = "select ST_Centroid(geom) as g, x'00' as b from plots_classified limit 1"
+    assert sql(statement, "--format", "tsv") == "g\tb\nPOINT (500025 5000020)\t<blob 1 bytes>\n"
+    assert json.loads(sql(statement, "--format", "ndjson"))["g"] == "POINT (500025 5000020)"
+    assert "..." in sql("select geom from plots_classified")
+
+
+def test_geojson_is_in_longitude_and_latitude(sql: Callable[..., str]) -> None:
+    statement = "select plot_id, trees, geom, ST_Centroid(geom) as c from plots_classified"
+    told = json.loads(sql(statement, "--format", "geojson"))
+    assert [each["properties"]["trees"] for each in told["features"]] == [1, None, 3]
+    assert told["features"][0]["properties"]["c"] == "POINT (500025 5000020)"
+    frame = geopandas.GeoDataFrame.from_features(told, crs=4326).to_crs(32632)
+    assert np.allclose(frame.total_bounds, [500_000, 5e6, 500_250, 5_000_040], atol=1e-3)
+    assert all(shape.exterior.is_ccw for shape in frame.geometry)
+    assert sql("select geom from plots_classified where 0", "--format", "geojson").split() == [
+        *('{"type":', '"FeatureCollection",', '"features":', "[", "]}")
+    ]
+
+
+def test_a_geopackage_keeps_types_bytes_and_place(
+    sql: Callable[..., str], gpkg_errors: Callable[[Path], list[str]]
+) -> None:
+    sql(
+        "select plot_id, fid, trees, 0.5 as half, x'00ff' as raw, geom, plot_id as PLOT_ID"
+        " from plots_classified",
+        *("-o", "my answer.gpkg"),
+    )
+    path = Path("my answer.gpkg")
+    frame = pyogrio.read_dataframe(path, layer="my_answer", fid_as_index=True)
+    assert frame.crs.to_epsg() == 32632
+    assert frame.geometry.geom_equals(geopandas.GeoSeries(PLOTS, frame.index, crs=32632)).all()
+    assert frame["PLOT_ID_2"].tolist() == frame["plot_id"].tolist() == ["A", "B", "C"]
+    with sqlite3.connect(path) as database:
+        row = database.execute("select fid, fid_2, trees, half, raw from my_answer").fetchone()
+        types = dict(database.execute("select name, type from pragma_table_info('my_answer')"))
+    database.close()
+    assert row == (1, 1, 1, 0.5, b"\x00\xff")
+    assert (types["trees"], types["half"], types["raw"], types["geom"]) == (
+        *("INTEGER", "DOUBLE", "BLOB", "POLYGON"),
+    )
+    assert gpkg_errors(path) == []
+
+
+def test_a_geopackage_without_geometry(
+    sql: Callable[..., str], gpkg_errors: Callable[[Path], list[str]]
+) -> None:
+    sql("select name, width from items", "-o", "o.gpkg")
+    assert pyogrio.read_dataframe("o.gpkg")["width"].tolist() == [61, 61, 61]
+    assert gpkg_errors(Path("o.gpkg")) == []
+
+
+def test_parquet(sql: Callable[..., str]) -> None:
+    pytest.importorskip("pyarrow")
+    sql("select plot_id, trees, geom from plots_classified", "-o", "o.parquet")
+    frame = geopandas.read_parquet("o.parquet")
+    assert (frame.crs.to_epsg(), frame.geometry.name) == (32632, "geom")
+    assert frame["trees"].dropna().tolist() == [1, 3]
+    sql("select name, width from items", "--format", "parquet", "-o", "plain.pq")
+    assert pd.read_parquet("plain.pq")["width"].tolist() == [61, 61, 61]
+
+
+def test_parquet_names_what_it_needs(
+    sql: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    assert "pip install 'pixelcat[parquet]'" in sql("select 1 as a", "-o", "o.parquet", code=2)
+    assert not list(Path.cwd().glob("*.parquet"))
+
+
+def test_a_file_of_text_is_whole_or_not_there(sql: Callable[..., str]) -> None:
+    sql("select plot_id from plots_classified", "-o", "o.csv")
+    assert Path("o.csv").read_text() == "plot_id\nA\nB\nC\n"
+    late = (
+        "select json_extract(case when fid = 3 then '{' else '{}' end, '$') from plots_classified"
+    )
+    assert "malformed JSON" in sql(late, "-o", "bad.csv", code=2)
+    assert not list(Path.cwd().glob("*bad*")) + list(Path.cwd().glob(".tmp*"))
+
+
+# --- functions -------------------------------------------------------------------------------
+
+
+def test_layers_are_joined_by_place(sql: Callable[..., str]) -> None:
+    statement = (
+        "select count(*) as n from plots_classified a join plots_classified b"
+        " on ST_Distance(a.geom, b.geom) = 50 and ST_Disjoint(a.geom, b.geom) and a.fid < b.fid"
+    )
+    assert sql(statement, "--format", "csv") == "n\n2\n"
+    statement = (
+        "select plot_id from plots_classified where ST_Within(ST_Transform(ST_Point(9.0003,"
+        " 45.1536), 32632), geom)"
+    )
+    assert sql(statement, "--format", "csv") == "plot_id\nA\n"
+
+
+def test_geometries_of_different_systems_are_no_silent_no(sql: Callable[..., str]) -> None:
+    statement = (
+        "select plot_id from plots_classified p join features f on ST_Within(f.geom, p.geom)"
+    )
+    message = sql(statement, code=2)
+    assert "ST_Within: geometries of reference systems 4326 and 32632" in message
+
+
+def test_python_has_functions_parameters_and_spatialite(catalog: Path) -> None:
+    results = open_catalog(catalog)
+    (row,) = results.sql("select ST_Area(geom) as a from plots_classified where code = ?", ("5",))
+    assert row == {"a": 2000}
+    (row,) = results.sql(
+        "select ST_Perimeter(geom) as p from plots_classified where code = :c", {"c": "5"},
+        spatial=True,
+    )  # fmt: skip
+    assert row == {"p": 180}
+
+
+# --- saved queries ---------------------------------------------------------------------------
+
+
+def test_a_saved_query_is_a_view(
+    sql: Callable[..., str], catalog: Path, gpkg_errors: Callable[[Path], list[str]]
+) -> None:
+    statement = "select plot_id, round(100 * share_crop) as crop from plots_classified_summary"
+    sql(statement + ";\n-- a remark", "--save", "cover")
+    assert sql("cover", "--format", "csv") == "plot_id,crop\nA,70.0\nB,70.0\nC,70.0\n"
+    sql("select plot_id from plots_classified order by 1 desc", "--save", "Cover")
+    assert sql("select * from cover limit 1", "--format", "csv") == "plot_id\nC\n"
+    (row,) = json.loads(sql("--saved", "--format", "json"))
+    assert row["name"] == "Cover"
+    assert row["sql"] == "select plot_id from plots_classified order by 1 desc"
+    assert gpkg_errors(catalog) == []
+    sql("--forget", "COVER")
+    assert json.loads(sql("--saved", "--format", "json")) == []
+    assert "no query cover is saved" in sql("--forget", "cover", code=2)
+
+
+def test_a_saved_query_can_be_a_layer(
+    sql: Callable[..., str], catalog: Path, gpkg_errors: Callable[[Path], list[str]]
+) -> None:
+    statement = "select fid, plot_id, geom from plots_classified_summary where share_crop > 0.5"
+    sql(statement, "--save", "crops")
+    sql("select item_id, plot_id from plots_classified", "--save", "keys")
+    frame = pyogrio.read_dataframe(catalog, layer="crops")
+    assert frame["plot_id"].tolist() == ["A", "B", "C"]
+    assert (frame.crs.to_epsg(), frame.area.tolist()) == (32632, [2000, 2000, 2000])
+    assert "keys" in pyogrio.list_layers(catalog)[:, 0]
+    assert gpkg_errors(catalog) == []
+    sql("--forget", "crops")
+    assert "crops" not in pyogrio.list_layers(catalog)[:, 0]
+    assert gpkg_errors(catalog) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "name", "message"),
+    [
+        ("delete from items", "mine", "syntax error"),
+        ("select 1); drop table items; select (1", "mine", "one statement at a time"),
+        ("select 1; drop table items", "mine", "syntax error"),
+        ("select :x as x", "mine", "bind"),
+        ("select * from birds", "mine", "no such table: birds"),
+        ("select 1", "items", "is a table or view of the catalog"),
+        ("select 1", "Item_Results", "is a table or view of the catalog"),
+        ("select 1", "gpkg_mine", "cannot be the name of a query"),
+        ("select 1", 'a"; drop table items; --', "cannot be the name of a query"),
+        ("select load_extension('x')", "mine", "only reading is allowed"),
+    ],
+)
+def test_only_a_question_of_a_free_name_is_saved(
+    sql: Callable[..., str], statement: str, name: str, message: str
+) -> None:
+    assert message in sql(statement, "--save", name, code=2)
+    assert json.loads(sql("--saved", "--format", "json")) == []
+    assert sql("select count(*) as n from items", "--format", "csv") == "n\n3\n"
+
+
+def test_nothing_is_saved_while_a_run_writes(sql: Callable[..., str], catalog: Path) -> None:
+    with Catalog(catalog):
+        assert "is in use by process" in sql("select 1", "--save", "mine", code=75)
+
+
+def test_a_saved_query_outlives_the_table_that_a_run_writes_anew(
+    sql: Callable[..., str], catalog: Path, start_run: Any
+) -> None:
+    sql("select plot_id from plots_classified", "--save", "mine")
+    with Catalog(catalog) as opened:
+        run = start_run(opened, "another")
+        opened.write_feature_class(1, run, name="other")
+    assert sql("mine", "--format", "csv") == "plot_id\nA\nB\nC\n"
+
+
+# --- SpatiaLite ------------------------------------------------------------------------------
+
+
+def test_spatialite_answers_with_parameters(sql: Callable[..., str]) -> None:
+    statement = (
+        "select plot_id, trees, ST_Buffer(geom, 10) from plots_classified"
+        " where code = :code or plot_id = ':code' or plot_id = :quoted"
+    )
+    parameters = ("-p", "code=007", "-p", "quoted=it's :code")
+    told = json.loads(sql(statement, *parameters, "--spatial", "--format", "geojson"))
+    (feature,) = told["features"]
+    assert feature["properties"] == {"plot_id": "A", "trees": 1}
+    shape = geopandas.GeoSeries([shapely.geometry.shape(feature["geometry"])], crs=4326)
+    area = 50 * 40 + 2 * 10 * (50 + 40) + np.pi * 100
+    assert shape.to_crs(32632).area[0] == pytest.approx(area, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "attach 'plots.gpkg' as other",
+        "attach 'new.db' as other",
+        "vacuum into 'copy.gpkg'",
+        "select load_extension('mod_spatialite')",
+        "select ST_Area(geom) from plots_classified; delete from items",
+        "delete from items",
+        "pragma user_version = 7",
+        "select gdal_get_pixel_value('0.jpg', 1, 'pixel', 0, 0)",
+        "select ogr_datasource_load_layers('plots.gpkg')",
+        "select BlobToFile(x'00', 'mine')",
+        "select ImportSHP('a', 'b', 'utf-8')",
+        "select * from virtualshape",
+        "select fts3_tokenizer('simple')",
+        "explain select 1",
+        "create table mine (a)",
+    ],
+)
+def test_spatialite_changes_and_reads_nothing_else(sql: Callable[..., str], statement: str) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in Path.cwd().iterdir()}
+    assert sql(statement, "--spatial", code=2).startswith("Error: sql: ")
+    assert {path.name: path.stat().st_mtime_ns for path in Path.cwd().iterdir()} == before
+
+
+def test_spatialite_is_stopped(sql: Callable[..., str]) -> None:
+    endless = "with recursive n(x) as (select 1 union all select x+1 from n) select max(x) from n"
+    message = sql(endless, "--spatial", "--timeout", "1", code=2)
+    assert "stopped after 1 s" in message
+
+
+def test_spatialite_says_what_is_wrong(sql: Callable[..., str]) -> None:
+    assert "no such function: ST_Birds" in sql("select ST_Birds(1)", "--spatial", code=2)
+
+
+def test_spatialite_never_opens_the_catalog_itself(catalog: Path) -> None:
+    with Catalog(catalog) as opened:
+        opened._connection.execute("BEGIN IMMEDIATE")
+        open_catalog(catalog).sql("select ST_Area(geom) from plots_classified", spatial=True)
+        with sqlite3.connect(catalog, timeout=0) as other, pytest.raises(sqlite3.OperationalError):
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
+        opened._connection.execute("ROLLBACK")
+
+
+def test_spatialite_takes_one_statement(catalog: Path) -> None:
+    with pytest.raises(UsageError, match="one statement at a time"):
+        open_catalog(catalog).sql("select ST_Area(geom); attach 'x' as y", spatial=True)
