@@ -179,6 +179,12 @@ def _class_mosaic(db: Database) -> None:
     db.conn.execute("ALTER TABLE runs ADD COLUMN mosaic_of TEXT")
 
 
+@MIGRATIONS(name="0010_commands")
+def _commands(db: Database) -> None:
+    """A run knows what it was asked for: places of model and inputs, options; never secrets."""
+    db.conn.execute("ALTER TABLE runs ADD COLUMN command TEXT")
+
+
 def upgrade(db: Database, path: str) -> None:
     """Bring a catalog to the present schema.
 
@@ -189,13 +195,13 @@ def upgrade(db: Database, path: str) -> None:
     applied = [migration.name for migration in MIGRATIONS.applied(db)]
     if tables and not applied:
         raise CatalogError(f"{path} exists and is not a pixelcat catalog; choose another -o")
-    newer = [name for name in applied if name not in _known()]
+    newer = [name for name in applied if name not in known()]
     if newer:
         raise CatalogError(f"{path} was made by a newer pixelcat ({newer[-1]}); upgrade pixelcat")
     MIGRATIONS.apply(db)
 
 
-def _known() -> set[str]:
+def known() -> set[str]:
     """Return the names of our migrations: those that an empty database lacks."""
     empty = Database(memory=True)
     try:

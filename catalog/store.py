@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -122,6 +122,10 @@ class Catalog:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Return a transaction for modules of this package: committed at its end, or undone."""
+        return self._transaction()
+
     def add(self, scan: Scan) -> Dataset:
         """Record a dataset with its features, items and links; idempotent.
 
@@ -162,13 +166,14 @@ class Catalog:
         software: Mapping[str, str],
         device: str,
         decoder: str,
+        command: Mapping[str, Any] | None = None,
         force: bool = False,
     ) -> int:
         """Return the run of this model with these options: the earlier one, unless forced."""
         with self._transaction() as connection:
             return runs.start(
                 Database(connection, execute_plugins=False),
-                {"model_id": model_id, "device": device, "decoder": decoder},
+                {"model_id": model_id, "device": device, "decoder": decoder, "command": command},
                 options,
                 software,
                 force=force,

@@ -38,6 +38,8 @@ class Request:
     embed: bool
     force: bool
     verify: int
+    command: Mapping[str, Any]
+    """The call as the catalog remembers it, for ``resume``."""
 
 
 class Driver:
@@ -114,6 +116,7 @@ class Driver:
             software=software(),
             device=prepared.device,
             decoder=decoder(),
+            command=self._request.command,
             force=self._request.force,
         )
 
