@@ -170,7 +170,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             loaded.prepared()  # a model that cannot be used leaves no catalog behind
         with Catalog(output, create=True) as catalog:
             _check_table(catalog, request, scans)
-            if retry_failed:
+            if retry_failed and not force:
                 care.forget_failures(
                     catalog, request.hashes, options.as_json(), [scan.dataset for scan in scans]
                 )

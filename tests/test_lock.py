@@ -323,10 +323,10 @@ def test_a_transaction_has_the_right_to_write_from_its_beginning(tmp_path):
 def test_a_transaction_that_fails_leaves_nothing(tmp_path):
     with Catalog(tmp_path / "results.gpkg", create=True) as catalog:
         with pytest.raises(KeyboardInterrupt), catalog.transaction() as connection:
-            connection.execute("DELETE FROM gpkg_contents")
+            connection.execute("DELETE FROM gpkg_extensions")
             raise KeyboardInterrupt
         assert another_process(catalog.path) == "may write"
-        assert catalog.query("SELECT count(*) > 0 AS n FROM gpkg_contents") == [{"n": 1}]
+        assert catalog.query("SELECT count(*) > 0 AS n FROM gpkg_extensions") == [{"n": 1}]
 
 
 def test_a_catalog_in_wal_mode_stays_so_and_the_run_says_it(finished, model_emd, tmp_path):
