@@ -73,7 +73,7 @@ def test_a_stopped_run_goes_on_from_another_folder(
     assert (gone_on.id, gone_on.status, gone_on.done) == (first.id, "finished", 6)
     assert gone_on.classified_now == 6 - first.done
     whole = classify(photos, model=model_emd, output=tmp_path / "whole.gpkg", **given)
-    sql = "select source_key, sha256 from outputs join items i on i.id = item_id order by 1"
+    sql = "select source_key, o.sha256 from outputs o join items i on i.id = item_id order by 1"
     assert gone_on.sql(sql) == whole.sql(sql)
     sql = "select kind, sha256 from extra_rasters order by raster_path"
     assert gone_on.sql(sql) == whole.sql(sql)
