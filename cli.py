@@ -12,6 +12,7 @@ import click
 from . import __version__
 from .catalog.errors import PixelcatError
 from .cli_answers import diff, zones
+from .cli_care import check, doctor, how_to_go_on, resume
 from .cli_model import model
 from .cli_options import (
     argument_options,
@@ -22,13 +23,20 @@ from .cli_options import (
     result_options,
     source_options,
 )
-from .cli_output import ProgressBar, as_rows, format_option, print_rows, usage_line
+from .cli_output import (
+    ProgressBar,
+    as_rows,
+    format_option,
+    print_rows,
+    report_run,
+    stopped,
+    usage_line,
+)
 from .cli_report import report
 from .cli_sql import sql
-from .cli_survey import check, export, scan
+from .cli_survey import export, scan
 
 if TYPE_CHECKING:
-    from .processors.results import Run
     from .processors.trust import ModelCode
 
 EXIT_CODES = """\b
@@ -44,8 +52,6 @@ Exit codes:
   130  stopped by Ctrl-C; the same command goes on where it stopped
   143  stopped by a signal to terminate; likewise
 """
-_SHOWN_FAILURES = 20
-_stop_code = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
@@ -57,11 +63,8 @@ def cli() -> None:
 cli.add_command(model)
 cli.add_command(scan)
 cli.add_command(export)
-cli.add_command(check)
-cli.add_command(report)
-cli.add_command(zones)
-cli.add_command(diff)
-cli.add_command(sql)
+for command in (check, resume, doctor, report, zones, diff, sql):
+    cli.add_command(command)
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -125,8 +128,8 @@ def classify(
             **results,
             **machine,
         )
-    _report(run, format_)
-    sys.exit(_stop_code if run.status == "stopped" else run.exit_code)
+    report_run(run, format_)
+    sys.exit(stopped.code if run.status == "stopped" else run.exit_code)
 
 
 @cli.command()
@@ -149,36 +152,14 @@ def status(catalog: str, format_: str) -> None:
         if rows:
             click.echo(f"\n{title}")
             print_rows(as_rows(rows), format_)
+    for line in how_to_go_on(catalog):
+        click.echo(line, err=True)
     return None
-
-
-def _report(run: "Run", format_: str) -> None:
-    for note in run.notes:
-        click.echo(f"note: {note}", err=True)
-    for failure in run.failures[:_SHOWN_FAILURES]:
-        click.echo(f"failed: {failure.image}: {failure.reason}", err=True)
-    rest = len(run.failures) - _SHOWN_FAILURES
-    if rest > 0:
-        click.echo(f"failed: {rest} more; see the table item_results", err=True)
-    if run.status == "stopped":
-        click.echo("stopped; the same command goes on from here", err=True)
-    summary = {
-        "run": run.id,
-        "done": run.done,
-        "of which now": run.classified_now,
-        "failed": run.failed,
-        "skipped": run.skipped,
-        "catalog": os.path.relpath(run.catalog),
-        "class rasters": os.path.relpath(run.rasters),
-        "layers": ", ".join(run.layers) or "classified_footprints, item_results",
-    }
-    print_rows(as_rows([summary]), format_)
 
 
 def _terminate(*_: object) -> None:
     """Stop as at Ctrl-C, and say in the exit code that it was another signal."""
-    global _stop_code
-    _stop_code = 143
+    stopped.code = 143
     raise KeyboardInterrupt
 
 
@@ -189,7 +170,7 @@ def main() -> None:
     try:
         sys.exit(cli.main(prog_name="pixelcat", standalone_mode=False))
     except click.exceptions.Abort:
-        code, message = _stop_code, "stopped"
+        code, message = stopped.code, "stopped"
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)

@@ -237,6 +237,10 @@ result_options = _group("results", {
         show_default=True, help="Type of their values: steps of 1/254, or floating point.",
     ),
     "force": click.option("--force", is_flag=True, help="Classify again what is done already."),
+    "retry_failed": click.option(
+        "--retry-failed", is_flag=True,
+        help="Try again what failed in the run that goes on; --force starts a new one.",
+    ),
     "verify": click.option(
         "--verify", type=click.IntRange(min=0), default=0, metavar="N",
         help="Classify N windows anew, with twice the halo, and compare with the class rasters.",

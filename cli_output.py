@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 
@@ -22,6 +23,7 @@ from .catalog.query import Answer, Rows
 
 if TYPE_CHECKING:
     from .processors.progress import Progress
+    from .processors.results import Run
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Printed = Iterable[Iterable[Any]]
@@ -99,6 +101,45 @@ class ProgressBar:
             left = timedelta(seconds=round((state.pixels - state.pixels_done) / rate))
             text += f"  ETA {left}"
         return text
+
+
+_SHOWN_FAILURES = 20
+
+
+@dataclass
+class _Stopped:
+    """How a command ends that was stopped."""
+
+    code: int = 130
+    """After Ctrl-C; the handler of another signal sets another."""
+
+
+stopped = _Stopped()
+"""Of this process."""
+
+
+def report_run(run: "Run", format_: str) -> None:
+    """Say what a run gave: notes and failures on standard error, numbers on standard output."""
+    for note in run.notes:
+        click.echo(f"note: {note}", err=True)
+    for failure in run.failures[:_SHOWN_FAILURES]:
+        click.echo(f"failed: {failure.image}: {failure.reason}", err=True)
+    rest = len(run.failures) - _SHOWN_FAILURES
+    if rest > 0:
+        click.echo(f"failed: {rest} more; see the table item_results", err=True)
+    if run.status == "stopped":
+        click.echo("stopped; the same command goes on from here", err=True)
+    summary = {
+        "run": run.id,
+        "done": run.done,
+        "of which now": run.classified_now,
+        "failed": run.failed,
+        "skipped": run.skipped,
+        "catalog": os.path.relpath(run.catalog),
+        "class rasters": os.path.relpath(run.rasters),
+        "layers": ", ".join(run.layers) or "classified_footprints, item_results",
+    }
+    print_rows(as_rows([summary]), format_)
 
 
 def usage_line(error: click.ClickException) -> str:

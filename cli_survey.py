@@ -263,26 +263,3 @@ def _export_geodatabase(
         err=True,
     )
     return done.missing
-
-
-@click.command()
-@click.argument("catalog", type=click.Path())
-@click.option("--deep", is_flag=True, help="Read every raster and compare it with its hash.")
-@format_option
-def check(catalog: str, deep: bool, format_: str) -> None:
-    """Say what is damaged or missing: the catalog itself, class rasters, mosaics, sources.
-
-    Nothing is changed. The exit code is 0 where nothing was found and 3 otherwise.
-
-    \b
-    Example:
-      pixelcat check results.gpkg --deep
-    """
-    from .processors.check import check as check_
-
-    found = check_(catalog, deep=deep)
-    if found or format_ != "table":
-        print_rows(as_rows([each._asdict() for each in found]), format_)
-    else:
-        click.echo("nothing is damaged or missing", err=True)
-    sys.exit(3 if found else 0)

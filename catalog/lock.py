@@ -79,7 +79,7 @@ class RunLock:
 
         Raises:
             CatalogBusyError: Another process holds it.
-            CatalogError: The folder is not writable.
+            CatalogError: The folder is not writable, or its file system has no locks.
         """
         self._path = Path(f"{catalog}.lock")
         self._file = self._open(catalog)
@@ -98,7 +98,15 @@ class RunLock:
 
     def _is_locked(self, catalog: Path) -> bool:
         """Lock the file; False where its last holder removed it between opening and locking."""
-        if not _try_lock(self._file):
+        try:
+            is_ours = _try_lock(self._file)
+        except OSError as error:
+            self._file.close()
+            raise CatalogError(
+                f"{catalog}: its file system has no locks ({error.strerror}); keep the catalog on a"
+                " local disk"
+            ) from error
+        if not is_ours:
             self._file.seek(0)
             holder = self._file.read().strip() or "another process"
             self._file.close()
@@ -120,6 +128,6 @@ def _try_lock(file: IO[str]) -> bool:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True

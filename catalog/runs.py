@@ -89,14 +89,19 @@ def start(
 ) -> int:
     """Return the id of the run to go on with, or of a new one."""
     text = json.dumps(options, sort_keys=True)
+    command = run["command"] and json.dumps(run["command"], sort_keys=True, ensure_ascii=False)
     known = db.execute(
         "SELECT max(id) FROM runs WHERE model_id = ? AND options = ?", (run["model_id"], text)
     ).fetchone()[0]
     if known is not None and not force:
-        db.execute("UPDATE runs SET status = 'running' WHERE id = ?", (known,))
+        db.execute(
+            "UPDATE runs SET status = 'running', command = coalesce(?, command) WHERE id = ?",
+            (command, known),
+        )
         return int(known)
     row = {
         **run,
+        "command": command,
         "options": text,
         "software": json.dumps(software),
         "started_at": now(),

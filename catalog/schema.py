@@ -230,6 +230,12 @@ CREATE TABLE saved_queries (
     geopackage.register_attributes(db.conn, "saved_queries")
 
 
+@MIGRATIONS(name="0013_commands")
+def _commands(db: Database) -> None:
+    """A run knows what it was asked for: places of model and inputs, options; never secrets."""
+    db.conn.execute("ALTER TABLE runs ADD COLUMN command TEXT")
+
+
 def upgrade(db: Database, path: str) -> None:
     """Bring a catalog to the present schema.
 
@@ -240,7 +246,7 @@ def upgrade(db: Database, path: str) -> None:
     applied = [migration.name for migration in MIGRATIONS.applied(db)]
     if tables and not applied:
         raise CatalogError(f"{path} exists and is not a pixelcat catalog; choose another -o")
-    newer = [name for name in applied if name not in _known()]
+    newer = [name for name in applied if name not in known()]
     if newer:
         raise CatalogError(f"{path} was made by a newer pixelcat ({newer[-1]}); upgrade pixelcat")
     db.execute("PRAGMA legacy_alter_table = ON")  # views of a user may show what is altered
@@ -248,7 +254,7 @@ def upgrade(db: Database, path: str) -> None:
     db.execute("PRAGMA legacy_alter_table = OFF")
 
 
-def _known() -> set[str]:
+def known() -> set[str]:
     """Return the names of our migrations: those that an empty database lacks."""
     empty = Database(memory=True)
     try:

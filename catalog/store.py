@@ -18,7 +18,6 @@ from . import (
     layer_styles,
     media,
     runs,
-    saved_queries,
     schema,
     shared_outputs,
     table_sources,
@@ -113,7 +112,8 @@ class Catalog:
         return rasters_folder(self.path)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give a transaction for what this package writes: committed at its end, or undone."""
         with translated_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -129,7 +129,7 @@ class Catalog:
 
         Items that the source no longer holds stay, with status ``missing``.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return ingest.add(connection, scan)
 
     def add_model(
@@ -143,7 +143,7 @@ class Catalog:
         classes: Sequence[ClassDefinition],
     ) -> int:
         """Return the row of a model, adding it where the two hashes are new."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             model_id = runs.add_model(
                 Database(connection, execute_plugins=False),
                 {
@@ -166,13 +166,14 @@ class Catalog:
         software: Mapping[str, str],
         device: str,
         decoder: str,
+        command: Mapping[str, Any] | None = None,
         force: bool = False,
     ) -> int:
         """Return the run of this model with these options: the earlier one, unless forced."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return runs.start(
                 Database(connection, execute_plugins=False),
-                {"model_id": model_id, "device": device, "decoder": decoder},
+                {"model_id": model_id, "device": device, "decoder": decoder, "command": command},
                 options,
                 software,
                 force=force,
@@ -187,22 +188,22 @@ class Catalog:
 
     def settle_unusable(self, run_id: int, dataset_ids: Sequence[int]) -> None:
         """Give every item that is not ready its output row, with the item's reason."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             runs.settle_unusable(connection, run_id, dataset_ids)
 
     def share_outputs(self, run_id: int, dataset_ids: Sequence[int]) -> None:
         """Give every photo without an output that of a photo with the same bytes."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             shared_outputs.share_outputs(connection, run_id, dataset_ids)
 
     def adopt_outputs(self, run_id: int, dataset_ids: Sequence[int]) -> None:
         """Give a run what earlier ones like it have of datasets of which it has nothing."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             shared_outputs.adopt_outputs(connection, run_id, dataset_ids)
 
     def forget_lost_outputs(self, run_id: int) -> int:
         """Return items to pending whose class raster is gone; the number of them."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return runs.forget_lost_outputs(connection, run_id, self.path.parent)
 
     def pending(self, run_id: int, dataset_ids: Sequence[int]) -> list[Item]:
@@ -212,7 +213,7 @@ class Catalog:
 
     def record(self, run_id: int, output: Output) -> None:
         """Write what became of one item; replaces what this run had written before."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             runs.record(connection, run_id, output)
 
     def classified(self, run_id: int, dataset_ids: Sequence[int]) -> list[tuple[Item, str, bool]]:
@@ -222,12 +223,12 @@ class Catalog:
 
     def record_verification(self, run_id: int, found: Verification) -> None:
         """Write how class rasters of a run compare with classes computed anew."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             verifications.write(connection, run_id, found)
 
     def finish_run(self, run_id: int, status: str) -> None:
         """Mark a run ``finished`` or ``stopped``."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             runs.finish(connection, run_id, status)
 
     def check_name(
@@ -272,7 +273,7 @@ class Catalog:
         Raises:
             UsageError: Geometries cannot be brought to the reference system of the table.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             table, written = feature_class.write(
                 connection, dataset_id, run_id, name, reprojection, embed=embed
             )
@@ -297,16 +298,8 @@ class Catalog:
         mosaic: class_mosaic.Mosaic | None,
     ) -> None:
         """Write the index by which GDAL shows class rasters as one; see :mod:`.class_mosaic`."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             class_mosaic.write(connection, run_id, listed, mosaic)
-
-    def save_query(self, name: str, sql: str | None) -> None:
-        """Keep a question as a view, or forget it; see :mod:`.saved_queries`."""
-        with self._transaction() as connection:
-            if sql is None:
-                saved_queries.forget(connection, name)
-            else:
-                saved_queries.save(connection, name, sql)
 
     def without_media(self, table: str) -> int:
         """Return how many classified images of an output feature class are not embedded."""

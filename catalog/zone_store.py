@@ -31,5 +31,5 @@ class ZoneCatalog(Catalog):
         is_whole: bool,
     ) -> str:
         """Write the table of a layer anew and return its name; see :func:`.zones.write`."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return zones.write(connection, layer, run_id, rows, name, is_whole=is_whole)

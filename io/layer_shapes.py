@@ -10,6 +10,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ..catalog.errors import SourceError, UsageError
+from ..catalog.lock import assert_not_live
 from . import meridian, srs
 from .sqlite_source import is_sqlite
 from .table_formats import is_table_file
@@ -47,7 +48,12 @@ class LayerShapes:
 
 
 def is_layer(path: Path) -> bool:
-    """Return whether a path is a file of layers, not a raster."""
+    """Return whether a path is a file of layers, not a raster.
+
+    Raises:
+        CatalogError: It is the open catalog.
+    """
+    assert_not_live(path)
     return path.is_dir() or is_sqlite(path) or is_table_file(path) or holds_geodatabase(path)
 
 

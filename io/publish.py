@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from ..catalog.lock import RunLock
 
 _CHUNK = 1 << 20
 _MARK = ".tmp-"
+_DRAFT = re.compile(rf"{re.escape(_MARK)}[0-9a-f]{{32}}(\.|$)")
 
 
 def temporary_name(final: Path) -> Path:
@@ -22,8 +24,8 @@ def temporary_name(final: Path) -> Path:
 
 
 def is_draft(path: Path) -> bool:
-    """Return whether a file has a name that :func:`temporary_name` gave."""
-    return path.name.startswith(_MARK)
+    """Return whether a file has a name that :func:`temporary_name` gave, or stands beside one."""
+    return _DRAFT.match(path.name) is not None
 
 
 def publish(
@@ -156,9 +158,10 @@ def _locked(draft: Path) -> Iterator[None]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what an interrupted run left half-written below a folder."""
-    for leftover in folder.glob(f"**/{_MARK}*"):
-        discard(leftover)
+    """Remove what an interrupted run left half-written below a folder, and nothing else."""
+    for leftover in folder.rglob(f"{_MARK}*"):
+        if is_draft(leftover) and not leftover.is_dir():
+            discard(leftover)
 
 
 def discard(draft: Path) -> None:

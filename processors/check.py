@@ -1,104 +1,159 @@
 """Whether a catalog is whole, and everything that it lists is where it says."""
 
 import os
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from ..catalog import integrity
+from ..catalog import container_check, integrity
 from ..catalog.errors import ItemError
 from ..catalog.lock import rasters_folder
 from ..catalog.query import read_only
-from ..io.class_raster_in import tags_of
+from ..io.class_raster_in import damage, tags_of
 from ..io.content import digest
 from ..io.publish import is_draft
 from ..io.sidecars import lost, raster_of
+from .check_sources import lost_sources
 
-_AGAIN = "delete it and classify again"
+_COMPANIONS = (".aux.xml", ".qml", ".qmd", ".sld", ".lyrx", ".clr")
+"""What GIS programs leave beside a raster that they have shown; class rasters stay what they are."""
 
 
-class Finding(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
     """Something that is not as it should be."""
 
     what: str
-    """``catalog``, ``raster``, ``mosaic``, ``leftover`` or ``source``."""
+    """``catalog``, ``raster``, ``mosaic``, ``draft``, ``leftover`` or ``source``."""
     name: str
     problem: str
+    done: str = ""
+    """What ``repair`` did about it, or why nothing; empty where nothing was to be repaired."""
+    is_open: bool = True
+    """Whether it is still so."""
+    outputs: tuple[int, ...] = ()
+    """Of a raster: the outputs that name it."""
+    run_id: int | None = None
+    """Of a tile in a mosaic: the run."""
 
 
-def check(catalog: str | os.PathLike[str], *, deep: bool = False) -> list[Finding]:
-    """Look for what is damaged or missing; nothing is changed.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """What :func:`inspect` found."""
+
+    findings: Sequence[Finding]
+    lost_outputs: Collection[int]
+    """Outputs of images whose source is gone: nobody could make them again."""
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the pages of the file itself are damaged."""
+        return any(f.what == "catalog" and f.problem.startswith("damaged") for f in self.findings)
+
+
+def check(
+    catalog: str | os.PathLike[str], *, deep: bool = False, repair: bool = False
+) -> list[Finding]:
+    """Look for what is damaged or missing; nothing is changed unless asked for.
 
     GDAL shows tiles of a mosaic whose files are gone as NoData, without a word: this tells.
 
     Args:
         catalog: The catalog.
-        deep: Read every raster and compare it with its hash.
+        deep: Read every raster and every image, and compare them with their hashes.
+        repair: Return images to pending whose rasters are lost or damaged, so that the next run
+            makes them anew; write mosaics anew that show them; remove drafts of killed
+            processes. Nothing else is changed, and no other file removed.
 
     Raises:
         SourceError: No such catalog.
-        CatalogError: Damaged beyond reading, or no catalog.
+        CatalogError: Damaged beyond reading, or no catalog; CatalogBusyError where a run has it
+            that is to be repaired.
     """
-    path = Path(catalog).resolve()
+    path = Path(catalog)
+    if not repair:
+        return list(inspect(path, deep=deep).findings)
+    from .repair import repaired
+
+    return repaired(path, deep=deep)
+
+
+def inspect(catalog: Path, *, deep: bool) -> Inspection:
+    """Look at everything; see :func:`check`."""
+    path = catalog.resolve()
     with read_only(path) as connection:
-        found = [Finding("catalog", path.name, text) for text in integrity.damages(connection)]
+        texts = integrity.damages(connection)
+        if not texts:
+            texts = [*container_check.problems(connection), *integrity.orphans(connection)]
+        found = [Finding(what="catalog", name=path.name, problem=text) for text in texts]
         listed = integrity.rasters(connection)
         tiles = list(integrity.mosaic_tiles(connection))
-        sources = integrity.sources(connection)
-    found += _rasters(path.parent, listed, deep)
-    found += (
-        Finding("mosaic", location, f"{table} shows NoData there: its file is gone")
-        for table, location in tiles
-        if not (path.parent / location).is_file()
-    )
+    rasters = list(_rasters(path.parent, listed, deep))
+    sources, lost = lost_sources(path, deep=deep)
+    found += rasters
+    found += _mosaics(path.parent, tiles)
     found += _leftovers(path, {each.path for each in listed})
-    found += (
-        Finding("source", uri, "is gone: its images cannot be classified again")
-        for _, uri in sources
-        if uri.startswith("/") and not Path(uri).exists()
-    )
-    return found
+    found += (Finding(what="source", name=name, problem=problem) for name, problem in sources)
+    lost_outputs = {row.output_id for row in listed if row.item_id in lost}
+    return Inspection(findings=found, lost_outputs=lost_outputs)
 
 
 def _rasters(folder: Path, listed: list[integrity.RasterRow], deep: bool) -> Iterator[Finding]:
     """Yield what is wrong with rasters; one that several outputs name is looked at once."""
-    for path, row in {each.path: each for each in listed}.items():
-        problem = _problem(folder / path, row.sha256 if deep else None)
+    named: defaultdict[str, list[integrity.RasterRow]] = defaultdict(list)
+    for row in listed:
+        named[row.path].append(row)
+    for path, rows in named.items():
+        problem = _problem(folder / path, rows[0], deep)
         if problem:
-            yield Finding("raster", path, f"run {row.run_id}, {row.image_name}: {problem}")
+            yield Finding(
+                what="raster",
+                name=path,
+                problem=f"run {rows[0].run_id}, {rows[0].image_name}: {problem}",
+                outputs=tuple(row.output_id for row in rows),
+            )
 
 
-def _problem(path: Path, sha256: str | None) -> str | None:
+def _problem(path: Path, row: integrity.RasterRow, deep: bool) -> str | None:
     if not path.is_file():
-        return "is gone; classify again"
-    tags = tags_of(path)
-    if tags is None:
-        return f"cannot be opened; {_AGAIN}"
+        return "is gone"
+    size = None if row.width is None or row.height is None else (row.width, row.height)
+    problem = damage(path, size)
+    if problem:
+        return problem
     try:
-        if sha256 is not None and digest(path) != sha256:
-            return f"is not what was written; {_AGAIN}"
+        if deep and row.sha256 is not None and digest(path) != row.sha256:
+            return "is not what was written"
     except ItemError as error:
         return str(error)
-    gone = lost(path, tags)
+    gone = lost(path, tags_of(path) or {})
     return f"{', '.join(gone)} beside it is gone; class names come from there" if gone else None
 
 
+def _mosaics(folder: Path, tiles: Sequence[integrity.TileRow]) -> Iterator[Finding]:
+    for tile in tiles:
+        problem = None
+        if not (folder / tile.location).is_file():
+            problem = f"{tile.table} shows NoData there: its file is gone"
+        elif not tile.is_listed:
+            problem = f"{tile.table} shows it, and no output of the catalog names it"
+        if problem:
+            yield Finding(what="mosaic", name=tile.location, problem=problem, run_id=tile.run_id)
+
+
 def _leftovers(catalog: Path, listed: set[str]) -> Iterator[Finding]:
-    """Yield rasters that no output names, and drafts that a killed process left."""
+    """Yield files that no output names, and drafts that a killed process left."""
     folder = rasters_folder(catalog)
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         name = path.relative_to(catalog.parent).as_posix()
+        if path.is_dir() or name in listed:
+            continue
         if is_draft(path):
-            yield Finding("leftover", name, "a draft that a stopped run left; the next one sweeps")
-        elif path.suffix == ".tif" and name not in listed:
-            yield Finding("leftover", name, "no output of the catalog names it")
-        elif _is_stray(path, catalog.parent, listed):
-            yield Finding("leftover", name, "the class raster that it belongs to is gone")
-
-
-def _is_stray(path: Path, folder: Path, listed: set[str]) -> bool:
-    """Return whether a file lies beside a class raster that neither is there nor is missed."""
-    raster = raster_of(path)
-    if raster is None or raster.is_file():
-        return False
-    return raster.relative_to(folder).as_posix() not in listed
+            yield Finding(what="draft", name=name, problem="a stopped run left it half-written")
+        elif (raster := raster_of(path)) is not None:
+            if not (raster.is_file() or raster.relative_to(catalog.parent).as_posix() in listed):
+                problem = "the class raster that it belongs to is gone"
+                yield Finding(what="leftover", name=name, problem=problem)
+        elif not path.name.endswith(_COMPANIONS):
+            yield Finding(what="leftover", name=name, problem="no output of the catalog names it")

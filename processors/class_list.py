@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..catalog.errors import ModelError, UsageError
+from ..catalog.lock import assert_not_live
 from ..catalog.records import ClassDefinition
 from .emd_json import parse_json
 
@@ -46,6 +47,7 @@ def read_classes(path: Path) -> list[dict[str, Any]]:
         UsageError: No such file.
         ModelError: Unreadable, or no such table.
     """
+    assert_not_live(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:

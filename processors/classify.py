@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from ..catalog import care
 from ..catalog.geopackage import WGS84
 from ..catalog.records import Scan
 from ..catalog.store import Catalog
@@ -14,6 +15,7 @@ from ..io.scan_options import ScanOptions, SourceOptions
 from ..io.sidecars import checked_choice
 from ..io.srs import reprojection
 from .argument_texts import as_text
+from .command import remembered
 from .device import choose_device
 from .driver import Driver, Request
 from .environment import environment_of
@@ -47,6 +49,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     embed: bool = False,
     sidecars: str = "auto",
     force: bool = False,
+    retry_failed: bool = False,
     verify: int = 0,
     model_code: ModelCode = "refuse",
     device: str = "auto",
@@ -92,6 +95,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             ``auto``, ``all`` or ``none``; see docs/catalog.md. Rasters that are there stay as
             they are.
         force: Start a new run even where an earlier one can go on.
+        retry_failed: Try images again that failed in the run that goes on, and look again at
+            those that could not be read when they were scanned.
         verify: Classify so many windows anew, with twice the halo, and compare them with the
             finished class rasters of these inputs; see :attr:`.results.Run.verification`.
         model_code: What to do with the Python raster function of a model that has one:
@@ -146,6 +151,28 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         embed=embed,
         force=force,
         verify=verify,
+        command=remembered(
+            sought,
+            model,
+            layer=layer,
+            photo_columns=photo_columns,
+            media=media,
+            xy=xy,
+            arguments=given,
+            environment=environment,
+            classes=classes,
+            also=also,
+            also_type=also_type,
+            out_features=out_features,
+            embed=embed,
+            sidecars=sidecars,
+            verify=verify,
+            model_code=model_code,
+            device=device,
+            max_memory=max_memory,
+            workers=workers,
+            **source,
+        ),
     )
     scans = [
         scan
@@ -165,8 +192,13 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             hands.facts()  # a model that cannot be used leaves no catalog behind
         with Catalog(output, create=True) as catalog:
             _check_table(catalog, request, scans)
+            if retry_failed and not force:
+                care.forget_failures(
+                    catalog, request.hashes, options.as_json(), [scan.dataset for scan in scans]
+                )
             datasets = [catalog.add(scan) for scan in scans]
-            return Driver(catalog, request, datasets, progress).run(hands)
+            run = Driver(catalog, request, datasets, progress).run(hands)
+            return replace(run, notes=(*run.notes, *care.remarks(catalog)))
 
 
 def _check_table(catalog: Catalog, request: Request, scans: Sequence[Scan]) -> None:

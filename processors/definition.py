@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..catalog.errors import ModelError
+from ..catalog.lock import assert_not_live
 from ..catalog.records import ClassDefinition
 from .class_list import printable
 from .emd import Emd
@@ -64,6 +65,7 @@ class ModelDefinition:
         path = Path(model)
         if not path.exists():
             raise ModelError(f"model {model}: no such file")
+        assert_not_live(path)
         if path.suffix.lower() == ".dlpk":
             path = unpack(path)
         if path.suffix.lower() != ".emd":

@@ -37,6 +37,8 @@ class Request:
     embed: bool
     force: bool
     verify: int
+    command: Mapping[str, Any]
+    """The call as the catalog remembers it, for ``resume``."""
 
 
 class Driver:
@@ -120,6 +122,7 @@ class Driver:
             software=software(),
             device=facts.device,
             decoder=decoder(),
+            command=self._request.command,
             force=self._request.force,
         )
 

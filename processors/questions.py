@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..catalog import query
+from ..catalog import query, saved_queries
 from ..catalog.query import TIME_LIMIT_S, Answer, Parameters
 from ..catalog.store import Catalog
 from ..io import spatial_functions, spatial_query
@@ -79,8 +79,8 @@ def save(path: str | os.PathLike[str], name: str, sql: str) -> None:
     statement = re.sub(r"(;|\s|^--.*$)+\Z", "", sql, flags=re.MULTILINE)
     whole = f"SELECT * FROM ({statement}\n) LIMIT 0"
     query.query(path, whole, functions=spatial_functions.register)
-    with Catalog(Path(path)) as catalog:
-        catalog.save_query(name, statement)
+    with Catalog(Path(path)) as catalog, catalog.transaction() as connection:
+        saved_queries.save(connection, name, statement)
 
 
 def forget(path: str | os.PathLike[str], name: str) -> None:
@@ -90,8 +90,8 @@ def forget(path: str | os.PathLike[str], name: str) -> None:
         UsageError: None has that name.
         CatalogError: The catalog cannot be written; busy while a run writes it.
     """
-    with Catalog(Path(path)) as catalog:
-        catalog.save_query(name, None)
+    with Catalog(Path(path)) as catalog, catalog.transaction() as connection:
+        saved_queries.forget(connection, name)
 
 
 def saved(path: str | os.PathLike[str]) -> list[dict[str, Any]]:

@@ -993,9 +993,9 @@ def test_a_catalog_of_the_first_schema_is_brought_up_to_date(tmp_path, photos):
         assert catalog.query("SELECT options, fingerprint FROM datasets WHERE id = 7") == [
             {"options": "{}", "fingerprint": None}
         ]
-        with pytest.raises(CatalogError, match="CHECK"), catalog._transaction() as inner:
+        with pytest.raises(CatalogError, match="CHECK"), catalog.transaction() as inner:
             inner.execute("UPDATE items SET status = 'odd', reason = 'x'")
-        with catalog._transaction() as inner:
+        with catalog.transaction() as inner:
             inner.execute("UPDATE items SET status = 'unsupported', reason = 'x'")
         assert catalog.query("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
 

@@ -1,21 +1,27 @@
 """One run at a time, and one copy of SQLite per process on a live catalog."""
 
 import ast
+import errno
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 
 import pixelcat.catalog
+from pixelcat import classify, open_catalog
 from pixelcat.catalog.errors import CatalogBusyError, CatalogError, PixelcatError
 from pixelcat.catalog.query import query
 from pixelcat.catalog.records import Dataset, Item
 from pixelcat.catalog.store import Catalog
+from pixelcat.cli import cli
 from pixelcat.io.frames import read_table
 from pixelcat.io.image import open_image
 from pixelcat.io.probe import probe
@@ -156,6 +162,76 @@ def test_reading_beside_a_live_catalog_keeps_its_locks(catalog, read):
         open_image(catalog.path)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, model_emd):
+    """A folder with photos, a model, and the catalog of a finished run."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "photos").mkdir()
+    for number in range(2):
+        noise = Image.effect_noise((64, 48), 100 + number).convert("RGB")
+        noise.save(folder / "photos" / f"{number}.png")
+    classify(folder / "photos", model=model_emd, output=folder / "r.gpkg")
+    return folder
+
+
+def command(*words):
+    """Run a command in this process; its exit code."""
+    result = CliRunner().invoke(cli, [str(word) for word in words])
+    return getattr(result.exception, "exit_code", result.exit_code)
+
+
+COMMANDS = {
+    "classify": lambda f, m: command("classify", f / "photos", "-m", m, "-o", f / "r.gpkg"),
+    "classify itself": lambda f, m: command("classify", f / "r.gpkg", "-m", m, "-o", f / "n.gpkg"),
+    "scan": lambda f, _: command("scan", f / "photos", "-o", f / "r.gpkg"),
+    "scan itself": lambda f, _: command("scan", f / "r.gpkg"),
+    "scan a folder": lambda f, _: command("scan", f),
+    "resume": lambda f, _: command("resume", f / "r.gpkg", 1),
+    "status": lambda f, _: command("status", f / "r.gpkg"),
+    "sql": lambda f, _: command("sql", f / "r.gpkg", "select * from footprints"),
+    "check": lambda f, _: command("check", f / "r.gpkg", "--deep"),
+    "check repair": lambda f, _: command("check", f / "r.gpkg", "--repair"),
+    "export photos": lambda f, _: command("export", f / "r.gpkg", "--photos", f / "out"),
+    "export gdb": lambda f, _: command("export", f / "r.gpkg", "--file-geodatabase", f / "o.gdb"),
+    "export mosaic": lambda f, _: command("export", f / "r.gpkg", "--mosaic", f / "m.vrt"),
+    "export stac": lambda f, _: command("export", f / "r.gpkg", "--stac", f / "m.json"),
+    "model info": lambda f, _: command("model", "info", f / "r.gpkg"),
+    "model check": lambda f, m: command("model", "check", m, "--on", f / "r.gpkg"),
+    "model pack": lambda f, _: command("model", "pack", f / "r.gpkg", "-o", f / "m.dlpk"),
+    "a mask": lambda f, m: command(
+        *("classify", f / "photos", "-m", m, "-o", f / "n.gpkg", "--mask", f / "r.gpkg")
+    ),
+    "classes": lambda f, m: command("model", "info", m, "--classes", f / "r.gpkg"),
+    "in Python": lambda f, _: [
+        open_catalog(f / "r.gpkg").table(name)
+        for name in ("items", "outputs", "item_results", "features", "footprints")
+    ],
+}
+BUSY = ("classify", "scan", "resume", "check repair")
+"""Those that write a catalog."""
+
+
+def test_every_command_is_among_those_that_are_watched():
+    def names(group, prefix=""):
+        for name, each in group.commands.items():
+            yield from names(each, f"{name} ") if hasattr(each, "commands") else [prefix + name]
+
+    watched = {" ".join(name.split()[: 2 if name.startswith("model") else 1]) for name in COMMANDS}
+    assert set(names(cli)) - {"doctor"} <= watched
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_drops_the_locks_of_a_live_catalog(finished, model_emd, name):
+    with Catalog(finished / "r.gpkg") as opened:
+        opened._connection.execute("BEGIN IMMEDIATE")
+        opened._connection.execute("UPDATE runs SET device = device")
+        assert another_process(opened.path) == "database is locked"
+        code = COMMANDS[name](finished, model_emd)
+        assert another_process(opened.path) == "database is locked"
+        opened._connection.execute("ROLLBACK")
+    assert (code == CatalogBusyError.exit_code) == (name in BUSY)
+
+
 def test_a_refused_catalog_keeps_the_locks_of_the_open_one(catalog):
     with pytest.raises(CatalogBusyError):
         Catalog(catalog.path)
@@ -227,6 +303,57 @@ def test_the_lock_file_is_not_the_catalog_and_goes_with_the_run(tmp_path):
     with Catalog(tmp_path / "results.gpkg", create=True):
         assert names() == ["results.gpkg", "results.gpkg.lock"]
     assert names() == ["results.gpkg"]
+
+
+# --- how a catalog is written ------------------------------------------------------------
+
+
+def test_a_commit_survives_a_power_failure(tmp_path):
+    with Catalog(tmp_path / "results.gpkg", create=True) as catalog:
+        assert catalog.query("PRAGMA journal_mode") == [{"journal_mode": "delete"}]
+        assert catalog.query("PRAGMA synchronous") == [{"synchronous": 3}]
+        assert catalog.query("PRAGMA foreign_keys") == [{"foreign_keys": 1}]
+
+
+def test_a_transaction_has_the_right_to_write_from_its_beginning(tmp_path):
+    with Catalog(tmp_path / "results.gpkg", create=True) as catalog, catalog.transaction():
+        assert another_process(catalog.path) == "database is locked"
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path):
+    with Catalog(tmp_path / "results.gpkg", create=True) as catalog:
+        with pytest.raises(KeyboardInterrupt), catalog.transaction() as connection:
+            connection.execute("DELETE FROM gpkg_extensions")
+            raise KeyboardInterrupt
+        assert another_process(catalog.path) == "may write"
+        assert catalog.query("SELECT count(*) > 0 AS n FROM gpkg_extensions") == [{"n": 1}]
+
+
+def test_a_catalog_in_wal_mode_stays_so_and_the_run_says_it(finished, model_emd, tmp_path):
+    path = tmp_path / "r.gpkg"
+    shutil.copy(finished / "r.gpkg", path)
+    shutil.copytree(finished / "r_rasters", tmp_path / "r_rasters")
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+    run = classify(finished / "photos", model=model_emd, output=path)
+    assert (
+        "r.gpkg is in WAL mode, as QGIS leaves files that it edits, and stays so" in run.notes[-1]
+    )
+    assert run.sql("SELECT status FROM runs") == [{"status": "finished"}]
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_file_system_without_locks_is_told_from_a_catalog_in_use(tmp_path, monkeypatch):
+    import fcntl
+
+    def refused(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(CatalogError, match="has no locks") as error:
+        Catalog(tmp_path / "results.gpkg", create=True)
+    assert error.value.exit_code == 74
 
 
 # --- one run at a time -------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...catalog.errors import ModelError
+from ...catalog.lock import assert_not_live
 from ...io.sniff import HEAD_BYTES, describe
 from ..network import Network
 from . import frozen_graph, hdf5, keras3, onnx, saved_model, tflite
@@ -57,6 +58,7 @@ def model_format(path: Path) -> ModelFormat:
 
 
 def _head(path: Path) -> bytes:
+    assert_not_live(path)
     try:
         with open(path, "rb") as file:
             return file.read(HEAD_BYTES)

@@ -1,0 +1,74 @@
+"""Putting right what an open catalog says of its outputs: what is to be made again."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from .ingest_items import is_gone
+from .records import Dataset
+from .store import Catalog
+
+_UNREADABLE = f"status NOT IN ('ready', 'skipped') AND NOT {is_gone('reason')}"
+
+
+def forget_failures(
+    catalog: Catalog,
+    hashes: tuple[str, str],
+    options: Mapping[str, Any],
+    datasets: Sequence[Dataset],
+) -> None:
+    """Return failed items to pending, before their datasets are added once more.
+
+    Those that could not be used when they were scanned are looked at again by the next scan.
+
+    Args:
+        catalog: An open catalog.
+        hashes: Of definition and weights of the model.
+        options: Of the run.
+        datasets: As a scan has them; what the catalog does not know yet has no failures.
+    """
+    run_id = catalog.find_run(*hashes, options)
+    with catalog.transaction() as connection:
+        for each in datasets:
+            key = {"uri": each.uri, "layer": each.layer, "run": run_id}
+            connection.execute(
+                "UPDATE datasets SET fingerprint = NULL WHERE uri = :uri AND layer = :layer AND id IN"
+                f" (SELECT dataset_id FROM items WHERE {_UNREADABLE})",
+                key,
+            )
+            connection.execute(
+                "DELETE FROM outputs WHERE run_id = :run AND status = 'failed' AND item_id IN"
+                " (SELECT i.id FROM items i JOIN datasets d ON d.id = i.dataset_id"
+                "  WHERE d.uri = :uri AND d.layer = :layer AND i.status = 'ready')",
+                key,
+            )
+
+
+def return_to_pending(catalog: Catalog, outputs: Collection[int]) -> None:
+    """Forget outputs, so that their items are pending, and mark their runs as stopped."""
+    ids = [(each,) for each in outputs]
+    with catalog.transaction() as connection:
+        connection.executemany(
+            "UPDATE runs SET status = 'stopped' WHERE id ="
+            " (SELECT run_id FROM outputs WHERE id = ?)",
+            ids,
+        )
+        connection.executemany("DELETE FROM outputs WHERE id = ?", ids)
+
+
+def forget_mosaic(catalog: Catalog, run_id: int) -> None:
+    """Let the index of a run's class rasters be written again, whatever it lists."""
+    with catalog.transaction() as connection:
+        connection.execute("UPDATE runs SET mosaic_of = NULL WHERE id = ?", (run_id,))
+
+
+def remarks(catalog: Catalog) -> tuple[str, ...]:
+    """Return what is to be said of the file itself."""
+    mode = catalog.query("PRAGMA journal_mode")[0]["journal_mode"]
+    if mode != "wal":
+        return ()
+    name = catalog.path.name
+    said = (
+        f"{name} is in WAL mode, as QGIS leaves files that it edits, and stays so: whoever copies it"
+        f" while a program has it open copies {name}-wal too"
+    )
+    return (said,)

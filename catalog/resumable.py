@@ -1,0 +1,65 @@
+"""Which runs of a catalog can go on, and what they were asked for."""
+
+import json
+import os
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from .query import read_only
+
+_RUNS = """
+SELECT r.id, m.name AS model, r.status, r.started_at, {command} AS command,
+  m.definition_sha256, m.weights_sha256,
+  (SELECT max(n.id) FROM runs n WHERE n.model_id = r.model_id AND n.options = r.options) AS newest,
+  (SELECT count(*) FROM outputs o WHERE o.run_id = r.id AND o.status = 'failed') AS failed
+FROM runs r JOIN models m ON m.id = r.model_id ORDER BY r.id
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRow:
+    """A run as a catalog has it."""
+
+    id: int
+    model: str
+    status: str
+    started_at: str
+    command: dict[str, Any] | None
+    """What was asked for last; None where an older pixelcat did not remember it."""
+    hashes: tuple[str, str]
+    """Of definition and weights of its model."""
+    newest: int
+    """The newest run with the same model and options: where it is another one, it replaced this."""
+    failed: int
+    """Images that failed."""
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it was stopped or killed, or has something to be made again."""
+        return self.status != "finished" and self.newest == self.id
+
+
+def runs_of(path: str | os.PathLike[str]) -> list[RunRow]:
+    """Return the runs of a catalog, the oldest first.
+
+    Raises:
+        SourceError: No such catalog.
+        CatalogError: Damaged, or no catalog.
+    """
+    with read_only(path) as connection:
+        has_command = connection.execute(
+            "SELECT count(*) FROM pragma_table_info('runs') WHERE name = 'command'"
+        ).fetchone()[0]
+        connection.row_factory = sqlite3.Row
+        rows = connection.execute(_RUNS.format(command="r.command" if has_command else "NULL"))
+        return [_row(row) for row in rows]
+
+
+def _row(row: sqlite3.Row) -> RunRow:
+    names = ("id", "model", "status", "started_at", "newest", "failed")
+    return RunRow(
+        **{name: row[name] for name in names},
+        command=row["command"] and json.loads(row["command"]),
+        hashes=(row["definition_sha256"], row["weights_sha256"]),
+    )

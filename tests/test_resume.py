@@ -1,0 +1,217 @@
+"""A run goes on from what its catalog remembers, wherever it was stopped."""
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from pixelcat import Run, classify
+from pixelcat.catalog.errors import ModelError, SourceError, UsageError
+from pixelcat.cli import cli
+from pixelcat.io import fingerprint
+from pixelcat.processors.resume import resume
+
+Function = Callable[..., Any]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(6):
+        Image.effect_noise((64, 48), 100 + number).convert("RGB").save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def stopped(photos: Path, model_emd: Path, tmp_path: Path) -> Function:
+    """Return a function that starts a run which is stopped after some images."""
+
+    def start(images: int = 2, **options: Any) -> Run:
+        def show(state: Any) -> None:
+            if state.images_done >= images:
+                raise KeyboardInterrupt
+
+        given = {"inputs": photos, "model": model_emd, "output": tmp_path / "r.gpkg", **options}
+        run = classify(progress=show, **given)
+        assert run.status == "stopped"
+        return run
+
+    return start
+
+
+def edited(path: Path, sql: str) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(sql)
+
+
+def test_a_stopped_run_goes_on_from_another_folder(
+    stopped: Function,
+    photos: Path,
+    model_emd: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = {"arguments": {"padding": 4}, "also": ["entropy"], "out_features": None}
+    first = stopped(inputs=Path("photos"), output="r.gpkg", **given)
+    assert 2 <= first.done < 6
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    gone_on = resume(tmp_path / "r.gpkg")
+    assert (gone_on.id, gone_on.status, gone_on.done) == (first.id, "finished", 6)
+    assert gone_on.classified_now == 6 - first.done
+    whole = classify(photos, model=model_emd, output=tmp_path / "whole.gpkg", **given)
+    sql = "select source_key, o.sha256 from outputs o join items i on i.id = item_id order by 1"
+    assert gone_on.sql(sql) == whole.sql(sql)
+    sql = "select kind, sha256 from extra_rasters order by raster_path"
+    assert gone_on.sql(sql) == whole.sql(sql)
+
+
+def test_a_killed_run_goes_on(photos: Path, model_emd: Path, tmp_path: Path) -> None:
+    catalog = tmp_path / "r.gpkg"
+    for number in range(200):
+        Image.new("RGB", (64, 48), (number, 0, 0)).save(photos / f"more_{number}.png")
+    command = [sys.executable, "-m", "pixelcat", "classify", photos, "-m", model_emd, "-o", catalog]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and not list(tmp_path.glob("r_rasters/run_1/0*.tif")):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    status = CliRunner().invoke(cli, ["status", str(catalog)])
+    assert f"run 1 runs, or was killed; it goes on with: pixelcat resume {catalog} 1" in (
+        status.stderr
+    )
+    answer = CliRunner().invoke(cli, ["resume", str(catalog), "--format", "json"])
+    assert (answer.exit_code, json.loads(answer.stdout)[0]["done"]) == (0, 206)
+    assert not list(tmp_path.rglob(".tmp-*"))
+    assert "resume" not in CliRunner().invoke(cli, ["status", str(catalog)]).stderr
+
+
+def test_places_of_the_environment_are_remembered_and_code_is_not(
+    stopped: Function, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = stopped(model_code="run", environment={"nodata": 3, "extent": None}, photo_columns=())
+    command = json.loads(run.sql("select command from runs")[0]["command"])
+    assert command["options"]["environment"] == {"nodata": "3"}
+    assert command["model"].startswith("/")
+    assert "model_code" not in command["options"]
+
+
+def test_nothing_to_go_on_with(photos: Path, model_emd: Path, tmp_path: Path) -> None:
+    classify(photos, model=model_emd, output=tmp_path / "r.gpkg")
+    with pytest.raises(UsageError, match=r"every run of r\.gpkg is finished"):
+        resume(tmp_path / "r.gpkg")
+    with pytest.raises(UsageError, match=r"no image failed in r\.gpkg"):
+        resume(tmp_path / "r.gpkg", retry_failed=True)
+    with pytest.raises(UsageError, match="has no run 9; there are 1"):
+        resume(tmp_path / "r.gpkg", 9)
+    assert resume(tmp_path / "r.gpkg", 1).classified_now == 0
+    with pytest.raises(SourceError, match="no such catalog"):
+        resume(tmp_path / "nowhere.gpkg")
+
+
+def test_of_several_runs_one_is_chosen(stopped: Function, tmp_path: Path) -> None:
+    stopped()
+    stopped(arguments={"padding": 4})
+    stopped(arguments={"padding": 4}, force=True)
+    with pytest.raises(UsageError, match=r"runs 1 \(land\), 3 \(land\) can go on; say which"):
+        resume(tmp_path / "r.gpkg")
+    with pytest.raises(UsageError, match="run 2 was started anew as run 3"):
+        resume(tmp_path / "r.gpkg", 2)
+    assert (resume(tmp_path / "r.gpkg", 1).id, resume(tmp_path / "r.gpkg").id) == (1, 3)
+
+
+def test_a_model_or_an_input_that_is_gone_or_changed_is_one_line(
+    stopped: Function, model_emd: Path, photos: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(model_emd.parent, copy)
+    stopped(model=copy / "land.emd")
+    definition = copy / "land.emd"
+    before = definition.read_text()
+    definition.write_text(before.replace("Water", "Lake"))
+    with pytest.raises(ModelError, match=r"model land has changed since run 1"):
+        resume(tmp_path / "r.gpkg")
+    definition.unlink()
+    with pytest.raises(ModelError, match=r"land\.emd: no such file"):
+        resume(tmp_path / "r.gpkg")
+    definition.write_text(before)
+    photos.rename(tmp_path / "moved")
+    with pytest.raises(SourceError, match="photos: no such file or folder"):
+        resume(tmp_path / "r.gpkg")
+
+
+def test_a_model_given_as_text_is_resumed_in_its_folder(
+    stopped: Function, model_emd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(model_emd.parent)
+    stopped(model=model_emd.read_text())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=f"from {model_emd.parent}; resume it in that folder"):
+        resume(tmp_path / "r.gpkg")
+    monkeypatch.chdir(model_emd.parent)
+    assert resume(tmp_path / "r.gpkg").done == 6
+
+
+def test_a_catalog_of_before_does_not_remember(stopped: Function, tmp_path: Path) -> None:
+    stopped()
+    edited(tmp_path / "r.gpkg", "alter table runs drop column command")
+    with pytest.raises(UsageError, match="older pixelcat, which did not note its command"):
+        resume(tmp_path / "r.gpkg")
+
+
+@pytest.fixture
+def with_failures(photos: Path, model_emd: Path, tmp_path: Path) -> Function:
+    """Return a function that classifies, with a photo that is cut off and one that is none."""
+    good = (photos / "0.png").read_bytes()
+    (photos / "cut.png").write_bytes(good[:2000])
+    (photos / "torn.jpg").write_bytes(b"%PDF-1.7")
+
+    def run(**options: Any) -> Run:
+        return classify(photos, model=model_emd, output=tmp_path / "r.gpkg", **options)
+
+    return run
+
+
+@pytest.mark.parametrize("again", ["classify", "resume"])
+def test_what_failed_is_tried_again_only_where_asked(
+    with_failures: Function, tmp_path: Path, again: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "_SETTLED_S", -1.0)
+    first = with_failures()
+    assert (first.done, first.failed) == (6, 2)
+    edited(tmp_path / "r.gpkg", "update outputs set reason = 'bad luck' where status = 'failed'")
+    edited(tmp_path / "r.gpkg", "update items set status = 'unreadable', reason = 'bad luck'"
+           " where name = '3.png'")  # fmt: skip
+    edited(tmp_path / "r.gpkg", "update outputs set status = 'failed', reason = 'bad luck',"
+           " raster_path = null, item_sha256 = null where item_id ="
+           " (select id from items where name = '3.png')")  # fmt: skip
+    calls = {
+        "classify": lambda: with_failures(retry_failed=True),
+        "resume": lambda: resume(tmp_path / "r.gpkg", retry_failed=True),
+    }
+    run = calls[again]()
+    assert (run.id, run.done, run.failed) == (1, 6, 2)
+    reasons = {row["reason"] for row in run.sql("select reason from outputs") if row["reason"]}
+    assert "bad luck" not in reasons
+    assert len(reasons) == 2
+
+
+def test_failures_stay_without_the_option(with_failures: Function, tmp_path: Path) -> None:
+    with_failures()
+    cut = "item_id = (select id from items where name = 'cut.png')"
+    edited(tmp_path / "r.gpkg", f"update outputs set reason = 'bad luck' where {cut}")
+    run = with_failures()
+    assert run.sql(f"select reason from outputs where {cut}") == [{"reason": "bad luck"}]
