@@ -23,7 +23,7 @@ from .grid import Grid
 from .image import Image, Window, open_image
 from .layer_shapes import LayerShapes, is_layer, read_shapes
 from .part import Limit
-from .raster import declares_nodata
+from .raster_facts import declares_nodata
 from .warped import Warped
 
 _AREAS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
