@@ -40,7 +40,7 @@ reader = partial(reader_of, lambda path, options: _index(path, options))
 
 
 def _index(path: Path, options: ScanOptions) -> Members:
-    folders = MemberFolders(path.parent, options.media)
+    folders = MemberFolders(path.parent, options.media, allow_outside=options.allow_outside)
 
     def find(_: Document, href: object) -> tuple[str, Path | None, str | None]:
         key, file, lost = folders.find(href)
