@@ -33,10 +33,12 @@ def overflowing(keras_net: Function, tmp_path_factory: pytest.TempPathFactory) -
         if not by_pixel:
             x = layers.Conv2D(4, 3, padding="same", activation="relu")(x)
         scores = layers.Conv2D(3, 1, activation="sigmoid" if kind == "sigmoid" else None)(x)
-        endless = layers.Rescaling(1e38)(layers.Rescaling(1e38)(bright))  # 0 or infinity
-        first = layers.Conv2D(3, 1, use_bias=False, kernel_initializer="zeros")(endless)  # or NaN
-        if stays == "inf":
-            first = layers.Conv2D(3, 1, use_bias=False, kernel_initializer="ones")(endless)
+        endless = layers.Rescaling(1e38)(bright)  # 0 or infinity
+        first = layers.Conv2D(3, 1, use_bias=False, kernel_initializer="ones")(endless)
+        if stays == "nan":
+            minus = keras.initializers.Constant(-1.0)
+            other = layers.Conv2D(3, 1, use_bias=False, kernel_initializer=minus)(endless)
+            first = layers.Add()([first, other])
         net = keras.Model(inputs, layers.Add()([scores, first]))
         folder = tmp_path_factory.mktemp("net")
         net.save(folder / "net.keras")
