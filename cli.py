@@ -166,7 +166,7 @@ def _terminate(*_: object) -> None:
 def main() -> None:
     """Run the command line; a mistake of the user is one line, never a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
-    warnings.filterwarnings("ignore", module="pyogrio")  # what matters is an error or a reason
+    warnings.filterwarnings("ignore", module="pyogrio|PIL")  # what matters is an error or a reason
     try:
         sys.exit(cli.main(prog_name="pixelcat", standalone_mode=False))
     except click.exceptions.Abort:

@@ -108,8 +108,9 @@ source_options = _group("source", {
         "--skip-missing", is_flag=True, help="Make a mosaic of the members that are there."
     ),
     "allow_outside": click.option(
-        "--allow-outside", is_flag=True, 
-        help="A VRT may name files outside its own folder; STAC items in a file, rasters in the web.",
+        "--allow-outside", is_flag=True,
+        help="A VRT, a tile index or STAC items may name files outside their own folder; STAC items in"
+        " a file, rasters in the web.",
     ),
     "asset": click.option("--asset", metavar="NAME", help="The asset of STAC items."),
     "paths": click.option(
@@ -120,6 +121,15 @@ source_options = _group("source", {
     "max_pixels": click.option(
         "--max-pixels", type=int, metavar="N",
         help="Most pixels that a service is asked for.  [default: 100000000]",
+    ),
+    "max_image_pixels": click.option(
+        "--max-image-pixels", type=int, metavar="N",
+        help="Most pixels of a photo, an attachment, or a raster without a place on the ground."
+        "  [default: 500000000]",
+    ),
+    "allow_truncated": click.option(
+        "--allow-truncated", is_flag=True,
+        help="Take JPEGs that end too early; what is missing of them is NoData.",
     ),
     "source_kind": click.option(
         "--source-kind", metavar="KIND",

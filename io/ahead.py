@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ..catalog.errors import ItemError
 from .image import Image, open_image
+from .limits import Limits
 from .photo import Photo
 from .reference import Where
 
@@ -18,7 +19,7 @@ _LARGEST = 50_000_000
 
 
 def opened(
-    tasks: Iterable[T], where: Callable[[T], Where]
+    tasks: Iterable[T], where: Callable[[T], Where], limits: Limits
 ) -> Iterator[tuple[T, Callable[[], Image]]]:
     """Yield tasks, each with what gives its open image.
 
@@ -28,6 +29,7 @@ def opened(
         tasks: One for each image.
         where: Finds the image; called in the thread of the caller, before the task before is
             yielded.
+        limits: What of the images is taken.
 
     Raises:
         ItemError: By what gives the image, not here: it cannot be found or opened.
@@ -36,7 +38,7 @@ def opened(
     with ThreadPoolExecutor(max_workers=1) as thread:
         try:
             for task in tasks:
-                waiting.append((task, _coming(thread, where, task)))
+                waiting.append((task, _coming(thread, where, task, limits)))
                 if len(waiting) > 1:
                     task, future = waiting.popleft()
                     yield task, future.result
@@ -49,17 +51,19 @@ def opened(
                     future.result().__exit__()
 
 
-def _coming(thread: ThreadPoolExecutor, where: Callable[[T], Where], task: T) -> Future[Image]:
+def _coming(
+    thread: ThreadPoolExecutor, where: Callable[[T], Where], task: T, limits: Limits
+) -> Future[Image]:
     try:
-        return thread.submit(_ready, where(task))
+        return thread.submit(_ready, where(task), limits)
     except ItemError as error:
         failed: Future[Image] = Future()
         failed.set_exception(error)
         return failed
 
 
-def _ready(where: Where) -> Image:
-    image = open_image(where)
+def _ready(where: Where, limits: Limits) -> Image:
+    image = open_image(where, limits)
     if isinstance(image, Photo) and image.width * image.height <= _LARGEST:
         with suppress(ItemError, MemoryError):  # whoever reads the photo gets the error
             image.decode()

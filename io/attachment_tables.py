@@ -6,6 +6,7 @@ from pathlib import Path
 from ..catalog.errors import SourceError
 from ..catalog.records import Item
 from .esri_items import GeodatabaseItems, Relation
+from .limits import Limits
 from .ogr import normalise_guid
 from .probe import probe_all
 
@@ -81,16 +82,21 @@ def choose(
 
 
 def attachments(
-    rows: Iterable[tuple[str, Mapping[str, object]]], foreign_key: str, *, by_row_key: bool
+    rows: Iterable[tuple[str, Mapping[str, object]]],
+    foreign_key: str,
+    limits: Limits,
+    *,
+    by_row_key: bool,
 ) -> Iterator[Item]:
     """Return every row of an attachment table as an item, in turn.
 
     Args:
         rows: ATTACHMENTID, and the values by column in lower case; others are passed over.
         foreign_key: The column that names the feature.
+        limits: What of an image is taken.
         by_row_key: Whether it does so by OBJECTID; otherwise by GlobalID.
     """
-    return probe_all(_images(rows, foreign_key.lower(), by_row_key=by_row_key))
+    return probe_all(_images(rows, foreign_key.lower(), by_row_key=by_row_key), limits)
 
 
 def _images(

@@ -41,7 +41,7 @@ def check_overviews(path: Path, driver: str) -> None:
     Raises:
         ItemError: It does.
     """
-    from .raster import metadata_of
+    from .raster_facts import metadata_of
 
     check_companions(path)
     beside = Path(f"{path}{_METADATA}")

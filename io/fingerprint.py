@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-_VERSION = "4"
+_VERSION = "5"
 """Of what a scan finds; another one makes every input be scanned anew."""
 _SETTLED_S = 2.0
 """A file may change twice within one tick of its clock; younger files are not trusted."""

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from ..catalog.errors import ItemError
 from ..catalog.lock import assert_not_live
+from .limits import Limits
 from .reference import Where
 from .sniff import (
     GDAL_DRIVERS,
     HEAD_BYTES,
+    OTHER_DRIVERS,
     PILLOW_FORMATS,
     TEXT_DRIVERS,
     content_type,
@@ -27,9 +29,11 @@ from .sniff import (
     is_disguised,
 )
 
-MAX_PIXELS = 500_000_000
-"""Largest image decoded whole, and largest attachment of any format, in pixels."""
-
+_TOLD_BY_MAGIC = (
+    *(".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".gif", ".bmp", ".webp"),
+    *(".jp2", ".j2k", ".heic", ".heif", ".avif"),
+)
+"""Names of images that begin in a way of their own; one that does not is none."""
 _NATIVE_DTYPES = ("uint8", "uint16", "int16", "float32")
 
 
@@ -96,11 +100,12 @@ class Image(Protocol):
         ...
 
 
-def open_image(where: Where) -> Image:
+def open_image(where: Where, limits: Limits | None = None) -> Image:
     """Open an image; only its header is read.
 
     Args:
         where: A path, the encoded image, or a reference.
+        limits: What of a file or attachment is taken; None for the usual.
 
     Raises:
         ItemError: No image, damaged, too large, or of a format that we do not read.
@@ -113,24 +118,26 @@ def open_image(where: Where) -> Image:
 
     if not isinstance(where, Path | bytes):
         return where.open()
+    limits = limits or Limits()
     head = read_head(where)
     media_type = content_type(head)
     if media_type in PILLOW_FORMATS and not _has_16_bit_png_bands(head):
-        return Photo(where, PILLOW_FORMATS[media_type])
+        return Photo(where, PILLOW_FORMATS[media_type], limits)
     if media_type in ("image/heic", "image/avif"):
-        return Photo(where, pillow_formats(media_type))
+        return Photo(where, pillow_formats(media_type), limits)
+    driver: str | tuple[str, ...] | None
     driver = "PNG" if media_type == "image/png" else GDAL_DRIVERS.get(media_type or "")
     driver = driver or _driver_of_other(where, head)
     if driver == "VRT" and isinstance(where, Path):
         check_sources(where)
-    raster = Raster(where, driver)
+    raster = Raster(where, driver, limits=limits)
     if media_type == "image/tiff" and not raster.is_placed:
         raster.orientation = tiff_orientation(where)
     return upright(raster)
 
 
-def _driver_of_other(where: Path | bytes, head: bytes) -> str | None:
-    """Return the driver of a raster that no magic bytes tell; None leaves it to GDAL.
+def _driver_of_other(where: Path | bytes, head: bytes) -> str | tuple[str, ...]:
+    """Return the driver of a raster that no magic bytes tell, or those that may be tried.
 
     Raises:
         ItemError: It looks like something else. A text that is a raster (a VRT) must have
@@ -144,7 +151,9 @@ def _driver_of_other(where: Path | bytes, head: bytes) -> str | None:
         raise ItemError(f"not an image but {looks_like}")
     if is_disguised(head):
         raise ItemError("not an image but something that names other files")
-    return None
+    if suffix in _TOLD_BY_MAGIC:
+        raise ItemError("not an image that can be read: no format begins so")
+    return OTHER_DRIVERS
 
 
 def read_head(where: Path | bytes) -> bytes:
@@ -177,19 +186,6 @@ def working_dtype(dtype: str) -> str:
     if dtype.startswith("complex"):
         raise ItemError(f"{dtype} pixels (complex numbers) cannot be classified")
     return dtype if dtype in _NATIVE_DTYPES else "float32"
-
-
-def check_size(width: int, height: int) -> None:
-    """Refuse an image too large to be decoded whole.
-
-    Raises:
-        ItemError: More pixels than ``MAX_PIXELS``.
-    """
-    if width * height > MAX_PIXELS:
-        raise ItemError(
-            f"declares {width} x {height} pixels, more than the limit of"
-            f" {MAX_PIXELS // 1_000_000} million for an image decoded whole"
-        )
 
 
 def _has_16_bit_png_bands(head: bytes) -> bool:

@@ -23,7 +23,7 @@ from .image import Image, RasterArray, Window, open_image
 from .layer_shapes import LayerShapes, is_layer, read_shapes
 from .part import Limit
 from .placed_shapes import around_the_globe, placed
-from .raster import declares_nodata
+from .raster_facts import declares_nodata
 from .rectangles import Bounds, moved
 from .view import View
 from .warped import Warped

@@ -13,23 +13,48 @@ from .photo_paths import PhotoFolders, clean_path
 class MemberFolders:
     """Looks for rasters relative to the folder of an index, then as for photos.
 
-    Absolute paths count as they are, and so do relative ones that lead out of the folder:
-    tile indexes are commonly kept beside their rasters.
+    An index may come from a stranger: what it names must lie below its own folder or that of
+    the user, links followed, unless the user lets it lead elsewhere.
     """
 
-    def __init__(self, home: Path, media: Path | None = None) -> None:
+    def __init__(
+        self, home: Path, media: Path | None = None, *, allow_outside: bool = False
+    ) -> None:
         """Set the folders.
 
         Args:
             home: The folder of the index.
             media: The folder that the user names; asked first.
+            allow_outside: Rasters may lie anywhere.
         """
+        self._allowed = None if allow_outside else _real([home, *([media] if media else [])])
+        self._is_inside: dict[str, bool] = {}
         self._home = home
         self._media = media
         self._elsewhere = PhotoFolders(home, media=media)
 
     def find(self, location: object) -> tuple[str, Path | None, str | None]:
         """Return the key of a location, its file, and why there is none."""
+        key, path, lost = self._find(location)
+        if path is not None and not self._may_be(path):
+            return key, None, "outside the folder of the index; --allow-outside lets it"
+        return key, path, lost
+
+    def _may_be(self, path: Path) -> bool:
+        """Return whether a file may be read; folders are looked at once, indexes are long."""
+        if self._allowed is None:
+            return True
+        if path.is_symlink():
+            return self._holds(os.path.realpath(path))
+        folder = str(path.parent)
+        if folder not in self._is_inside:
+            self._is_inside[folder] = self._holds(os.path.realpath(folder))
+        return self._is_inside[folder]
+
+    def _holds(self, real: str) -> bool:
+        return any(f"{real}{os.sep}".startswith(folder) for folder in self._allowed or ())
+
+    def _find(self, location: object) -> tuple[str, Path | None, str | None]:
         if not isinstance(location, str) or not location.strip():
             return "", None, "the index gives no path"
         if "://" in location and not location.lower().startswith("file:"):
@@ -54,6 +79,11 @@ class MemberFolders:
         if path.is_relative_to(self._home):
             return path.relative_to(self._home).as_posix()
         return path.as_posix()
+
+
+def _real(folders: list[Path]) -> tuple[str, ...]:
+    """Return folders with all links followed, each with a separator at its end."""
+    return tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)  # noqa: PTH118
 
 
 def _without_secrets(link: str) -> str:

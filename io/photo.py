@@ -8,10 +8,14 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 
 from ..catalog.errors import ItemError, first_line
-from .image import RasterArray, Window, check_size
-from .raster import georeference
+from .container import exif_of_png
+from .cut_off import known_rows, with_end
+from .image import RasterArray, Window
+from .limits import Limits
+from .raster_facts import georeference
 
 Pillow.MAX_IMAGE_PIXELS = None  # our own limit is checked before anything is decoded
 
@@ -33,29 +37,30 @@ _ORIENTATION, _EXIF_IFD, _GPS_IFD, _TAKEN_AT = 0x0112, 0x8769, 0x8825, 0x9003
 class Photo:
     """A photo, open. Decoded at the first read and kept until closed."""
 
-    def __init__(self, where: Path | bytes, formats: tuple[str, ...]) -> None:
+    def __init__(
+        self, where: Path | bytes, formats: tuple[str, ...], limits: Limits | None = None
+    ) -> None:
         """Read the header.
 
         Args:
             where: A path, or the encoded image.
             formats: The Pillow decoders that may be used.
+            limits: What of it is taken; None for the usual.
 
         Raises:
             ItemError: Damaged, or too large.
         """
-        try:
-            self._image = Pillow.open(
-                where if isinstance(where, Path) else io.BytesIO(where), formats=formats
-            )
-        except Exception as error:  # a decoder may raise anything on hostile bytes
-            raise ItemError(f"damaged {formats[0]} header: {first_line(error)}") from error
+        limits = limits or Limits()
+        mended = with_end(where, formats) if limits.cut_off else None
+        self._cut_off = where if mended else None
+        self._image = _header(mended or where, formats)
         width, height = self._image.size
         try:
-            check_size(width, height)
+            limits.check(width, height)
         except ItemError:
             self._image.close()
             raise
-        exif = self._exif()
+        exif = self._exif(where)
         self.orientation = exif.get(_ORIENTATION)
         if self.orientation not in range(1, 9):
             self.orientation = None
@@ -73,13 +78,17 @@ class Photo:
         self.band_names: tuple[str | None, ...] = (
             ("red", "green", "blue") if self.bands == 3 else ("gray",)
         )
-        self.transform, self.crs = self._georeference(where)
+        self.transform, self.crs = self._georeference(where, formats[0])
         self._decoded: tuple[NDArray[Any], NDArray[np.bool_]] | None = None
+        self._damage: ItemError | None = None
         self._keeps_numbers = False
 
-    def _exif(self) -> dict[int, Any]:
+    def _exif(self, where: Path | bytes) -> dict[int, Any]:
+        """Return the metadata; a PNG is kept from decoding its pixels in search of them."""
         try:
-            exif = self._image.getexif()
+            if self._image.format == "PNG" and "exif" not in self._image.info:
+                self._image.info.update(exif_of_png(where))
+            exif = Pillow.Image.getexif(self._image)
             return {
                 **exif,
                 **exif.get_ifd(_EXIF_IFD),
@@ -88,11 +97,11 @@ class Photo:
         except Exception:  # noqa: BLE001  damaged metadata does not make a picture unusable
             return {}
 
-    def _georeference(self, where: Path | bytes) -> tuple[Affine | None, str | None]:
+    def _georeference(self, where: Path | bytes, driver: str) -> tuple[Affine | None, str | None]:
         """Return what a world file or ``.aux.xml`` beside a file says; attachments have none."""
         if isinstance(where, bytes) or (self.orientation or 1) != 1:
             return None, None
-        return georeference(where)
+        return georeference(where, driver)
 
     def __enter__(self) -> Self:
         """Return the photo itself."""
@@ -127,11 +136,19 @@ class Photo:
     def decode(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Return pixels (height, width, bands) and which are valid (height, width), upright.
 
+        A photo that failed once is not tried again: Pillow then gives what it had got so far.
+
         Raises:
             ItemError: The photo is cut off or damaged.
         """
+        if self._damage is not None:
+            raise self._damage
         if self._decoded is None:
-            self._decoded = self._decode()
+            try:
+                self._decoded = self._decode()
+            except ItemError as error:
+                self._damage = error
+                raise
         return self._decoded
 
     def keep_numbers(self) -> None:
@@ -143,9 +160,8 @@ class Photo:
     def _decode(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         try:
             image = (_numbers if self._keeps_numbers else _without_palette)(self._image)
-            if self.orientation in _UPRIGHT:
-                image = image.transpose(_UPRIGHT[self.orientation])
-            pixels = np.asarray(image)
+            known = None if self._cut_off is None else known_rows(self._cut_off, self._image)
+            pixels = np.asarray(self._upright(image))
         except Exception as error:  # a decoder may raise anything on hostile bytes
             raise ItemError(f"cut off or damaged: {first_line(error)}") from error
         if pixels.ndim == 2:
@@ -154,7 +170,29 @@ class Photo:
             return pixels[..., :-1], pixels[..., -1] != 0
         if self.dtype == "float32":
             pixels = pixels.astype(np.float32)
-        return pixels, np.ones(pixels.shape[:2], bool)
+        if known is None:
+            return pixels, np.ones(pixels.shape[:2], bool)
+        mask = np.repeat(known[:, np.newaxis], self._image.width, axis=1)
+        return pixels, np.asarray(self._upright(Pillow.fromarray(mask))) != 0
+
+    def _upright(self, image: Pillow.Image) -> Pillow.Image:
+        turn = _UPRIGHT.get(self.orientation or 1)
+        return image if turn is None else image.transpose(turn)
+
+
+def _header(where: Path | bytes | io.BytesIO, formats: tuple[str, ...]) -> Pillow.Image:
+    """Open an image; of what is missing or wrong in it only the header shows.
+
+    Raises:
+        ItemError: It is damaged.
+    """
+    try:
+        file = io.BytesIO(where) if isinstance(where, bytes) else where
+        return Pillow.open(file, formats=formats)
+    except UnidentifiedImageError as error:  # says no more than the name of the file
+        raise ItemError(f"damaged {formats[0]} header") from error
+    except Exception as error:  # a decoder may raise anything on hostile bytes
+        raise ItemError(f"damaged {formats[0]} header: {first_line(error)}") from error
 
 
 def _without_palette(image: Pillow.Image) -> Pillow.Image:

@@ -9,6 +9,7 @@ from ..catalog.errors import ItemError, SourceError
 from ..catalog.records import Item, ItemStatus, SqlValue
 from .fingerprint import fingerprint
 from .key_columns import normalise_key
+from .limits import Limits
 from .parent_tables import Parent
 from .photo_cells import Photo, image_bytes, lists_in, photos_in
 from .photo_columns import PhotoColumn
@@ -43,7 +44,7 @@ class PhotosFound(NamedTuple):
         """Return what changes with the files that values name, found or not."""
         return fingerprint(self.files.paths(), *facts, *self.files.outcomes())
 
-    def items(self) -> Iterator[Item]:
+    def items(self, limits: Limits) -> Iterator[Item]:
         """Yield encoded images as they come, then each file once with all its features."""
         for source in self.images:
             for row, feature, column, value in _cells(source):
@@ -51,8 +52,8 @@ class PhotosFound(NamedTuple):
                     if photo.kind == "encoded":
                         key = _cell_key(source.table.name, column.name, row, number)
                         name = f"{column.name} {key.rpartition('/')[2]}"
-                        yield _encoded(photo, key, name, feature)
-        yield from probe_all(self.files.images())
+                        yield _encoded(photo, key, name, feature, limits)
+        yield from probe_all(self.files.images(), limits)
 
 
 def find_photos(tables: Sequence[PhotoTable], folders: PhotoFolders) -> PhotosFound:
@@ -146,7 +147,7 @@ def _feature_of(parent: Parent, value: SqlValue) -> str:
     return str(row) if row is not None else f"= {value!r}"
 
 
-def _encoded(photo: Photo, key: str, name: str, feature: str) -> Item:
+def _encoded(photo: Photo, key: str, name: str, feature: str, limits: Limits) -> Item:
     item = Item(
         kind="attachment",
         source_key=key,
@@ -155,7 +156,7 @@ def _encoded(photo: Photo, key: str, name: str, feature: str) -> Item:
         feature_keys=(feature,),
     )
     try:
-        return probe(item, image_bytes(photo), claimed=True)
+        return probe(item, image_bytes(photo), limits, claimed=True)
     except ItemError as error:
         return replace(item, status="unreadable", reason=str(error))
 

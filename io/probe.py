@@ -9,8 +9,10 @@ from pathlib import Path, PurePath
 from ..catalog.errors import ItemError, UnsupportedError
 from ..catalog.records import Item
 from . import srs
+from .container import check_container
 from .content import measured
 from .image import Image, open_image, read_head
+from .limits import Limits
 from .reference import Where
 from .sniff import content_type, describe
 
@@ -42,6 +44,7 @@ _AHEAD = 2
 def probe(
     item: Item,
     where: Where | None,
+    limits: Limits | None = None,
     *,
     claimed: bool = False,
     content: Callable[[], tuple[int | None, str]] | None = None,
@@ -49,11 +52,13 @@ def probe(
     """Return the item with everything that its header tells.
 
     Never raises for the image's sake: an image that cannot be used gets a status and a
-    reason. Pixels are not decoded, so a cut-off image may still turn out damaged later.
+    reason. Pixels are not decoded, so an image that is whole by its parts may still turn out
+    damaged later.
 
     Args:
         item: Kind, key, name and declared type.
         where: A path, the encoded image, a reference, or None where there is none.
+        limits: What of a file or attachment is taken; None for the usual.
         claimed: Somebody says that this is an image; otherwise its name or declared type
             decides whether anything else is ``unreadable`` or merely ``skipped``.
         content: What gives size and SHA-256 where somebody is at it already.
@@ -68,9 +73,11 @@ def probe(
         item = replace(item, byte_size=size, sha256=sha256)
         if isinstance(where, Path | bytes):
             item = _told_apart(item, where, claimed)
+            cut_off = limits is not None and limits.cut_off
+            check_container(where, item.content_type, cut_off=cut_off)
         if item.status != "ready":
             return item
-        with open_image(where) as image:
+        with open_image(where, limits) as image:
             return _with_header(item, image)
     except UnsupportedError as error:
         return replace(item, status="unsupported", reason=str(error))
@@ -78,7 +85,9 @@ def probe(
         return replace(item, status="unreadable", reason=_reason(item, where, error))
 
 
-def probe_all(images: Iterable[tuple[Item, Where | None]]) -> Iterator[Item]:
+def probe_all(
+    images: Iterable[tuple[Item, Where | None]], limits: Limits | None = None
+) -> Iterator[Item]:
     """Yield :func:`probe` of each image in turn.
 
     A thread hashes what comes next while an image is probed and recorded: hashing takes
@@ -90,15 +99,18 @@ def probe_all(images: Iterable[tuple[Item, Where | None]]) -> Iterator[Item]:
             content = thread.submit(measured, where) if where and item.status == "ready" else None
             waiting.append((item, where, content))
             if len(waiting) > _AHEAD:
-                yield _probed(*waiting.popleft())
+                yield _probed(limits, *waiting.popleft())
         while waiting:
-            yield _probed(*waiting.popleft())
+            yield _probed(limits, *waiting.popleft())
 
 
 def _probed(
-    item: Item, where: Where | None, content: Future[tuple[int | None, str]] | None
+    limits: Limits | None,
+    item: Item,
+    where: Where | None,
+    content: Future[tuple[int | None, str]] | None,
 ) -> Item:
-    return probe(item, where, content=content.result if content else None)
+    return probe(item, where, limits, content=content.result if content else None)
 
 
 def claims_to_be_image(item: Item) -> bool:

@@ -5,7 +5,7 @@ import math
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -25,12 +25,16 @@ from ..catalog.errors import ItemError, first_line
 from ..catalog.lock import assert_not_live
 from .companions import check_companions
 from .control import Control
-from .image import RasterArray, Window, check_size, working_dtype
+from .gdal_words import in_plain_words
+from .image import RasterArray, Window, working_dtype
+from .limits import Limits
 from .palette import palette_in
 from .rows import RowReader
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """What rasterio raises: its own errors, and now and then a bare one of GDAL."""
+_MOST_BANDS = 5000
+"""The 65,535 that a small file can have take 2 GB."""
 _LARGEST_ROWS = 1 << 29
 """Bytes of rows that are kept."""
 _WARNINGS = threading.RLock()
@@ -61,14 +65,19 @@ class Raster:
     """A raster file or the bytes of one, open."""
 
     def __init__(
-        self, where: Path | bytes | GdalName, driver: str | None, table: str | None = None
+        self,
+        where: Path | bytes | GdalName,
+        driver: str | Sequence[str],
+        table: str | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Read the header.
 
         Args:
             where: A path, the encoded raster, or a name.
-            driver: The GDAL driver that may open it; None leaves the choice to GDAL.
+            driver: The GDAL driver that may open it, or those of which one may.
             table: The table of a database that holds it.
+            limits: How large it may be; None for any size where it is no attachment.
 
         Raises:
             ItemError: Damaged, too large, or no raster.
@@ -81,21 +90,23 @@ class Raster:
             options = {**_SAFE, _REACH: where.name, **where.options}
         self._env = rasterio.Env(**options)
         try:
+            if driver == "PNG" and not isinstance(where, GdalName):
+                _check_png(where, limits or Limits())
             self._dataset = self._open(where, driver, table)
+            self._check_size(where, limits)
             self._describe()
         except BaseException:
             self.__exit__()
             raise
 
     def _open(
-        self, where: Path | bytes | GdalName, driver: str | None, table: str | None
+        self, where: Path | bytes | GdalName, driver: str | Sequence[str], table: str | None
     ) -> DatasetReader:
         if isinstance(where, Path):
             assert_not_live(where)
             check_companions(where)
-        if driver == "PNG" and not isinstance(where, GdalName):
-            _check_png(where)
-        options: dict[str, Any] = {"driver": driver} if driver else {}
+        drivers = [driver] if isinstance(driver, str) else list(driver)
+        options: dict[str, Any] = {}
         if table is not None:
             options["TABLE"] = table
         if self._memory is not None:
@@ -103,23 +114,32 @@ class Raster:
         with self._env, unplaced() as noted:
             try:
                 if self._memory is not None:
-                    dataset = self._memory.open(**options)
+                    dataset = self._memory.open(driver=drivers[0], **options)
                 else:
-                    name = where.name if isinstance(where, GdalName) else where
-                    dataset = rasterio.open(name, **options)
+                    name = where.name if isinstance(where, GdalName) else os.fspath(where)
+                    dataset = DatasetReader(name, driver=drivers, **options)
             except GDAL_ERRORS as error:
-                raise ItemError(f"not an image that can be read: {first_line(error)}") from error
-        self.transform, self.crs = _georeference_of(dataset, noted)
+                raise ItemError(
+                    f"not an image that can be read: {in_plain_words(error)}"
+                ) from error
+        self.transform, self.crs = georeference_of(dataset, noted)
         self.is_placed = not _lacks_place(noted)
         self.control = None if self.transform else Control.of(dataset)
         return dataset
+
+    def _check_size(self, where: Path | bytes | GdalName, limits: Limits | None) -> None:
+        width, height, count = self._dataset.width, self._dataset.height, self._dataset.count
+        if count > _MOST_BANDS:
+            raise ItemError(f"declares {count} bands, more than the limit of {_MOST_BANDS}")
+        if isinstance(where, bytes) or (limits and not self.is_placed):
+            (limits or Limits()).check(width, height)
+        elif limits and isinstance(where, Path):
+            limits.check_placed(width, height, where.stat().st_size)
 
     def _describe(self) -> None:
         dataset = self._dataset
         if not dataset.count:
             raise ItemError("has no bands (a container: name one of its sub-datasets)")
-        if self._memory is not None:
-            check_size(dataset.width, dataset.height)
         self.width, self.height = dataset.width, dataset.height
         self._indexes = [
             index
@@ -231,54 +251,7 @@ def unplaced() -> Iterator[list[warnings.WarningMessage]]:
         yield noted
 
 
-def georeference(path: Path) -> tuple[Affine | None, str | None]:
-    """Return transform and WKT that GDAL finds in or beside a file; (None, None) if none.
-
-    Raises:
-        ItemError: What lies beside it may not be read.
-    """
-    assert_not_live(path)
-    check_companions(path)
-    with rasterio.Env(**LOCAL), unplaced() as noted:
-        try:
-            with rasterio.open(path) as dataset:
-                return _georeference_of(dataset, noted)
-        except GDAL_ERRORS:
-            return None, None
-
-
-def declares_nodata(path: Path) -> bool:
-    """Return whether a raster says of any pixel that it is NoData: by a value, alpha or mask.
-
-    Raises:
-        ItemError: It is none that GDAL reads.
-    """
-    assert_not_live(path)
-    check_companions(path)
-    with rasterio.Env(**LOCAL), unplaced():
-        try:
-            with rasterio.open(path) as dataset:
-                return any(flags != [MaskFlags.all_valid] for flags in dataset.mask_flag_enums)
-        except GDAL_ERRORS as error:
-            raise ItemError(f"not an image that can be read: {first_line(error)}") from error
-
-
-def metadata_of(path: Path, driver: str, domain: str) -> dict[str, str]:
-    """Return the metadata of one of GDAL's domains that a raster has.
-
-    Raises:
-        ItemError: It is none that GDAL reads.
-    """
-    with rasterio.Env(**LOCAL), unplaced():
-        try:
-            with rasterio.open(path, driver=driver) as dataset:
-                found: dict[str, str] = dataset.tags(ns=domain)
-                return found
-        except GDAL_ERRORS as error:
-            raise ItemError(f"{path} cannot be read: {first_line(error)}") from error
-
-
-def _georeference_of(
+def georeference_of(
     dataset: DatasetReader, noted: list[warnings.WarningMessage]
 ) -> tuple[Affine | None, str | None]:
     """Trust rasterio's warning, not the transform: without one that is sometimes no number."""
@@ -305,11 +278,11 @@ def differs(band: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
     return different
 
 
-def _check_png(where: Path | bytes) -> None:
+def _check_png(where: Path | bytes, limits: Limits) -> None:
     """Let Pillow decode a PNG first: GDAL returns a truncated one as noise, without error."""
     try:
         with Pillow.open(where if isinstance(where, Path) else io.BytesIO(where)) as image:
-            check_size(*image.size)
+            limits.check(*image.size)
             image.load()
     except ItemError:
         raise

@@ -8,7 +8,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from .image import Image, RasterArray, Window, check_size
+from .image import Image, RasterArray, Window
+from .limits import check_size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

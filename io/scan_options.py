@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple, Self, TypedDict, Unpack
 
 from ..catalog.errors import UsageError
 from .extent import Extent
+from .limits import MAX_PIXELS as MAX_IMAGE_PIXELS
+from .limits import Limits
 
 MAX_PIXELS = 100_000_000
 
@@ -42,11 +44,16 @@ class SourceOptions(TypedDict, total=False):
     skip_missing: bool
     """Make mosaics of the members that are there."""
     allow_outside: bool
-    """A VRT may name files outside its own folder; STAC items in a file, rasters in the web."""
+    """A VRT, tile index or STAC items may name files outside their own folder; STAC items in a
+    file, rasters in the web."""
     zoom: str | int | None
     """Level of tiles of a service."""
     max_pixels: int | None
     """Most that a service may be asked for."""
+    max_image_pixels: int | None
+    """Most that a photo, an attachment, or a raster without a place may have."""
+    allow_truncated: bool
+    """Take JPEGs that end too early: what is missing of them is NoData."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +81,8 @@ class ScanOptions:
     """Level of tiles of a service."""
     max_pixels: int = MAX_PIXELS
     """Most that a service may be asked for."""
+    max_image_pixels: int = MAX_IMAGE_PIXELS
+    allow_truncated: bool = False
     extent: Extent | None = None
     """What of a service; files are scanned whatever the extent, and this is None."""
     cell_size: float | None = None
@@ -106,9 +115,10 @@ class ScanOptions:
         if xy is not None and (isinstance(xy, str) or len(xy) != 2 or not all(xy)):
             given = xy if isinstance(xy, str) else ",".join(xy)
             raise UsageError(f"--xy {given} is not two columns, as in --xy lon,lat")
-        pixels = source.get("max_pixels")
-        if pixels is not None and pixels <= 0:
-            raise UsageError(f"--max-pixels {pixels}: expected a number above 0")
+        pixels, most = source.get("max_pixels"), source.get("max_image_pixels")
+        for option, number in (("--max-pixels", pixels), ("--max-image-pixels", most)):
+            if number is not None and number <= 0:
+                raise UsageError(f"{option} {number}: expected a number above 0")
         names = [photo_columns] if isinstance(photo_columns, str) else photo_columns
         paths, order = source.get("paths"), source.get("mosaic_order")
         if order is not None and not order.strip():
@@ -128,7 +138,13 @@ class ScanOptions:
             allow_outside=source.get("allow_outside", False),
             zoom=None if source.get("zoom") is None else str(source.get("zoom")),
             max_pixels=MAX_PIXELS if pixels is None else pixels,
+            max_image_pixels=MAX_IMAGE_PIXELS if most is None else most,
+            allow_truncated=source.get("allow_truncated", False),
         )
+
+    def limits_of(self, kind: str = "") -> Limits:
+        """Return what is taken of the images of an input of a kind."""
+        return Limits.of_kind(kind, self.max_image_pixels, cut_off=self.allow_truncated)
 
     def given(self) -> tuple[str, ...]:
         """Return the options of mosaics and services that are given, as they are called."""

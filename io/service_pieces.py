@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from rasterio.io import MemoryFile
 
 from ..catalog.errors import ItemError
-from .image import check_size
+from .limits import check_size
 from .raster import CACHE_BYTES, GDAL_ERRORS, unplaced
 from .service_request import Piece, Request
 from .sniff import content_type

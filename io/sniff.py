@@ -6,7 +6,7 @@ HEAD_BYTES = 2048
 """GDAL looks at 1,024."""
 
 PILLOW_FORMATS = {
-    "image/jpeg": ("JPEG", "MPO"),
+    "image/jpeg": ("JPEG",),
     "image/png": ("PNG",),
     "image/gif": ("GIF",),
     "image/bmp": ("BMP",),
@@ -20,6 +20,13 @@ GDAL_DRIVERS = {
     "image/x-erdas-hfa": "HFA",
 }
 """Media types decoded by GDAL, with the only driver it may use for them."""
+
+OTHER_DRIVERS = (
+    *("ENVI", "EHdr", "PAux", "RRASTER", "ROI_PAC", "ISCE", "netCDF", "BAG", "GRIB", "NITF"),
+    *("USGSDEM", "SRTMHGT", "DTED", "GSBG", "GS7BG", "RST", "SAGA", "RMF", "HF2", "BT", "LAN"),
+    *("LCP", "FIT", "PNM", "SGI", "BSB", "VICAR", "CEOS", "SAR_CEOS", "JAXAPALSAR"),
+)
+"""Drivers that may be tried on a file of none of these types: none follows names in it."""
 
 TEXT_DRIVERS = {".vrt": "VRT", ".asc": "AAIGrid"}
 """Rasters that are text, by the suffix of a file that a user named."""

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from .decision import Decision
 from .network import Network
 from .tensorflow_setup import tensorflow
@@ -67,7 +69,12 @@ def likely(
 def _merger(policy: str) -> Callable[[Any], Any]:
     tf = tensorflow()
     reduce = {"mean": tf.reduce_mean, "max": tf.reduce_max, "min": tf.reduce_min}[policy]
-    return lambda answers: reduce(answers, axis=0)
+
+    def merge(answers: Any) -> Any:
+        finite = tf.reduce_all(tf.math.is_finite(answers), axis=0)
+        return tf.where(finite, reduce(answers, axis=0), np.float32(np.nan))
+
+    return merge
 
 
 def _turned(pixels: Any, turn: Turn) -> Any:

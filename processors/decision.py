@@ -51,11 +51,18 @@ class Decision:
 
         Returns:
             Float32, shape (..., channels); of class values 1 for the class and 0 for others.
+            NaN where a score is not finite: of an infinite one alone a share could be told,
+            and shares of NaN would be 0.
         """
         tf = tensorflow()
         if self.scores == "classes":
             return self._votes(scores)
         scores = tf.cast(scores, tf.float32)
+        finite = tf.reduce_all(tf.math.is_finite(scores), axis=-1, keepdims=True)
+        return tf.where(finite, self._shares(scores), np.float32(np.nan))
+
+    def _shares(self, scores: Any) -> Any:
+        tf = tensorflow()
         if self.scores == "logits":
             return tf.sigmoid(scores) if scores.shape[-1] == 1 else tf.nn.softmax(scores)
         if self.scores == "fractions":

@@ -29,6 +29,8 @@ from .progress import Progress, Show
 from .windows import TileWindow
 from .worker import Worker
 
+_NO_CLASS = -1
+"""Where the model gives scores that are not finite, which differs from every class."""
 _CLOSE = 1e-4
 """Classes whose probabilities differ by less may swap by rounding: float32 sums of another
 order differ in the seventh digit, in deep networks in the fifth."""
@@ -123,15 +125,16 @@ class Verifier:
         return max(1, height * width // max(1, self._classifier.tiling.count(height, width)))
 
     def _compare(self, class_map: ClassMap, answer: Classes) -> None:
-        core, (valid, index, *extras) = class_map.shown(
-            answer.core, (answer.valid, answer.index, *answer.extras)
+        core, (valid, index, confidence, *extras) = class_map.shown(
+            answer.core, (answer.valid, answer.index, answer.confidence, *answer.extras)
         )
         if not core.height or not core.width:
             return  # between the pixels of a smaller class raster
         stored, nodata = read_classes(answer.task.raster, core)
         values = np.full(stored.shape, nodata, np.int64)
         if index is not None:
-            values = np.where(valid, self._values.take(index), nodata)
+            found = np.where(np.isfinite(confidence), self._values.take(index), _NO_CLASS)
+            values = np.where(valid, found, nodata)
         different = stored != values
         self._counts["windows"] += 1
         self._counts["pixels"] += stored.size

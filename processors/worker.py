@@ -21,6 +21,7 @@ from ..io.ahead import opened
 from ..io.control import ControlNotes
 from ..io.environment import Environment
 from ..io.image import Image
+from ..io.limits import Limits
 from ..io.part import Part
 from ..io.raster_out import ClassRasterFile
 from ..io.reference import Where
@@ -131,7 +132,8 @@ class Worker:
             first = next(group)
             with reader(first.dataset) as fetch:
                 where = partial(_where, fetch)
-                for task, opening in opened((first, *group), where):
+                limits = Limits.of(first.dataset)
+                for task, opening in opened((first, *group), where, limits):
                     yield from self._read_task(task, opening, choose)
 
     def _read_task(

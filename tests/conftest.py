@@ -3,6 +3,8 @@
 import io
 import json
 import sqlite3
+import subprocess
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -588,3 +590,30 @@ def class_catalog(tmp_path: Path, start_run: Callable[..., int]) -> Callable[...
         return path
 
     return make
+
+
+_CANARY = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        open(sys.argv[1], "a").write(self.path + "\\n")
+        self.send_error(404)
+    do_HEAD = do_GET
+    def log_message(self, *args):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Iterator[str]:
+    """The address of a server that nobody may ask: the test fails where somebody did."""
+    log = tmp_path / "canary.log"
+    command = [sys.executable, "-c", _CANARY, str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield f"127.0.0.1:{int(server.stdout.readline())}"
+        server.kill()
+    assert not log.exists(), f"was asked for {log.read_text()}"

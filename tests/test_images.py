@@ -22,7 +22,8 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from pixelcat.catalog.errors import ItemError
 from pixelcat.catalog.records import Item
-from pixelcat.io.image import MAX_PIXELS, Window, open_image
+from pixelcat.io.image import Window, open_image
+from pixelcat.io.limits import MAX_PIXELS
 from pixelcat.io.probe import probe
 
 UTM = Affine(10, 0, 500_000, 0, -10, 4_000_000)

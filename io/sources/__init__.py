@@ -170,7 +170,8 @@ def scan(
     for found in _scans(source, path, options):
         if SOURCES[found.dataset.kind].IS_WHOLE:
             found = replace(found, dataset=replace(found.dataset, fingerprint=known))
-        yield found
+        said = {**found.dataset.options, **options.limits_of().as_options()}
+        yield replace(found, dataset=replace(found.dataset, options=said))
 
 
 def _source_of(path: Path, options: ScanOptions) -> Source:

@@ -76,7 +76,7 @@ def _index(path: Path, options: ScanOptions) -> Members:
     if not Path(file).exists():
         raise SourceError(f"--paths {file}: no such file")
     paths = _paths(Path(file), layer or None)
-    folders = MemberFolders(path.parent, options.media)
+    folders = MemberFolders(path.parent, options.media, allow_outside=True)  # said by --paths
     return Members(listed=tuple(_members(path, f"{_BEFORE}{name}{_AFTER}", paths, folders)))
 
 

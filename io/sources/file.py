@@ -29,7 +29,12 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     """Yield the file as a dataset of one item."""
     if options.layer is not None:
         raise SourceError(f"{path} is an image and has no layers; leave out --layer")
-    item = probe(Item(kind="file", source_key=path.name, name=path.name), path, claimed=True)
+    item = probe(
+        Item(kind="file", source_key=path.name, name=path.name),
+        path,
+        options.limits_of(),
+        claimed=True,
+    )
     if item.content_type is None:
         _refuse_data(path)
     yield Scan(dataset=Dataset(kind=KIND, uri=str(path)), items=[item])

@@ -19,6 +19,7 @@ from .. import srs
 from ..attachment_tables import attachments, choose, find_relations
 from ..esri_items import GeodatabaseItems, Relation, file_geodatabase_items
 from ..gdal_words import in_plain_words
+from ..limits import Limits
 from ..ogr import LayerInfo, layer_info, read_features
 from ..scan_options import Attached, ScanOptions
 from ..zipped_geodatabase import MASTER_TABLE, gdal_path, holds_geodatabase
@@ -50,7 +51,7 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
     tables, items, relations = _contents(path)
     for relation in choose(path, options.layer, tables, relations):
         info = layer_info(uri, relation.layer) if relation.layer in tables else None
-        yield _scan_relation(path, relation, info, items)
+        yield _scan_relation(path, relation, info, items, options.limits_of())
 
 
 def _contents(path: Path) -> tuple[list[str], GeodatabaseItems, list[Relation]]:
@@ -121,7 +122,11 @@ def _columns(uri: str, table: str) -> list[str]:
 
 
 def _scan_relation(
-    path: Path, relation: Relation, info: LayerInfo | None, items: GeodatabaseItems
+    path: Path,
+    relation: Relation,
+    info: LayerInfo | None,
+    items: GeodatabaseItems,
+    limits: Limits,
 ) -> Scan:
     exists, info = info is not None, info or LayerInfo()
     key = info.find(relation.origin_key)
@@ -143,15 +148,16 @@ def _scan_relation(
     return Scan(
         dataset=dataset,
         features=read_features(uri, relation.layer, info, global_id=key) if exists else (),
-        items=_items(path, relation, by_row_key=key is None),
+        items=_items(path, relation, limits, by_row_key=key is None),
         links_by="source_fid" if key is None else "global_id",
     )
 
 
-def _items(path: Path, relation: Relation, *, by_row_key: bool) -> Iterator[Item]:
+def _items(path: Path, relation: Relation, limits: Limits, *, by_row_key: bool) -> Iterator[Item]:
     """Yield every attachment, and an item for each row that there is and that cannot be read."""
     name, seen = relation.attachment_table, 0
-    for item in attachments(_rows(path, name), relation.foreign_key, by_row_key=by_row_key):
+    found = attachments(_rows(path, name), relation.foreign_key, limits, by_row_key=by_row_key)
+    for item in found:
         seen += 1
         yield item
     for number in range(1, _count(path, name) - seen + 1):

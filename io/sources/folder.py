@@ -44,7 +44,7 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
         raise SourceError(f"{path} is empty")
     note = note_of_lists(path)
     dataset = Dataset(kind=KIND, uri=str(path), options={"note": note} if note else {})
-    items = probe_all(image_of(path, name) for name in walk(path))
+    items = probe_all((image_of(path, name) for name in walk(path)), options.limits_of(KIND))
     yield Scan(dataset=dataset, items=items, points=True)
 
 

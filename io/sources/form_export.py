@@ -69,7 +69,7 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
         raise SourceError(f"{path}: no submission names a photo, and there are none")
     for survey in _chosen(path, options.layer, surveys):
         rest = _Rest(unnamed if survey is surveys[0] else [], frozenset(media.keys))
-        found = _scan_survey(path, survey, rest, options.media)
+        found = _scan_survey(path, survey, rest, options)
         yield replace(found, dataset=replace(found.dataset, fingerprint=known))
 
 
@@ -144,9 +144,9 @@ def _chosen(path: Path, layer: str | None, surveys: Sequence[Survey]) -> list[Su
     return chosen
 
 
-def _scan_survey(path: Path, survey: Survey, rest: _Rest, media: Path | None) -> Scan:
+def _scan_survey(path: Path, survey: Survey, rest: _Rest, options: ScanOptions) -> Scan:
     place = survey.geometry_type
-    root = media.resolve() if media else None
+    root = options.media.resolve() if options.media else None
     dataset = Dataset(
         kind=KIND,
         uri=str(path),
@@ -161,7 +161,7 @@ def _scan_survey(path: Path, survey: Survey, rest: _Rest, media: Path | None) ->
     return Scan(
         dataset=dataset,
         features=_features(path, survey),
-        items=probe_all(_images(root or path, survey, rest)),
+        items=probe_all(_images(root or path, survey, rest), options.limits_of(KIND)),
     )
 
 

@@ -12,6 +12,7 @@ from ...catalog.errors import ItemError, SourceError
 from ...catalog.geopackage import quote
 from ...catalog.records import Dataset, Item, Scan
 from ..geopackage_layer import Layer, read_features, read_layer
+from ..limits import Limits
 from ..probe import probe_all
 from ..related_tables import (
     Relation,
@@ -48,7 +49,7 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
         relations = media_relations(connection)
     for name in dict.fromkeys(relation.layer for relation in relations):
         if options.layer is None or name.lower() == options.layer.lower():
-            yield _scan_layer(path, name, relations)
+            yield _scan_layer(path, name, relations, options.limits_of())
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
         yield fetch
 
 
-def _scan_layer(path: Path, name: str, every: list[Relation]) -> Scan:
+def _scan_layer(path: Path, name: str, every: list[Relation], limits: Limits) -> Scan:
     relations = [relation for relation in every if relation.layer == name]
     with opened(path) as connection:
         layer = read_layer(connection, name, relations[0].layer_key)
@@ -89,18 +90,18 @@ def _scan_layer(path: Path, name: str, every: list[Relation]) -> Scan:
     return Scan(
         dataset=dataset,
         features=read_features(path, layer),
-        items=_items(path, layer, every),
+        items=_items(path, layer, every, limits),
         elsewhere=_elsewhere(path, layer, every),
     )
 
 
-def _items(path: Path, layer: Layer, every: list[Relation]) -> Iterator[Item]:
+def _items(path: Path, layer: Layer, every: list[Relation], limits: Limits) -> Iterator[Item]:
     """Yield the media rows that belong to a layer.
 
     Those that belong to no layer at all go with the first that has relations to their table.
     """
     with opened(path) as connection:
-        yield from _read_items(connection, layer, every)
+        yield from _read_items(connection, layer, every, limits)
 
 
 def _elsewhere(path: Path, layer: Layer, every: list[Relation]) -> Iterator[tuple[str, str]]:
@@ -134,13 +135,13 @@ def _others(
 
 
 def _read_items(
-    connection: sqlite3.Connection, layer: Layer, every: list[Relation]
+    connection: sqlite3.Connection, layer: Layer, every: list[Relation], limits: Limits
 ) -> Iterator[Item]:
     for related in _related(layer, every).values():
         own = [relation for relation in related if relation.layer == layer.name]
         links = read_links(connection, layer, own)
         elsewhere = _others(connection, layer, related).keys() - links.keys()
-        yield from probe_all(_media(connection, own[0], links, elsewhere))
+        yield from probe_all(_media(connection, own[0], links, elsewhere), limits)
 
 
 def _media(

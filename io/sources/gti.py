@@ -83,13 +83,15 @@ def _index(path: Path, options: ScanOptions) -> Members:
         data = path.parent / facts["INDEXDATASET"]
         if not data.is_file():
             raise SourceError(f"{path}: its index {data} is missing")
+        if not (options.allow_outside or data.resolve().is_relative_to(path.parent.resolve())):
+            raise SourceError(f"{path}: its index {data} lies outside; --allow-outside lets it")
     facts = {**facts_of_database(data), **facts}
     table = _table(data, options.layer or facts.get("INDEXLAYER"))
     column = _column(table, facts.get("LOCATIONFIELD", _LOCATION))
     if column is None:
         listing = ", ".join(each.name for each in table.columns) or "none"
         raise SourceError(f"{path}: no column {_LOCATION} with paths; there are {listing}")
-    folders = MemberFolders(data.parent, options.media)
+    folders = MemberFolders(data.parent, options.media, allow_outside=options.allow_outside)
     listed = tuple(_members(list(table.features()), column, folders, table.srs))
     frame = _frame(path, facts, table.srs)
     if (field := facts.get("SORTFIELD")) and _column(table, field) is None:

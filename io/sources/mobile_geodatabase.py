@@ -12,6 +12,7 @@ from ...catalog.records import Dataset, Feature, Item, Scan
 from ..attachment_tables import COLUMNS, attachments, choose, find_relations
 from ..esri_geometry import box_wkb, point_wkb
 from ..esri_items import GeodatabaseItems, Relation
+from ..limits import Limits
 from ..mobile_tables import (
     MobileTable,
     current_rows,
@@ -47,7 +48,8 @@ def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
             tables, items, lambda name: [c.name for c in table_columns(connection, name)]
         )
     for relation in choose(path, options.layer, tables, relations):
-        yield _scan_relation(path, relation, items, exists=relation.layer in tables)
+        exists = relation.layer in tables
+        yield _scan_relation(path, relation, items, options.limits_of(), exists=exists)
 
 
 @contextmanager
@@ -74,7 +76,7 @@ def _opened(path: Path) -> AbstractContextManager[sqlite3.Connection]:
 
 
 def _scan_relation(
-    path: Path, relation: Relation, items: GeodatabaseItems, *, exists: bool
+    path: Path, relation: Relation, items: GeodatabaseItems, limits: Limits, *, exists: bool
 ) -> Scan:
     with _opened(path) as connection:
         table = read_table(connection, relation.layer, items)
@@ -97,7 +99,7 @@ def _scan_relation(
         dataset=dataset,
         features=_features(path, table, key) if exists else (),
         items=attachments(
-            _attachment_rows(path, relation), relation.foreign_key, by_row_key=key is None
+            _attachment_rows(path, relation), relation.foreign_key, limits, by_row_key=key is None
         ),
         links_by="source_fid" if key is None else "global_id",
     )

@@ -127,7 +127,7 @@ def items_of(
     name: str, found: Members, mosaic: MosaicReference, options: ScanOptions
 ) -> Iterator[Item]:
     """Yield the mosaic as an item of that name, or each member."""
-    return _members(found) if options.mode == "separate" else _mosaic(name, mosaic)
+    return _members(found, options) if options.mode == "separate" else _mosaic(name, mosaic)
 
 
 def _mosaic(name: str, reference: MosaicReference) -> Iterator[Item]:
@@ -136,10 +136,11 @@ def _mosaic(name: str, reference: MosaicReference) -> Iterator[Item]:
     yield replace(item, reason=reference.remark()) if item.status == "ready" else item
 
 
-def _members(found: Members) -> Iterator[Item]:
+def _members(found: Members, options: ScanOptions) -> Iterator[Item]:
     """Yield each member once, however often the index lists it."""
     distinct = {member.key: member for member in found.listed}
-    return probe_all((_item(member), member.where) for member in distinct.values())
+    images = ((_item(member), member.where) for member in distinct.values())
+    return probe_all(images, options.limits_of())
 
 
 def _item(member: Member) -> Item:

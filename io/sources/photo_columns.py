@@ -160,7 +160,7 @@ def _scan_layer(
     features: Iterator[Feature] = layer.features(leave_out=images)
     if points:
         features = with_points(features, *points)
-    return Scan(dataset=dataset, features=features, items=photos.items())
+    return Scan(dataset=dataset, features=features, items=photos.items(options.limits_of(KIND)))
 
 
 def _described(photos: PhotoTable) -> tuple[object, ...]:

@@ -56,7 +56,7 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], Where]]:
 
 
 def _index(path: Path, options: ScanOptions) -> Members:
-    folders = MemberFolders(path.parent, options.media)
+    folders = MemberFolders(path.parent, options.media, allow_outside=options.allow_outside)
 
     def find(item: Document, href: object) -> tuple[str, Path | Reference | None, str | None]:
         if isinstance(href, str) and is_address(href.strip()):

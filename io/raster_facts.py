@@ -1,0 +1,63 @@
+"""What GDAL says of a raster or photo on disk, of which no pixel is read."""
+
+from pathlib import Path
+
+import rasterio
+from affine import Affine
+from rasterio.enums import MaskFlags
+
+from ..catalog.errors import ItemError, first_line
+from ..catalog.lock import assert_not_live
+from .companions import check_companions
+from .raster import GDAL_ERRORS, LOCAL, georeference_of, unplaced
+
+
+def georeference(path: Path, driver: str) -> tuple[Affine | None, str | None]:
+    """Return transform and WKT that GDAL finds in or beside a photo; (None, None) if none.
+
+    Args:
+        path: The photo.
+        driver: The only GDAL driver that may open it.
+
+    Raises:
+        ItemError: What lies beside it may not be read.
+    """
+    assert_not_live(path)
+    check_companions(path)
+    with rasterio.Env(**LOCAL), unplaced() as noted:
+        try:
+            with rasterio.open(path, driver=driver) as dataset:
+                return georeference_of(dataset, noted)
+        except GDAL_ERRORS:
+            return None, None
+
+
+def declares_nodata(path: Path) -> bool:
+    """Return whether a raster says of any pixel that it is NoData: by a value, alpha or mask.
+
+    Raises:
+        ItemError: It is none that GDAL reads.
+    """
+    assert_not_live(path)
+    check_companions(path)
+    with rasterio.Env(**LOCAL), unplaced():
+        try:
+            with rasterio.open(path) as dataset:
+                return any(flags != [MaskFlags.all_valid] for flags in dataset.mask_flag_enums)
+        except GDAL_ERRORS as error:
+            raise ItemError(f"not an image that can be read: {first_line(error)}") from error
+
+
+def metadata_of(path: Path, driver: str, domain: str) -> dict[str, str]:
+    """Return the metadata of one of GDAL's domains that a raster has.
+
+    Raises:
+        ItemError: It is none that GDAL reads.
+    """
+    with rasterio.Env(**LOCAL), unplaced():
+        try:
+            with rasterio.open(path, driver=driver) as dataset:
+                found: dict[str, str] = dataset.tags(ns=domain)
+                return found
+        except GDAL_ERRORS as error:
+            raise ItemError(f"{path} cannot be read: {first_line(error)}") from error
