@@ -16,6 +16,7 @@ from rasterio.enums import Resampling
 from rasterio.features import rasterize
 
 from ..catalog.errors import ItemError, NotAskedError, SourceError, UsageError
+from . import srs
 from .content import digest
 from .extent import Extent, bounds_of, copies
 from .grid import Grid, same_system
@@ -28,6 +29,8 @@ from .rectangles import Bounds, moved
 from .view import View
 from .warped import Warped
 
+_ROOM = 5e5
+"""Units of a projected system around an image, in which polygons are moved vertex by vertex."""
 _AREAS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 
@@ -78,10 +81,8 @@ class Mask:
             with open_image(Path(self.path)) as mask:
                 yield _valid_in(mask, image)
         else:
-            try:
-                shapes = _placed(self, image.crs)
-            except ValueError:  # some reach far beyond what the system of the image can show
-                shapes = _clipped(self, image)
+            is_far = _reaches_far(self, image)
+            shapes = _clipped(self, image) if is_far else _placed(self, image.crs)
             yield _Polygons(shapes, image).inside
 
 
@@ -187,7 +188,6 @@ def _placed(mask: Mask, crs: str | None) -> NDArray[Any]:
 
     Raises:
         ItemError: There is no way, or no reference system.
-        ValueError: Some of them have no place there.
     """
     found = _loaded(mask)
     if found.crs is None or found.crs == crs:
@@ -198,6 +198,46 @@ def _placed(mask: Mask, crs: str | None) -> NDArray[Any]:
         return placed(found.shapes, found.crs, crs)
     except ProjError as error:
         raise ItemError("has a reference system without a way to that of the mask") from error
+    except ValueError as error:
+        raise ItemError("has a reference system in which the mask has no place") from error
+
+
+def _around(mask: LayerShapes, image: Image, times: float) -> list[Bounds]:
+    """Return where an image lies in the system of a mask, with room around it.
+
+    Args:
+        mask: The mask.
+        image: The image.
+        times: How often the room is 5 degrees, or 500,000 metres, feet or what it counts in.
+    """
+    if image.transform is None or image.crs is None or mask.crs is None:
+        return []
+    own = bounds_of(image.transform, image.width, image.height)
+    circle = srs.circle(mask.crs)
+    room = times * (_ROOM if circle is None else circle / 72)
+    return [
+        (west - room, south - room, east + room, north + room)
+        for west, south, east, north in moved(own, image.crs, mask.crs)
+    ]
+
+
+def _reaches_far(mask: Mask, image: Image) -> bool:
+    """Return whether polygons reach where the system of the image puts them anywhere.
+
+    Raises:
+        ItemError: There is no way to the system of the mask.
+    """
+    found = _loaded(mask)
+    if found.crs is None or same_system(found.crs, image.crs):
+        return False
+    west, south, east, north = map(float, shapely.total_bounds(found.shapes))
+    try:
+        boxes = _around(found, image, 2)
+    except ProjError as error:
+        raise ItemError("has a reference system without a way to that of the mask") from error
+    return bool(boxes) and not any(
+        box[0] <= west and box[1] <= south and east <= box[2] and north <= box[3] for box in boxes
+    )
 
 
 def _clipped(mask: Mask, image: Image) -> NDArray[Any]:
@@ -210,14 +250,14 @@ def _clipped(mask: Mask, image: Image) -> NDArray[Any]:
     found = _loaded(mask)
     if image.transform is None or image.crs is None or found.crs is None:
         raise ItemError("has a reference system in which the mask has no place")
-    own = bounds_of(image.transform, image.width, image.height)
-    boxes = [_wider(box) for box in moved(own, image.crs, found.crs)]
-    parts = [
-        shapely.intersection(shapely.make_valid(around_the_globe(found.shapes, box, found.crs)),
-                             shapely.box(*box))
-        for box in boxes
-    ]  # fmt: skip
-    near = np.concatenate(parts) if parts else found.shapes[:0]
+    parts = []
+    for box in _around(found, image, 1):
+        shapes = around_the_globe(found.shapes, box, found.crs)
+        shapes = shapes[
+            shapely.intersects(shapely.box(*shapely.bounds(shapes).T), shapely.box(*box))
+        ]
+        parts.append(shapely.intersection(shapely.make_valid(shapes), shapely.box(*box)))
+    near = shapely.get_parts(shapely.get_parts(np.concatenate(parts) if parts else []))
     near = near[np.isin(shapely.get_type_id(near), _AREAS) & ~shapely.is_empty(near)]
     if not len(near):
         raise NotAskedError("lies outside the mask")
@@ -225,10 +265,3 @@ def _clipped(mask: Mask, image: Image) -> NDArray[Any]:
         return placed(near, found.crs, image.crs)
     except ValueError as error:
         raise ItemError("has a reference system in which the mask has no place") from error
-
-
-def _wider(box: Bounds) -> Bounds:
-    """Return a box with a tenth more on each side: sides are straight in one system only."""
-    west, south, east, north = box
-    across, down = (east - west) / 10, (north - south) / 10
-    return west - across, south - down, east + across, north + down
