@@ -111,8 +111,8 @@ def doctor(folder: str, format_: str) -> None:
 
     \b
     Example:
-      pixelcat doctor
-      pixelcat doctor /data --format json
+      pixelcat doctor /data
+      pixelcat doctor --format json
     """
     from .processors.doctor import doctor as doctor_
 
