@@ -36,7 +36,9 @@ CLASSES = tuple(
     ClassDefinition(value=n, name=f"class {n}", color=(20 * n, 0, 255 - 20 * n)) for n in range(12)
 )
 QUESTIONS = Path(__file__).resolve().parents[1] / "docs" / "questions"
-PARAMETERS = {"run": 1, "class": "class 3", "share": 0.2, "lon": 9.5, "lat": 45.5}
+PARAMETERS = {
+    "run": 1, "class": "class 3", "share": 0.2, "lon": 9.5, "lat": 45.5, "one": 1, "other": 2, "below": 0.5,
+}  # fmt: skip
 _RECORDED = 500
 """Outputs whose commit is timed."""
 
