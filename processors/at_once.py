@@ -14,7 +14,8 @@ def in_order(jobs: Iterable[Callable[[], T]], at_once: int) -> Generator[T, None
     """Yield what jobs return, in their order and as soon as it is there.
 
     Args:
-        jobs: What to do; taken as they are started, one beyond those that run.
+        jobs: What to do; taken as they are started, one beyond those that run: the caller waits
+            for the first, the others wait in a queue, and the next for room in it.
         at_once: How many run at a time; 1 for the thread of the caller.
     """
     if at_once == 1:

@@ -11,8 +11,10 @@ def cache_folder(name: str) -> Path:
 
     Source: XDG Base Directory Specification, ``$XDG_CACHE_HOME``.
     """
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "pixelcat" / name
+    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not root.is_absolute():  # as the specification has it
+        root = Path.home() / ".cache"
+    return root / "pixelcat" / name
 
 
 def keep(path: Path, text: str) -> None:

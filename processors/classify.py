@@ -28,7 +28,8 @@ from .results import Run
 from .trust import ModelCode, load_model
 from .verify import check_asked
 from .workers import Setup
-from .workers.start import PATIENCE_S, start
+from .workers.apart import PATIENCE_S
+from .workers.start import start
 
 
 def classify(  # noqa: PLR0913  all but the first by keyword, as on the command line
@@ -182,6 +183,7 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     check_name(out_features, [scan.dataset for scan in scans])
     setup = Setup(
         definition=definition,
+        weights_sha256=request.hashes[1],
         options=options,
         device=device,
         limit=limit,

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Self
 
 from ..catalog.errors import ModelError
 from .cache import cache_folder, keep
@@ -18,7 +19,11 @@ from .tensorflow_setup import explain
 
 _THREES = 96
 """Sides that suit networks that divide them by 3 and by 2."""
-_EDITION = 1
+_LEAST_BYTES = 1.0
+"""Per pixel: no network holds less."""
+_FURTHEST = 1 << 20
+"""Pixels: nothing that is measured is larger."""
+_EDITION = 2
 """Of the way to measure: with another one nothing is remembered."""
 
 
@@ -32,6 +37,24 @@ class Measured:
     """What the network holds per pixel of a window while it answers."""
     stride: int
     radius: int | None
+
+    @classmethod
+    def of_json(cls, text: str) -> Self | None:
+        """Return what a file of the cache says, None where it cannot be meant."""
+        try:
+            said = json.loads(text)
+            known = cls(**said)
+        except (ValueError, TypeError, RecursionError):
+            return None
+        whole = [known.margin, known.stride, 0 if known.radius is None else known.radius]
+        held = known.bytes_per_pixel
+        is_sound = (
+            all(type(number) is int and 0 <= number <= _FURTHEST for number in whole)
+            and known.stride >= 1
+            and type(held) in (int, float)
+            and held >= _LEAST_BYTES
+        )
+        return known if is_sound else None
 
     @property
     def field(self) -> ReceptiveField:
@@ -47,17 +70,30 @@ class Measured:
         )
 
 
-def measured(network: Network, definition: ModelDefinition, options: RunOptions) -> Measured:
+def memory_of(definition: ModelDefinition, options: RunOptions) -> Path:
+    """Return the file that remembers a network; to be asked before the network is loaded."""
+    return cache_folder("measured") / f"{_key(definition, options)}.json"
+
+
+def measured(
+    network: Network, definition: ModelDefinition, options: RunOptions, memory: Path
+) -> Measured:
     """Return what is known of a network, measuring it where nothing is.
+
+    Args:
+        network: The network.
+        definition: Its model.
+        options: The arguments of the run.
+        memory: What :func:`memory_of` gave before the network was loaded.
 
     Raises:
         ModelError: The network does not run.
     """
-    path = cache_folder("measured") / f"{_key(definition, options)}.json"
-    known = _remembered(path)
+    known = _remembered(memory)
     if known is None:
-        known = _measured(network, definition, options.tile_multiple)
-        keep(path, json.dumps(asdict(known)))
+        known = _tried_sizes(network, definition, options.tile_multiple)
+        if memory == memory_of(definition, options):  # else its file was replaced meanwhile
+            keep(memory, json.dumps(asdict(known)))
     return known
 
 
@@ -71,14 +107,12 @@ def _key(definition: ModelDefinition, options: RunOptions) -> str:
 
 def _remembered(path: Path) -> Measured | None:
     try:
-        known = Measured(**json.loads(path.read_text(encoding="utf-8")))
-        is_sound = known.stride >= 1 and known.margin >= 0 and known.bytes_per_pixel >= 0
-        return known if is_sound and (known.radius is None or known.radius >= 0) else None
-    except (OSError, ValueError, TypeError):
+        return Measured.of_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
 
 
-def _measured(network: Network, definition: ModelDefinition, multiple: int) -> Measured:
+def _tried_sizes(network: Network, definition: ModelDefinition, multiple: int) -> Measured:
     """Measure a network at sizes that most take, else at multiples of 3 and powers of 2."""
     errors = []
     for each in (multiple, math.lcm(multiple, _THREES)):
@@ -95,4 +129,5 @@ def _measured(network: Network, definition: ModelDefinition, multiple: int) -> M
 def _at_multiples(network: Network, said: int | None, multiple: int) -> Measured:
     margin, held = margin_of(network, said, multiple)
     field = measure(with_margin(network, margin), multiple)
+    held = max(held, _LEAST_BYTES)
     return Measured(margin=margin, bytes_per_pixel=held, stride=field.stride, radius=field.radius)

@@ -8,17 +8,28 @@ does is in :mod:`.row_memory`.
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..catalog.errors import UsageError
 from ..io.raster import CACHE_BYTES
 from .classifier import ROOM
 from .network import Network
+from .options import RunOptions
+from .trial import tried
+from .windows import round_up
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 FOR_NETWORK, _FOR_QUEUE = 0.6, 0.05
 """Shares of what is free: the rest is for rows of class values and what allocators waste."""
+_COMPILING = 64 << 20
+"""What compiling for a window size leaves behind, and the catalog."""
+_CLASS_AND_CONFIDENCE = 5
+"""Bytes of an answer for a pixel."""
+_KEPT = 3
+"""Copies of an answer: on the device, as an array, and waiting to be written."""
+_WARM = 256
+"""Pixels a side."""
 
 
 def parse_bytes(text: str) -> int:
@@ -75,9 +86,36 @@ class Budget:
         )
 
 
+def with_answers(network: Network, options: RunOptions, classes: int) -> Network:
+    """Return a network that counts what is kept of its answers among what it holds.
+
+    Args:
+        network: The network.
+        options: The arguments of the run.
+        classes: How many there are.
+    """
+    size = 4 if options.also_type == "float32" else 1
+    answer = _CLASS_AND_CONFIDENCE
+    answer += size * sum(classes if kind == "probabilities" else 1 for kind in options.also)
+    if options.blend == "hann":
+        answer += 4 * classes
+    return replace(network, bytes_per_pixel=network.bytes_per_pixel + _KEPT * answer)
+
+
+def warm_up(network: Network, grid: int) -> None:
+    """Let a network answer once: what it loads for that counts among what the process holds.
+
+    Args:
+        network: The network.
+        grid: Of which pixels its windows are multiples.
+    """
+    side = round_up(_WARM, grid)
+    tried(network, network.height or side, network.width or side)
+
+
 def free_of(limit: int) -> int:
-    """Return how many bytes a limit leaves besides what the process holds now and GDAL's cache."""
-    return limit - _resident() - CACHE_BYTES
+    """Return how many bytes a limit leaves besides what the process holds, or soon will."""
+    return limit - _resident() - CACHE_BYTES - _COMPILING
 
 
 def _resident() -> int:

@@ -1,5 +1,6 @@
 """From a model definition to a classifier that is ready to run."""
 
+import math
 from dataclasses import replace
 
 from ..catalog.errors import ModelError, UsageError
@@ -12,8 +13,8 @@ from .device import processors
 from .extras import FullDecision, check_scores, no_scores
 from .formats import model_format
 from .formats.hints import NoSuchOutputError
-from .measured import measured
-from .memory import Budget, Free
+from .measured import measured, memory_of
+from .memory import Budget, Free, warm_up, with_answers
 from .network import Network
 from .options import RunOptions
 from .output_classes import Classes, excluded_class, output_classes
@@ -50,13 +51,18 @@ def prepare(
         if options.also:
             raise no_scores(definition.name, options.also)
         return prepare_function(definition, options)
+    memory = memory_of(definition, options)
     loaded = _loaded(definition, options)
     _check_asked(definition, options, loaded)
-    known = measured(loaded, definition, options)
+    known = measured(loaded, definition, options, memory)
     network, field = known.applied_to(loaded), known.field
-    budget = None if max_memory is None else Budget(max_memory, network)
-    tiling, notes = tiling_for(network, options, field, None if budget is None else budget.pixels)
     classes = _classes(definition, options, network)
+    budget = None
+    if max_memory is not None:
+        network = with_answers(network, options, len(classes))
+        warm_up(network, math.lcm(field.stride, options.tile_multiple))
+        budget = Budget(max_memory, network)
+    tiling, notes = tiling_for(network, options, field, None if budget is None else budget.pixels)
     excluded, more = excluded_class(
         options.predict_background, definition.classes, classes, network
     )

@@ -19,6 +19,9 @@ from .options import RunOptions
 
 _TWICE = 2
 """Rows are held a second time, on their way into file and overviews."""
+_OF_EXTRAS = 8
+"""Times that those of rasters beside the class raster are held: three rows of windows, each copied
+for the file, band by band, and for the overviews. Measured."""
 _SUMS = 5
 """Bytes for each pixel whose scores are added up, beside four for each class."""
 _WIDEST = """
@@ -60,9 +63,9 @@ def row_bytes(classifier: Classifier, width: int) -> int:
     values, _ = raster_type([each.value for each in classifier.classes])
     pixel = np.dtype(values).itemsize * _TWICE
     for extra in classifier.extras:
-        pixel += len(extra.bands) * np.dtype(extra.dtype).itemsize * _TWICE
+        pixel += len(extra.bands) * np.dtype(extra.dtype).itemsize * _OF_EXTRAS
     if classifier.blending is not None:
-        pixel += 4 * len(classifier.classes) + _SUMS
+        pixel += (4 * len(classifier.classes) + _SUMS) * _TWICE
     return pixel * width
 
 

@@ -46,7 +46,7 @@ def chosen_output(path: Path, names: Sequence[str], wanted: object) -> int:
         return 0
     if wanted is not None and str(wanted) in names:
         return names.index(str(wanted))
-    if str(wanted).isdigit() and int(str(wanted)) < len(names):
+    if str(wanted).isdecimal() and int(str(wanted)) < len(names):
         return int(str(wanted))
     what = f"no output {wanted}" if wanted is not None else f"{len(names)} outputs"
     raise NoSuchOutputError(

@@ -1,6 +1,6 @@
 """Where images are classified: in this process, or in others that may die without harm."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -12,9 +12,7 @@ from ..options import RunOptions
 from ..progress import Show
 from ..row_memory import Work
 from ..verify import Done
-
-Advance = Callable[[int, int, int], None]
-"""Called with the number of an item, pixels of a window, and pixels of the image, as fed."""
+from ..worker import Advance
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +20,8 @@ class Setup:
     """What a model is prepared from."""
 
     definition: ModelDefinition
+    weights_sha256: str
+    """Of the model file, which must not change while a run goes on."""
     options: RunOptions
     device: str = "auto"
     limit: int | None = None

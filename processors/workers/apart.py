@@ -19,7 +19,8 @@ from ..messages import Task
 from ..progress import Show
 from ..row_memory import Work
 from ..verify import Done
-from . import Advance, Facts, Setup
+from ..worker import Advance
+from . import Facts, Setup
 from .process import LostError, Process
 
 TRIES = 3
@@ -27,6 +28,9 @@ TRIES = 3
 _MEMORY = (signal.SIGKILL, signal.SIGABRT)
 """What ends a process that wants more memory than there is: the system, or itself."""
 _POLL_S = 1.0
+_SHORT = "memory was short"
+PATIENCE_S = 900.0
+"""How long a process may give no sign of life, unless somebody says otherwise."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -44,6 +48,8 @@ class _Hand:
     """Whether it is within a run."""
     is_alone: bool = False
     """Whether the run is of a single image."""
+    is_ready: bool = False
+    """Whether it has answered: before, it loads the model."""
 
 
 class Apart:
@@ -67,11 +73,14 @@ class Apart:
 
     def facts(self, work: Work | None = None) -> Facts:
         """Return what is known of the model; see :class:`.Workers`."""
-        try:
-            facts: Facts = self._ask("facts", work)
-        except LostError as lost:
-            name = self._setup.definition.name
-            raise ModelError(f"model {name} cannot be loaded: its process {lost}") from lost
+        for tried in range(1, TRIES + 1):
+            try:
+                facts: Facts = self._ask("facts", work, patience=self._while_loading)
+                break
+            except LostError as lost:
+                if tried == TRIES or lost.is_hung:
+                    name = self._setup.definition.name
+                    raise ModelError(f"model {name} cannot be loaded: its process {lost}") from lost
         self._setup = replace(self._setup, work=work)
         return facts
 
@@ -81,7 +90,7 @@ class Apart:
         """Compare windows of class rasters; see :class:`.Workers`."""
         try:
             found: tuple[Verification, list[str]] = self._ask(
-                "verify", done, windows, seed, hear=show
+                "verify", done, windows, seed, show=show
             )
         except LostError as lost:
             raise PixelcatError(f"nothing was verified: the process for it {lost}") from lost
@@ -90,15 +99,12 @@ class Apart:
     def remarks(self) -> tuple[str, ...]:
         """Return what is to be said; see :class:`.Workers`."""
         lines: dict[str, None] = {}
-        if halved := self._setup.shortages:
-            lines[
-                f"memory was short: the system ended a process {halved} times; each time"
-                " batches were halved"
-            ] = None
         for hand in self._hands:
             with suppress(LostError):
                 hand.process.say("remarks")
                 lines |= dict.fromkeys(self._answer(hand))
+        if self._setup.shortages and not any(line.startswith(_SHORT) for line in lines):
+            lines[f"{_SHORT}: a process was killed, and batches were halved"] = None
         return tuple(lines)
 
     def run(
@@ -140,14 +146,16 @@ class Apart:
         heard = wait(list(running), _POLL_S)
         ready = [hand for connection, hand in running.items() if connection in heard]
         for hand in running.values():
-            if hand not in ready and time.monotonic() - hand.heard > self._patience:
-                hand.process.stop(self._hung)
+            patience = self._patience if hand.is_ready else self._while_loading
+            if hand not in ready and time.monotonic() - hand.heard > patience:
+                hand.process.stop(_hung(patience))
                 ready.append(hand)
         return ready
 
     @property
-    def _hung(self) -> str:
-        return f"gave no sign of life for {self._patience:g} s; --item-timeout allows more"
+    def _while_loading(self) -> float:
+        """Seconds: whoever gives images little time means them, not the model."""
+        return max(self._patience, PATIENCE_S)
 
     def _hear(
         self, hand: _Hand, fresh: Iterator[Task], again: deque[Task], advance: Advance
@@ -158,16 +166,10 @@ class Apart:
         except LostError as lost:
             yield from self._after(hand, lost, again)
             return
-        hand.heard = time.monotonic()
+        hand.heard, hand.is_ready = time.monotonic(), True
         match word:
             case "next":
-                task = hand.first
-                if task is None and not hand.is_alone and not again:
-                    task = next(fresh, None)
-                hand.first = None
-                if task is not None:
-                    hand.tasks[task.key] = task
-                hand.process.say("task", task)
+                hand.process.say("task", self._next(hand, fresh, again))
             case "advance":
                 advance(*given)
             case "output":
@@ -175,8 +177,17 @@ class Apart:
                 yield given
             case "ended":
                 hand.runs = False
-            case _:
+            case "error":
                 raise given
+
+    def _next(self, hand: _Hand, fresh: Iterator[Task], again: deque[Task]) -> Task | None:
+        """Return an image for a process that asks for one, None where its run is to end."""
+        task, hand.first = hand.first, None
+        if task is None and not hand.is_alone and not again:
+            task = next(fresh, None)
+        if task is not None:
+            hand.tasks[task.key] = task
+        return task
 
     def _after(self, hand: _Hand, lost: LostError, again: deque[Task]) -> Iterator[Output]:
         """Have what a lost process had in hand tried again; yields what was tried too often."""
@@ -201,27 +212,31 @@ class Apart:
         hand.process.kill()
         self._hands.remove(hand)
 
-    def _ask(self, word: str, *given: Any, hear: Show | None = None) -> Any:
+    def _ask(
+        self, word: str, *given: Any, show: Show | None = None, patience: float | None = None
+    ) -> Any:
         self._start(1)
         self._hands[0].process.say(word, *given)
         try:
-            return self._answer(self._hands[0], hear)
+            return self._answer(self._hands[0], show, patience)
         except LostError:
             self._let_go(self._hands[0])
             raise
 
-    def _answer(self, hand: _Hand, show: Show | None = None) -> Any:
+    def _answer(self, hand: _Hand, show: Show | None = None, patience: float | None = None) -> Any:
+        patience = patience or self._patience
         while True:
-            if not hand.process.connection.poll(self._patience):
-                hand.process.stop(self._hung)
+            if not hand.process.connection.poll(patience):
+                hand.process.stop(_hung(patience))
             word, given = hand.process.hear()
+            hand.is_ready = True
             match word:
                 case "show" if show is not None:
                     show(given)
+                case "answer":
+                    return given
                 case "error":
                     raise given
-                case _:
-                    return given
 
     def __enter__(self) -> Self:
         """Return it."""
@@ -232,3 +247,7 @@ class Apart:
         for hand in self._hands:
             hand.process.close() if kind is None else hand.process.kill()
         self._hands.clear()
+
+
+def _hung(patience: float) -> str:
+    return f"gave no sign of life for {patience:g} s; --item-timeout allows more"

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, Self
 
+from ...catalog.errors import ModelError
 from ...catalog.records import Output, Verification
 from ...io.control import ControlNotes
 from ..classifier import Classifier, Prepared
@@ -13,8 +14,8 @@ from ..prepare import prepare
 from ..progress import Show
 from ..row_memory import Work, check_fits, reserve_for
 from ..verify import Done, Verifier
-from ..worker import Worker
-from . import Advance, Facts, Setup
+from ..worker import Advance, Worker
+from . import Facts, Setup
 
 
 class Here:
@@ -62,7 +63,14 @@ class Here:
 
     def _load(self, limit: int | Free | None) -> Prepared:
         setup = self._setup
-        return prepare(setup.definition, setup.options, limit, shortages=setup.shortages)
+        model = prepare(setup.definition, setup.options, limit, shortages=setup.shortages)
+        if setup.definition.weights_sha256() != setup.weights_sha256:
+            model.classifier.close()
+            raise ModelError(
+                f"model {setup.definition.name} was changed while the run went on; put the old file"
+                " back, or run the same command again: with the new one it is another run"
+            )
+        return model
 
     def run(
         self, tasks: Iterable[Task], tags: Mapping[str, str], advance: Advance

@@ -5,11 +5,9 @@ import os
 
 from ...catalog.errors import UsageError
 from . import Setup, Workers
-from .apart import Apart
+from .apart import PATIENCE_S, Apart
 from .here import Here
 
-PATIENCE_S = 900.0
-"""Default of how long a process may give no sign of life."""
 _VARIABLE = "PIXELCAT_WORKERS"
 _MOST = 64
 
@@ -27,7 +25,7 @@ def start(setup: Setup, count: int | None = None, patience: float = PATIENCE_S) 
     """
     if count is None:
         text = os.environ.get(_VARIABLE, "1")
-        count = int(text) if text.isdigit() else -1
+        count = int(text) if text.isdecimal() else -1
     if not 0 <= count <= _MOST:
         raise UsageError(f"--workers (or {_VARIABLE}): expected a number from 0 to {_MOST}")
     if not (math.isfinite(patience) and patience > 0):
