@@ -294,6 +294,8 @@ def test_places_all_over_the_world_are_not_led_the_other_way_round(tmp_path: Pat
         ({"extent": "500000,0,400000,9"}, "nothing lies between; expected"),
         ({"extent": "179,0,-179,9", "extent_crs": 3857}, "nothing lies between; expected"),
         ({"extent": "170,9,-170,0"}, "nothing lies between; expected"),
+        ({"extent": "180,-20,-180,20"}, "nothing lies between; expected"),
+        ({"extent": "180,-20,-180,20", "extent_crs": 4326}, "nothing lies between; expected"),
     ],
 )
 def test_a_swapped_extent_is_no_way_round_the_globe(

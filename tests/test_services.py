@@ -707,6 +707,17 @@ def test_an_asset_that_is_gone_may_be_left_out_of_the_mosaic(server, run, as_loc
     assert (whole.status, whole.width, whole.reason) == ("ready", 480, None)
 
 
+def test_an_item_without_assets_is_missing(server):
+    (item,) = stac(server, "without")
+    lost = "1 of 3 members is missing (item1: has no asset data; it has none)"
+    assert (item.status, item.reason) == (
+        "unreadable",
+        f"{lost}; --skip-missing classifies the rest",
+    )
+    (item,) = stac(server, "without", skip_missing=True)
+    assert (item.status, item.reason) == ("ready", lost)
+
+
 def test_items_together_may_have_no_more_pixels_than_allowed(server):
     separate = ("--mode", "separate", "--max-pixels")
     message = scanned(2, f"{server.url}/stac/search", *separate, "71999")
