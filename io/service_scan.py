@@ -141,7 +141,7 @@ def _check_pixels(name: str, cuts: Sequence[Cut], options: ScanOptions) -> None:
         requests, pixels = requests + more, pixels + larger
     if pixels > options.max_pixels:
         raise UsageError(
-            f"{name}: at least {pixels_in_words(pixels)} in {requests:,} request{'s' * (requests > 1)},"
+            f"{name}: about {pixels_in_words(pixels)} in {requests:,} request{'s' * (requests > 1)},"
             f" more than --max-pixels {options.max_pixels}; give a smaller --extent, a coarser --cell-size or"
             " --zoom, or a larger --max-pixels if the service's terms allow it"
         )
