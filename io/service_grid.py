@@ -51,16 +51,33 @@ def cut(whole: Grid, bounds: Bounds | None) -> tuple[Grid, Window]:
     Raises:
         NotAskedError: None.
     """
-    window = Window(0, 0, whole.height, whole.width)
+    window = inside(whole, bounds)
     if bounds is not None:
-        wanted = pixels_within(whole.transform, bounds)
-        within = window if whole.width else wanted
-        if wanted.height <= 0 or wanted.width <= 0 or overlap(wanted, within) is None:
-            raise NotAskedError("lies outside the extent")
-        wanted = _widened(wanted)
-        window = (overlap(wanted, window) or window) if whole.width else wanted
+        wanted = _widened(window)
+        all_of_it = Window(0, 0, whole.height, whole.width)
+        window = (overlap(wanted, all_of_it) or window) if whole.width else wanted
     place = whole.transform @ Affine.translation(window.column, window.row)
     return replace(whole, transform=place, width=window.width, height=window.height), window
+
+
+def inside(whole: Grid, bounds: Bounds | None) -> Window:
+    """Return the pixels of a grid that lie in an extent, none beyond it.
+
+    Args:
+        whole: The grid; without size where it has no end.
+        bounds: The extent; None for all, where there is an end.
+
+    Raises:
+        NotAskedError: None.
+    """
+    all_of_it = Window(0, 0, whole.height, whole.width)
+    if bounds is None:
+        return all_of_it
+    wanted = pixels_within(whole.transform, bounds)
+    found = overlap(wanted, all_of_it if whole.width else wanted)
+    if found is None:
+        raise NotAskedError("lies outside the extent")
+    return found
 
 
 def _widened(window: Window) -> Window:

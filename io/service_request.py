@@ -50,24 +50,36 @@ class Request:
     from_bottom: int | None = None
     """Rows of tiles, where they are counted from the bottom."""
 
-    @property
-    def count(self) -> int:
-        """Pieces of all of it."""
-        left, top = self.first or (0, 0)
-        across = _steps(left, self.width, self.block[0])
-        return len(across) * len(_steps(top, self.height, self.block[1]))
+    def cost(self, window: Window) -> tuple[int, int]:
+        """Return how many pieces a window of the raster needs, and their pixels."""
+        columns, rows = self._touched(window)
+        wide, high = self.block
+        width, height = len(columns) * wide, len(rows) * high
+        if self.first is None:
+            width = min(columns.stop * wide, self.width) - columns.start * wide
+            height = min(rows.stop * high, self.height) - rows.start * high
+        return len(columns) * len(rows), width * height
 
     def pieces(self, window: Window) -> Iterator[Piece]:
         """Yield the pieces that a window of the raster needs, row by row."""
         wide, high = self.block
         left, top = self.first or (0, 0)
         all_of_it = Window(0, 0, self.height, self.width)
-        for row in _steps(top + window.row, window.height, high):
-            for column in _steps(left + window.column, window.width, wide):
+        columns, rows = self._touched(window)
+        for row in rows:
+            for column in columns:
                 place = Window(row * high - top, column * wide - left, high, wide)
                 if self.first is None:
                     place = overlap(place, all_of_it) or place
                 yield Piece(column, row, place)
+
+    def _touched(self, window: Window) -> tuple[range, range]:
+        """Return the columns and the rows of pieces that a window needs."""
+        left, top = self.first or (0, 0)
+        return (
+            _steps(left + window.column, window.width, self.block[0]),
+            _steps(top + window.row, window.height, self.block[1]),
+        )
 
     def address(self, piece: Piece) -> str:
         """Return what is asked for a piece."""

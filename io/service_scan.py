@@ -13,10 +13,13 @@ from . import srs
 from .grid import Grid
 from .probe import probe
 from .scan_options import ScanOptions
+from .service_grid import extent_in, inside
 from .service_raster import ServiceRaster
 from .web_credentials import scrubbed
 
 _LONGEST_NAME = 200
+_MANY = 10_000_000
+"""Pixels that are said in millions."""
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -93,7 +96,7 @@ def scan_of(
     Raises:
         UsageError: More pixels than the user allows.
     """
-    check_pixels(service.address, cuts, options.max_pixels)
+    _check_pixels(service.address, cuts, options)
     said = [*notes]
     attribution = words_of({"": service.attribution}, "")
     if attribution:
@@ -120,18 +123,26 @@ def scan_of(
     return Scan(dataset=dataset, items=items)
 
 
-def check_pixels(name: str, cuts: Sequence[Cut], most: int) -> None:
-    """Refuse a request that nobody may have meant.
+def pixels_in_words(pixels: int) -> str:
+    """Return a number of pixels as it is said: to the pixel where it is small."""
+    return f"{pixels:,} pixels" if pixels < _MANY else f"{pixels / 1e6:,.0f} million pixels"
+
+
+def _check_pixels(name: str, cuts: Sequence[Cut], options: ScanOptions) -> None:
+    """Refuse a request that nobody may have meant; the pieces that the extent touches count.
 
     Raises:
         UsageError: It is too large; says by how much.
     """
-    pixels = sum(cut.grid.width * cut.grid.height for cut in cuts)
-    requests = sum(cut.raster.request.count for cut in cuts)
-    if pixels > most:
+    requests = pixels = 0
+    for each in cuts:
+        bounds = extent_in(options, each.raster.crs, name)
+        more, larger = each.raster.request.cost(inside(each.grid, bounds))
+        requests, pixels = requests + more, pixels + larger
+    if pixels > options.max_pixels:
         raise UsageError(
-            f"{name}: about {pixels / 1e6:,.0f} million pixels in {requests:,} requests,"
-            f" more than --max-pixels {most}; give a smaller --extent, a coarser --cell-size or"
+            f"{name}: about {pixels_in_words(pixels)} in {requests:,} request{'s' * (requests > 1)},"
+            f" more than --max-pixels {options.max_pixels}; give a smaller --extent, a coarser --cell-size or"
             " --zoom, or a larger --max-pixels if the service's terms allow it"
         )
 

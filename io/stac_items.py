@@ -31,7 +31,7 @@ _PREVIEWS = {"thumbnail", "overview", "metadata"}
 
 
 def items_in(document: object, name: str) -> list[Document]:
-    """Return the items with assets of an ItemCollection, or the one that a document is.
+    """Return the items of an ItemCollection, or the one that a document is.
 
     Raises:
         SourceError: It is another document; says so of the name.
@@ -40,7 +40,7 @@ def items_in(document: object, name: str) -> list[Document]:
     found = document.get("features") if kind == "FeatureCollection" else [document]  # type: ignore[attr-defined]
     if kind not in ("FeatureCollection", "Feature") or not isinstance(found, list):
         raise SourceError(f"{name}: a STAC {kind or 'document'}; give an ItemCollection or an Item")
-    return [item for item in found if isinstance(item, dict) and _assets(item)]
+    return [item if isinstance(item, dict) else {} for item in found]
 
 
 def members_in(items: Sequence[Document], asset: str | None, name: str, find: Find) -> list[Member]:
@@ -53,13 +53,13 @@ def members_in(items: Sequence[Document], asset: str | None, name: str, find: Fi
         find: Says where it is.
 
     Raises:
-        SourceError: No items, or it is not clear which asset.
+        SourceError: None has assets, or it is not clear which asset.
     """
-    if not items:
+    if not any(map(_assets, items)):
         raise SourceError(f"{name}: no item with assets")
     wanted = asset or _usual_asset(name, items)
     try:
-        return [_member(item, wanted, find) for item in items]
+        return [_member(number, item, wanted, find) for number, item in enumerate(items, 1)]
     except SourceError as error:
         raise SourceError(f"{name}: {error}") from error
 
@@ -103,15 +103,14 @@ def _is_raster(asset: Document) -> bool:
     return kind.startswith(_TYPES) if kind else suffix in _SUFFIXES
 
 
-def _member(item: Document, name: str, find: Find) -> Member:
+def _member(number: int, item: Document, name: str, find: Find) -> Member:
     asset = _assets(item).get(name)
     properties = item.get("properties")
     said: dict[str, Any] = dict(properties) if isinstance(properties, dict) else {}
     attributes = {**said, "id": item.get("id"), "collection": item.get("collection")}
     if asset is None:
-        listing = ", ".join(_assets(item))
-        reason = f"has no asset {name}; it has {listing}"
-        key = text_of(item.get("id"))
+        reason = f"has no asset {name}; it has {', '.join(_assets(item)) or 'none'}"
+        key = text_of(item["id"]) if "id" in item else f"item {number}"
         return Member(key=key, path=None, lost=reason, attributes=attributes)
     key, where, lost = find(item, asset.get("href"))
     try:

@@ -113,7 +113,7 @@ def _extent(text: str, crs: str | None) -> Extent:
 
 def _may_cross(west: float, east: float, crs: str | None) -> bool:
     """Return whether a west beyond the east may mean across the 180th meridian, as in GeoJSON."""
-    degrees = -_HALF <= east < west <= _HALF
+    degrees = -_HALF <= east < west <= _HALF and west - east < _CIRCLE
     return degrees if crs is None else degrees and srs.circle(crs) is not None
 
 

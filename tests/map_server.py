@@ -429,6 +429,8 @@ class Handler(BaseHTTPRequestHandler):
             said["features"] = items * 2000
         if page == 1 or name in ("loop", "endless"):
             said["links"].append(link)
+        if name == "without" and page == 1:
+            items[1]["assets"] = {}
         if name == "item":
             said = items[0]
         if name == "catalog":

@@ -294,6 +294,8 @@ def test_places_all_over_the_world_are_not_led_the_other_way_round(tmp_path: Pat
         ({"extent": "500000,0,400000,9"}, "nothing lies between; expected"),
         ({"extent": "179,0,-179,9", "extent_crs": 3857}, "nothing lies between; expected"),
         ({"extent": "170,9,-170,0"}, "nothing lies between; expected"),
+        ({"extent": "180,-20,-180,20"}, "nothing lies between; expected"),
+        ({"extent": "180,-20,-180,20", "extent_crs": 4326}, "nothing lies between; expected"),
     ],
 )
 def test_a_swapped_extent_is_no_way_round_the_globe(
@@ -397,6 +399,17 @@ def test_a_system_that_is_cut_open_within_a_raster_is_refused(
 ) -> None:
     done = run(raster(place, crs, size=(40, 60)), **{option: "EPSG:3857"})
     assert "crosses the meridian where EPSG:3857 is cut open" in done.failures[0].reason
+
+
+@pytest.mark.parametrize("option", ["crs", "map_crs"])
+def test_a_grid_in_degrees_ends_less_than_a_row_before_the_south_pole(
+    raster: Function, run: Function, option: str
+) -> None:
+    around = Affine(1e5, 0, -1e6, 0, -1e5, 1.5e6)
+    with run(raster(around, "EPSG:3031", size=(30, 30)), **{option: "EPSG:4326"}) as south:
+        assert -90 < south.bounds.bottom < -90 + south.transform.a
+    with run(raster(around, "EPSG:3413", size=(30, 30)), **{option: "EPSG:4326"}) as north:
+        assert north.bounds.top == 90
 
 
 def test_degrees_beyond_180_are_brought_to_a_zone(raster: Function, run: Function) -> None:

@@ -404,6 +404,7 @@ def test_candidate_items_are_those_of_arcgis(index: Path, tiles: Any) -> None:
         ({"mosaic_order": " "}, "--mosaic-order is first, last or a column"),
         ({"mode": "both"}, "--mode both: expected mosaic or separate"),
         ({"source_kind": "gtx"}, "--source-kind gtx is unknown; known: vrt, gti"),
+        ({"source_kind": "xyz"}, "--source-kind xyz is for an address of http or https; /"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -412,6 +413,11 @@ def test_what_cannot_be_meant_is_refused(
     with pytest.raises(UsageError) as raised:
         list(scan(index, options=ScanOptions.checked(**options)))
     assert str(raised.value).startswith(message)
+
+
+def test_an_unknown_kind_is_told_those_of_addresses_too(index: Path) -> None:
+    with pytest.raises(UsageError, match=r"known: .*, file; for addresses image_service, .*xyz"):
+        list(scan(index, options=ScanOptions.checked(source_kind="gtx")))
 
 
 def test_a_condition_that_holds_for_nothing(index: Path, tiles: Any) -> None:

@@ -427,6 +427,42 @@ def test_large_tiles_have_smaller_pixels(server):
     assert np.array_equal(raster.data, right[:3])
 
 
+@pytest.mark.parametrize(
+    ("path", "fine", "extent"),
+    [
+        ("/xyz/{z}/{x}/{y}.png", ("zoom", "14"), "5.02,52.1,5.021,52.101"),
+        ("/xyz/{z}/{x}/{y}.png", ("zoom", "14"), EXTENT),
+        ("/large/{z}/{x}/{y}.png", ("zoom", "13"), EXTENT),
+        (f"{SERVICES}/Imagery/ImageServer", ("cell_size", ""), "5.02,52.1,5.021,52.101"),
+        (f"{SERVICES}/Imagery/ImageServer", ("cell_size", "4.5"), EXTENT),
+        ("/wms?layers=ortho&service=WMS", ("cell_size", "9.25"), EXTENT),
+    ],
+)
+def test_no_more_is_counted_than_is_fetched_for_the_extent(server, path, fine, extent):
+    """The pieces that the extent touches, and nothing of the rim that a model may look at."""
+    bounds = tuple(map(float, extent.split(",")))
+    given = {"extent": Extent(bounds=bounds, crs="EPSG:4326")}
+    given[fine[0]] = float(fine[1] or server.cell) if fine[0] == "cell_size" else fine[1]
+    (scan,) = sources.scan(f"{server.url}{path}", options=ScanOptions(**given))
+    (item,) = scan.items
+    with sources.reader(scan.dataset) as fetch:
+        raster = fetch(item)
+    with raster.open() as image:
+        server.log()
+        window = given["extent"].part_of(image).window
+        image.read(window, (0,))
+        asked = server.log()["requests"]
+        pieces = list(raster.request.pieces(window))
+    pixels = sum(piece.window.height * piece.window.width for piece in pieces)
+    assert len(asked) == len(pieces)
+    assert pixels <= image.width * image.height
+    look = ("--extent", extent, f"--{fine[0].replace('_', '-')}", str(given[fine[0]]))
+    message = scanned(2, f"{server.url}{path}", *look, "--max-pixels", str(pixels - 1))
+    requests = f"{len(asked)} request{'s' * (len(asked) > 1)}"
+    assert f"about {pixels:,} pixels in {requests}, more than --max-pixels" in message
+    scanned(0, f"{server.url}{path}", *look, "--max-pixels", str(pixels))
+
+
 def test_credentials_do_not_follow_to_another_host(server, monkeypatch):
     template = "/xyz/{z}/{x}/{y}.png"
     assert read_whole(f"{server.url}/bad/away/0{template}", server, zoom="14").valid.all()
@@ -633,7 +669,7 @@ def test_each_item_of_a_search_is_an_image(server, run, as_local, tmp_path):
         ("deep", (), 5, "JSON that is cut off or damaged"),
         ("search", ("--where", "cloud < 5"), 2, "cloud"),
         ("search", ("--asset", "red"), 0, "has no asset red; it has thumbnail, data"),
-        ("search", ("--max-pixels", "70000"), 2, "a mosaic of about 0 million pixels, more than"),
+        ("search", ("--max-pixels", "70000"), 2, "a mosaic of 72,000 pixels, more than"),
         ("search", ("--extent", "15,52,16,53"), 5, "nothing of it lies inside --extent"),
         ("search", ("--layer", "a"), 5, "--asset chooses"),
         ("search", ("--allow-outside",), 2, "leave out --allow-outside"),
@@ -707,10 +743,21 @@ def test_an_asset_that_is_gone_may_be_left_out_of_the_mosaic(server, run, as_loc
     assert (whole.status, whole.width, whole.reason) == ("ready", 480, None)
 
 
+def test_an_item_without_assets_is_missing(server):
+    (item,) = stac(server, "without")
+    lost = "1 of 3 members is missing (item1: has no asset data; it has none)"
+    assert (item.status, item.reason) == (
+        "unreadable",
+        f"{lost}; --skip-missing classifies the rest",
+    )
+    (item,) = stac(server, "without", skip_missing=True)
+    assert (item.status, item.reason) == ("ready", lost)
+
+
 def test_items_together_may_have_no_more_pixels_than_allowed(server):
     separate = ("--mode", "separate", "--max-pixels")
     message = scanned(2, f"{server.url}/stac/search", *separate, "71999")
-    assert "items of 0 million pixels and more, more than --max-pixels 71999" in message
+    assert "items of 72,000 pixels and more, more than --max-pixels 71999" in message
     scanned(0, f"{server.url}/stac/search", *separate, "72000")
     west = "0,0,5.001,60"
     scanned(0, f"{server.url}/stac/search", *separate, "24000", "--extent", west)

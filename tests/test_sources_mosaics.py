@@ -493,12 +493,39 @@ def test_the_asset_must_be_clear(tmp_path: Path, tiles: list[Path]) -> None:
     [
         ({"type": "Catalog", "stac_version": "1.0.0"}, "a STAC Catalog; give an ItemCollection"),
         ({"type": "Feature", "stac_version": "1.0.0"}, "no item with assets"),
+        ({"type": "FeatureCollection", "features": []}, "no item with assets"),
+        ({"type": "FeatureCollection", "features": [{"assets": {}}, 5]}, "no item with assets"),
+        ({"type": "FeatureCollection", "features": None}, "give an ItemCollection or an Item"),
     ],
 )
 def test_other_stac_documents(tmp_path: Path, document: Any, message: str) -> None:
     (tmp_path / "a.json").write_text(json.dumps(document))
-    with pytest.raises(SourceError, match=message):
-        found(tmp_path / "a.json")
+    for options in ({}, {"skip_missing": True}):
+        with pytest.raises(SourceError, match=message):
+            found(tmp_path / "a.json", **options)
+
+
+@pytest.mark.parametrize("change", [{"assets": {}}, {"assets": None}])
+def test_an_item_without_assets_is_missing(collection: Path, change: dict[str, Any]) -> None:
+    said = json.loads(collection.read_text())
+    said["features"][1].update(change)
+    collection.write_text(json.dumps(said))
+    lost = "1 of 3 members is missing (item1: has no asset image; it has none)"
+    assert reasons(collection) == [("unreadable", f"{lost}; --skip-missing classifies the rest")]
+    assert reasons(collection, skip_missing=True) == [("ready", lost)]
+    assert reasons(collection, mode="separate")[1] == (
+        "missing", "has no asset image; it has none",
+    )  # fmt: skip
+
+
+def test_what_is_no_item_is_missing(collection: Path) -> None:
+    said = json.loads(collection.read_text())
+    said["features"] += [None, {}]
+    collection.write_text(json.dumps(said))
+    found_there = found(collection, mode="separate")[2]
+    assert [(each.source_key, each.status) for each in found_there[3:]] == [
+        ("item 4", "missing"), ("item 5", "missing"),
+    ]  # fmt: skip
 
 
 def test_an_item_on_another_machine_is_missing(tmp_path: Path, tiles: list[Path]) -> None:

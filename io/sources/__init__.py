@@ -120,6 +120,7 @@ _SERVICES: tuple[Service, ...] = (
 )  # fmt: skip
 SERVICES: dict[str, Service] = {module.KIND: module for module in _SERVICES}
 """The same for addresses."""
+_KINDS = f"{', '.join(SOURCES)}; for addresses {', '.join(SERVICES)}"
 _OF_SERVICES = frozenset(["--mode mosaic", "--where", "--zoom"])
 _OF_ITEMS = _OF_SERVICES | {"--asset", "--mosaic-order", "--skip-missing"}
 """Options that services, and STAC items in the web, have of mosaics."""
@@ -177,19 +178,25 @@ def scan(
 def _source_of(path: Path, options: ScanOptions) -> Source:
     """Return what an input is: as the user says, or as the first kind that it matches."""
     if options.source_kind is not None:
-        if options.source_kind not in SOURCES:
-            listing = ", ".join(SOURCES)
-            raise UsageError(f"--source-kind {options.source_kind} is unknown; known: {listing}")
-        is_folder = options.source_kind in _FOLDERS
-        if options.source_kind not in _EITHER and path.is_dir() != is_folder:
-            what = "a folder" if path.is_dir() else "a file"
-            raise UsageError(f"--source-kind {options.source_kind}: {path} is {what}")
-        return SOURCES[options.source_kind]
+        return _source_said(path, options.source_kind)
     if options.paths is not None:
         return SOURCES[esri_mosaic.KIND]
     source = next(source for source in SOURCES.values() if source.matches(path))
     is_mosaic = source is SOURCES[folder.KIND] and options.mode == "mosaic"
     return SOURCES[folder_mosaic.KIND] if is_mosaic else source
+
+
+def _source_said(path: Path, kind: str) -> Source:
+    what = "a folder" if path.is_dir() else "a file"
+    if kind in SERVICES:
+        raise UsageError(
+            f"--source-kind {kind} is for an address of http or https; {path} is {what}"
+        )
+    if kind not in SOURCES:
+        raise UsageError(f"--source-kind {kind} is unknown; known: {_KINDS}")
+    if kind not in _EITHER and path.is_dir() != (kind in _FOLDERS):
+        raise UsageError(f"--source-kind {kind}: {path} is {what}")
+    return SOURCES[kind]
 
 
 def _scan_service(text: str, options: ScanOptions) -> Iterator[Scan]:

@@ -27,12 +27,14 @@ _NOBODY = ""
 
 
 def matches(path: Path) -> bool:
-    """Return whether this is JSON with STAC items."""
+    """Return whether this is JSON with STAC items, or a collection of nothing else."""
     if path.suffix.lower() not in (".json", ".geojson") or not path.is_file():
         return False
     with open(path, "rb") as file:
         head = file.read(_HEAD_BYTES)
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and b'"stac_version"' in head
+    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return False
+    return b'"stac_version"' in head or (len(head) < _HEAD_BYTES and _has_no_other(head))
 
 
 def scan(path: Path, options: ScanOptions) -> Iterator[Scan]:
@@ -71,6 +73,19 @@ def _index(path: Path, options: ScanOptions) -> Members:
 
     items = items_in(_document(path), str(path))
     return Members(listed=tuple(members_in(items, options.asset, str(path), find)))
+
+
+def _has_no_other(text: bytes) -> bool:
+    """Return whether a collection has no feature that may be one of a layer."""
+    try:
+        said = json.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(said, dict) or said.get("type") != "FeatureCollection":
+        return False
+    found = said.get("features")
+    each = found if isinstance(found, list) else []
+    return not any(isinstance(item, dict) and "assets" not in item for item in each)
 
 
 def _document(path: Path) -> object:

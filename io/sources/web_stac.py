@@ -15,8 +15,8 @@ from ..members import Members
 from ..mosaic_reference import MosaicReference
 from ..reference import Reference
 from ..scan_options import ScanOptions
-from ..service_grid import cut, extent_in
-from ..service_scan import asking
+from ..service_grid import extent_in, inside
+from ..service_scan import asking, pixels_in_words
 from ..sniff import HEAD_BYTES
 from ..stac_items import Document, items_in, members_in
 from ..web import ask, ask_json, check_host
@@ -169,7 +169,7 @@ def _check_pixels(text: str, mosaic: MosaicReference, options: ScanOptions) -> N
         return  # what is wrong is said of the item
     pixels = _asked_for(grid, options, text)
     if pixels > options.max_pixels:
-        raise _too_large(f"{text}: a mosaic of about {_millions(pixels)}", options)
+        raise _too_large(f"{text}: a mosaic of {pixels_in_words(pixels)}", options)
 
 
 def _within_budget(text: str, items: Iterable[Item], options: ScanOptions) -> Iterator[Item]:
@@ -182,7 +182,7 @@ def _within_budget(text: str, items: Iterable[Item], options: ScanOptions) -> It
     for item in items:
         pixels += _pixels_of(item, options, text)
         if pixels > options.max_pixels:
-            raise _too_large(f"{text}: items of {_millions(pixels)} and more", options)
+            raise _too_large(f"{text}: items of {pixels_in_words(pixels)} and more", options)
         yield item
 
 
@@ -201,12 +201,8 @@ def _pixels_of(item: Item, options: ScanOptions, text: str) -> int:
 
 
 def _asked_for(grid: Grid, options: ScanOptions, text: str) -> int:
-    part, _ = cut(grid, extent_in(options, grid.crs, text) if grid.crs else None)
+    part = inside(grid, extent_in(options, grid.crs, text) if grid.crs else None)
     return part.width * part.height
-
-
-def _millions(pixels: int) -> str:
-    return f"{pixels / 1e6:,.0f} million pixels"
 
 
 def _too_large(what: str, options: ScanOptions) -> UsageError:
