@@ -12,6 +12,7 @@ import numpy as np
 
 from ..catalog.errors import UsageError
 from ..catalog.store import Catalog
+from ..io.pyramid import BLOCK
 from ..io.raster_out import raster_type
 from .classifier import Classifier, Prepared
 from .memory import FOR_NETWORK
@@ -19,9 +20,13 @@ from .options import RunOptions
 
 _TWICE = 2
 """Rows are held a second time, on their way into file and overviews."""
-_OF_EXTRAS = 8
-"""Times that those of rasters beside the class raster are held: three rows of windows, each copied
-for the file, band by band, and for the overviews. Measured."""
+_OF_EXTRAS = 3
+"""Rows of windows of rasters beside the class raster that are there at a time."""
+_OF_BLOCKS = 5
+"""Times that a row of blocks of them is there: waiting, put together, copied band by band, halved.
+Measured."""
+_OF_SUMS = 4
+"""Times that a row of sums is there: windows overlap by half of each other, and are decided on."""
 _SUMS = 5
 """Bytes for each pixel whose scores are added up, beside four for each class."""
 _WIDEST = """
@@ -65,8 +70,14 @@ def row_bytes(classifier: Classifier, width: int) -> int:
     for extra in classifier.extras:
         pixel += len(extra.bands) * np.dtype(extra.dtype).itemsize * _OF_EXTRAS
     if classifier.blending is not None:
-        pixel += (4 * len(classifier.classes) + _SUMS) * _TWICE
+        pixel += (4 * len(classifier.classes) + _SUMS) * _OF_SUMS
     return pixel * width
+
+
+def block_bytes(classifier: Classifier, width: int) -> int:
+    """Return what rows of blocks of rasters beside the class raster take, whatever the windows."""
+    pixel = sum(len(each.bands) * np.dtype(each.dtype).itemsize for each in classifier.extras)
+    return pixel * width * BLOCK * _OF_BLOCKS
 
 
 def reserve_for(prepared: Prepared, work: Work, free: int) -> int:
@@ -78,20 +89,22 @@ def reserve_for(prepared: Prepared, work: Work, free: int) -> int:
         free: Bytes that the limit leaves besides what the process holds.
 
     Returns:
-        0 where everything fits.
+        0 where everything fits beside the largest windows.
     """
     if prepared.network is None:
         return 0
     per_pixel = prepared.network.bytes_per_pixel / FOR_NETWORK
+    blocks = block_bytes(prepared.classifier, work.width)
+    free = max(free - blocks, 0)
     row = row_bytes(prepared.classifier, work.width)
     tall, wide = _window(prepared.classifier, work)
     batch = prepared.classifier.batch_of(tall, wide)
     if batch * tall * wide * per_pixel + min(tall, work.height) * row <= free:
-        return 0
+        return blocks
     side = (math.sqrt(row * row + 4 * per_pixel * free) - row) / (2 * per_pixel)
     more = max(tall - prepared.classifier.tiling.height, 0)
     side = max(side - more, 1.0)
-    return max(0, int(free - side * side * per_pixel))
+    return blocks + max(0, int(free - side * side * per_pixel))
 
 
 def check_fits(prepared: Prepared, work: Work, free: int, limit: int) -> None:
@@ -105,6 +118,7 @@ def check_fits(prepared: Prepared, work: Work, free: int, limit: int) -> None:
     row = row_bytes(prepared.classifier, work.width)
     tall, wide = _window(prepared.classifier, work)
     needed = int(tall * wide * prepared.network.bytes_per_pixel + min(tall, work.height) * row)
+    needed += block_bytes(prepared.classifier, work.width)
     if needed > free:
         at_least = (limit - free + needed >> 20) + 1
         raise UsageError(

@@ -71,9 +71,9 @@ def test_a_limit_that_rows_cannot_keep_is_refused_before_work_begins(
     ("blend", "also", "also_type", "bytes_"),
     [
         ("crop", (), "uint8", 2),
-        ("hann", (), "uint8", 2 + 2 * (3 * 4 + 5)),
-        ("crop", ("confidence", "probabilities", "entropy"), "uint8", 2 + 8 * 5),
-        ("crop", ("probabilities",), "float32", 2 + 8 * 3 * 4),
+        ("hann", (), "uint8", 2 + 4 * (3 * 4 + 5)),
+        ("crop", ("confidence", "probabilities", "entropy"), "uint8", 2 + 3 * 5),
+        ("crop", ("probabilities",), "float32", 2 + 3 * 3 * 4),
     ],
 )
 def test_what_a_row_takes(

@@ -17,6 +17,9 @@ from ..verify import Done, Verifier
 from ..worker import Advance, Worker
 from . import Facts, Setup
 
+_LEAST_FREE = 1 << 20
+"""Bytes; with them a model gets its smallest windows, and then it shows whether they fit."""
+
 
 class Here:
     """A context manager; where nothing is to be classified the model is never loaded."""
@@ -57,7 +60,7 @@ class Here:
         if reserve:
             model.classifier.close()
             self._model = None  # or it would be there twice
-            model = self._model = self._load(Free(self._free - reserve))
+            model = self._model = self._load(Free(max(self._free - reserve, _LEAST_FREE)))
         check_fits(model, work, self._free, limit)
         return model
 
