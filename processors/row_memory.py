@@ -74,10 +74,10 @@ def row_bytes(classifier: Classifier, width: int) -> int:
     return pixel * width
 
 
-def block_bytes(classifier: Classifier, width: int) -> int:
+def block_bytes(classifier: Classifier, work: Work) -> int:
     """Return what rows of blocks of rasters beside the class raster take, whatever the windows."""
     pixel = sum(len(each.bands) * np.dtype(each.dtype).itemsize for each in classifier.extras)
-    return pixel * width * BLOCK * _OF_BLOCKS
+    return pixel * work.width * min(BLOCK, work.height) * _OF_BLOCKS
 
 
 def reserve_for(prepared: Prepared, work: Work, free: int) -> int:
@@ -94,7 +94,7 @@ def reserve_for(prepared: Prepared, work: Work, free: int) -> int:
     if prepared.network is None:
         return 0
     per_pixel = prepared.network.bytes_per_pixel / FOR_NETWORK
-    blocks = block_bytes(prepared.classifier, work.width)
+    blocks = block_bytes(prepared.classifier, work)
     free = max(free - blocks, 0)
     row = row_bytes(prepared.classifier, work.width)
     tall, wide = _window(prepared.classifier, work)
@@ -118,7 +118,7 @@ def check_fits(prepared: Prepared, work: Work, free: int, limit: int) -> None:
     row = row_bytes(prepared.classifier, work.width)
     tall, wide = _window(prepared.classifier, work)
     needed = int(tall * wide * prepared.network.bytes_per_pixel + min(tall, work.height) * row)
-    needed += block_bytes(prepared.classifier, work.width)
+    needed += block_bytes(prepared.classifier, work)
     if needed > free:
         at_least = (limit - free + needed >> 20) + 1
         raise UsageError(
