@@ -52,17 +52,37 @@ def test_other_weights_and_other_arguments_are_measured_anew(
     assert len(list(cache.iterdir())) == 3
 
 
-WRONG = {"stride": 0, "radius": "x", "margin": -1, "bytes_per_pixel": None}
+WRONG = [
+    *({"stride": 0}, {"stride": 4.0}, {"stride": True}, {"radius": "x"}, {"radius": 11.5}),
+    *({"margin": -1}, {"bytes_per_pixel": None}, {"bytes_per_pixel": 0}, {"stride": 1 << 30}),
+]
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"stride": 3}', "[1]", json.dumps(WRONG)])
-def test_a_damaged_memory_is_measured_anew(cache: Path, model: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", '{"stride": 3}', "[1]", "[" * 100_000, *WRONG],
+    ids=lambda given: str(given)[:40],
+)
+def test_a_damaged_memory_is_measured_anew(
+    cache: Path, model: Path, text: str | dict[str, Any]
+) -> None:
     first = found(model)
     (file,) = cache.iterdir()
     whole = file.read_text()
-    file.write_text(text)
+    file.write_text(text if isinstance(text, str) else json.dumps(json.loads(whole) | text))
     assert found(model) == first
     assert file.read_text() == whole
+
+
+def test_a_cache_that_is_not_absolute_is_no_cache(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    found(model)
+    assert not (tmp_path / "here").exists()
+    assert list((tmp_path / "home/.cache/pixelcat/measured").iterdir())
 
 
 def test_without_a_place_to_remember_a_network_is_measured_all_the_same(

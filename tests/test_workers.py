@@ -1,6 +1,7 @@
 """Processes that classify: the same class maps, and what becomes of images that take them down."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -147,6 +148,30 @@ def test_an_image_without_end_fails_after_its_time(
     assert (run.done, run.failed) == (2, 1)
     assert run.failures[0].image == "2_HANG.jpg"
     assert "no sign of life for 25 s; --item-timeout" in run.failures[0].reason
+
+
+@pytest.mark.usefixtures("faults")
+def test_a_process_that_ends_while_it_loads_the_model_is_started_again(
+    tmp_path: Path, model: Path, photos: Function
+) -> None:
+    net = model.rename(tmp_path / "net_ONCE.keras")
+    run = classify(photos("1.jpg"), model=net, output=tmp_path / "out.gpkg", workers=1)
+    assert (run.done, run.failed) == (1, 0)
+    assert (tmp_path / "net_ONCE.keras.seen").exists()
+
+
+@pytest.mark.usefixtures("faults")
+def test_a_model_that_is_replaced_in_mid_run_stops_it(
+    tmp_path: Path, model: Path, photos: Function, exact_net: Function
+) -> None:
+    other = tmp_path / "other.keras"
+    exact_net(seed=2).save(other)
+    with pytest.raises(ModelError, match="was changed while the run went on"):
+        classify(
+            photos("1.jpg", "2_ONCE.jpg"), model=model, output=tmp_path / "out.gpkg", workers=1,
+            progress=lambda _: shutil.copy(other, model),
+        )  # fmt: skip
+    assert done(tmp_path / "out.gpkg") <= {"1.jpg"}
 
 
 def test_what_is_wrong_with_a_model_is_said_as_in_one_process(

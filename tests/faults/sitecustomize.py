@@ -2,7 +2,7 @@
 
 Python imports this at its start where this folder is in PYTHONPATH. ``x_SIGSEGV.jpg`` sends that
 signal when it is opened, ``x_HANG.jpg`` never opens, ``x_ONCE.jpg`` ends the process the first
-time: what a decoder or the system does to a process cannot be had by a file.
+time, as does such a model: what a decoder or the system does to a process cannot be had by a file.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-_FAULT = re.compile(r"_(SIG[A-Z]+|HANG|ONCE)\.jpg$")
+_FAULT = re.compile(r"_(SIG[A-Z]+|HANG|ONCE)\.(jpg|keras)$")
 
 
 def _opened(event: str, arguments: tuple[object, ...]) -> None:
