@@ -31,7 +31,7 @@ def make_model(path: str) -> None:
 def classify(source: str, catalog: str, model: str) -> None:
     """Classify with photos and class maps so small that neither hides the rest."""
     arguments = {"image_size": _IMAGE_SIZE, "class_map": "model"}
-    run = pixelcat.classify(source, model=model, output=catalog, arguments=arguments)
+    run = pixelcat.classify(source, model=model, output=catalog, arguments=arguments, workers=0)
     if run.failed or run.skipped:
         raise RuntimeError(f"{run.failed} failed, {run.skipped} skipped")
 

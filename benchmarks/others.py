@@ -45,7 +45,7 @@ def pixelcat_tool(arguments: dict[str, str]) -> Tool:
         import pixelcat
 
         output = folder / "results.gpkg"
-        run = pixelcat.classify(scene, model=model, output=output, arguments=arguments)
+        run = pixelcat.classify(scene, model=model, output=output, arguments=arguments, workers=0)
         if run.done != 1:
             raise RuntimeError(run.failures)
         return next(folder.rglob("*.tif"))

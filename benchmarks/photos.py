@@ -80,7 +80,7 @@ def _decode(survey: Path) -> None:
 def _classify(survey: Path, model: Path, count: int, arguments: dict[str, str]) -> None:
     with TemporaryDirectory(prefix="pixelcat-benchmark-") as folder:
         output = Path(folder) / "results.gpkg"
-        run = pixelcat.classify(survey, model=model, output=output, arguments=arguments)
+        run = pixelcat.classify(survey, model=model, output=output, arguments=arguments, workers=0)
         if run.done != count:
             raise RuntimeError(run.failures)
 
