@@ -157,7 +157,7 @@ def asked(catalog: Path, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in dicts(catalog, sql, parameters)]
 
 
-DAMAGED = "damaged JPEG header: Truncated File Read"
+DAMAGED = "JPEG is cut off: its end is missing; --allow-truncated takes the rest"
 ANSWERS = {
     "failed_photos": ({"run": 1}, [("d.jpg", "failed", DAMAGED)]),
     "plots_without_photo": (
