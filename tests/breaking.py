@@ -2,12 +2,16 @@
 
 A step is what touches the disk: a file below the output folder that is opened for writing, renamed
 or removed, a folder made, a transaction begun or committed. Steps are counted before they happen, and
-commits after they happened as well. The run is a forked copy of this process, which must not have
-started threads; its model is a raster function without TensorFlow.
+commits after they happened as well. A run is a forked copy of a process that has imported what it
+takes and started no thread; its model is a raster function without TensorFlow.
+
+``python breaking.py PHOTOS MODEL`` is that process: it reads a line of JSON for each run (folder, at,
+kind, is_busy) and prints how it ended and how many steps it took.
 """
 
 import errno
 import hashlib
+import json
 import os
 import signal
 import sqlite3
@@ -144,3 +148,29 @@ def state(catalog: Path) -> tuple[list[tuple[Any, ...]], dict[str, str]]:
         if path.is_file() and path != catalog and path.suffix != ".lock"
     }
     return rows, files
+
+
+def serve(photos: str, model: str) -> None:
+    """Run what is asked for, line by line."""
+    from pixelcat import classify
+    from pixelcat.catalog.store import Catalog
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        folder = Path(asked["folder"])
+
+        def call(folder: Path = folder) -> int:
+            return classify(
+                photos, model=model, output=folder / "out.gpkg", workers=0, model_code="run"
+            ).exit_code
+
+        def busy(folder: Path = folder, call: Callable[[], int] = call) -> int:
+            with Catalog(folder / "out.gpkg"):
+                return run(call, folder, Fault())[0]
+
+        ended = run(busy if asked["is_busy"] else call, folder, Fault(asked["at"], asked["kind"]))
+        print(json.dumps(ended), flush=True)
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])

@@ -8,8 +8,9 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ breaking = importlib.util.module_from_spec(spec)
 sys.modules["breaking"] = breaking  # dataclasses look it up
 spec.loader.exec_module(breaking)
 Fault = breaking.Fault
+NOTHING = Fault()
 
 Function = Callable[..., Any]
 APART = 3
@@ -57,26 +59,31 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def command(inputs: tuple[Path, Path]) -> Callable[[Path], Callable[[], int]]:
-    from pixelcat import classify
+def run(inputs: tuple[Path, Path]) -> Iterator[Function]:
+    """Return a function that runs with a fault; it gives exit code and steps."""
+    command = [sys.executable, str(HARNESS), *map(str, inputs)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
 
-    photos, model = inputs
+        def ask(folder: Path, fault: Any = NOTHING, *, is_busy: bool = False) -> tuple[int, int]:
+            asked = {"folder": str(folder), "at": fault.at, "kind": fault.kind, "is_busy": is_busy}
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.flush()
+            code, steps = json.loads(process.stdout.readline())
+            return code, steps
 
-    def make(folder: Path) -> Callable[[], int]:
-        return lambda: (
-            classify(
-                photos, model=model, output=folder / "out.gpkg", workers=0, model_code="run"
-            ).exit_code
-        )
-
-    return make
+        yield ask
+        process.kill()
 
 
 @pytest.fixture(scope="module")
-def undisturbed(command: Function, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, int]:
+def undisturbed(run: Function, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, int]:
     """What a run leaves that nothing happens to, and its number of steps."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    code, steps = breaking.run(command(folder), folder, Fault())
+    code, steps = run(folder)
     assert code == 3
     left = breaking.state(folder / "out.gpkg")
     assert [(name, status) for name, status, *_ in left[0]] == [
@@ -92,16 +99,16 @@ def test_steps_are_found(undisturbed: tuple[Any, int]) -> None:
 
 @pytest.mark.parametrize("offset", OFFSETS)
 def test_a_run_killed_at_a_step_is_whole_after_the_next(
-    command: Function, undisturbed: tuple[Any, int], tmp_path: Path, offset: int
+    run: Function, undisturbed: tuple[Any, int], tmp_path: Path, offset: int
 ) -> None:
     expected, steps = undisturbed
     for at in range(1 + offset, steps + 1, APART):
         folder = tmp_path / str(at)
         folder.mkdir()
-        code, _ = breaking.run(command(folder), folder, Fault(at))
+        code, _ = run(folder, Fault(at))
         assert code == -9, at
         assert breaking.problems(folder / "out.gpkg") == [], at
-        code, _ = breaking.run(command(folder), folder, Fault())
+        code, _ = run(folder)
         assert (code, at) == (3, at)
         assert breaking.problems(folder / "out.gpkg") == [], at
         assert breaking.state(folder / "out.gpkg") == expected, at
@@ -111,56 +118,48 @@ def test_a_run_killed_at_a_step_is_whole_after_the_next(
 @pytest.mark.parametrize("kind", ["once", "sticky"])
 @pytest.mark.parametrize("offset", OFFSETS)
 def test_a_full_disk_at_a_step_is_said_and_the_next_run_goes_on(
-    command: Function, undisturbed: tuple[Any, int], tmp_path: Path, kind: str, offset: int
+    run: Function, undisturbed: tuple[Any, int], tmp_path: Path, kind: str, offset: int
 ) -> None:
     expected, steps = undisturbed
     for at in range(1 + offset, steps + 1, APART):
         folder = tmp_path / str(at)
         folder.mkdir()
-        code, taken = breaking.run(command(folder), folder, Fault(at, kind))
+        code, taken = run(folder, Fault(at, kind))
         if taken >= at:
             assert code in ((DISK, 3) if kind == "once" else (DISK,)), at
         assert breaking.problems(folder / "out.gpkg") == [], at
-        code, _ = breaking.run(command(folder), folder, Fault())
+        code, _ = run(folder)
         assert (code, at) == (3, at)
         assert breaking.state(folder / "out.gpkg") == expected, at
         shutil.rmtree(folder)
 
 
-def test_a_second_run_takes_no_step_that_changes_anything(
-    command: Function, tmp_path: Path
-) -> None:
-    breaking.run(command(tmp_path), tmp_path, Fault())
+def test_a_second_run_takes_no_step_that_changes_anything(run: Function, tmp_path: Path) -> None:
+    run(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    code, _ = breaking.run(command(tmp_path), tmp_path, Fault())
+    code, _ = run(tmp_path)
     assert code == 3
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_a_second_run_at_the_same_time_says_who_holds_the_catalog(
-    command: Function, tmp_path: Path
+    run: Function, tmp_path: Path
 ) -> None:
-    breaking.run(command(tmp_path), tmp_path, Fault())
-    from pixelcat.catalog.store import Catalog
-
-    def busy() -> int:
-        with Catalog(tmp_path / "out.gpkg"):
-            return breaking.run(command(tmp_path), tmp_path, Fault())[0]
-
-    assert breaking.run(busy, tmp_path, Fault())[0] == 75
+    run(tmp_path)
+    assert run(tmp_path, is_busy=True)[0] == 75
 
 
 def test_outputs_that_were_lost_or_damaged_are_made_anew(
-    command: Function, undisturbed: tuple[Any, int], tmp_path: Path
+    run: Function, undisturbed: tuple[Any, int], tmp_path: Path
 ) -> None:
-    breaking.run(command(tmp_path), tmp_path, Fault())
+    run(tmp_path)
     catalog = tmp_path / "out.gpkg"
     rasters = sorted(tmp_path.rglob("*.tif"))
     rasters[0].unlink()
     with sqlite3.connect(catalog) as connection:
         assert connection.execute("SELECT count(*) FROM outputs").fetchone() == (5,)
     connection.close()
-    code, _ = breaking.run(command(tmp_path), tmp_path, Fault())
+    code, _ = run(tmp_path)
     assert code == 3
     assert breaking.problems(catalog) == []
     assert breaking.state(catalog) == undisturbed[0]
