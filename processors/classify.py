@@ -79,7 +79,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             :data:`pixelcat.processors.options.ARGUMENTS`.
         environment: What of the ground is classified, and on which grid, by the names of the
             options (``extent``, ``extent_crs``, ``cell_size``, ``snap``, ``mask``, ``crs``,
-            ``nodata``, ``map_crs``, ``map_resampling``) or as ArcGIS calls them; as text or as Python values.
+            ``nodata``, ``map_crs``, ``map_resampling``) or as ArcGIS calls them; as text or as Python
+            values.
         classes: A CSV or JSON file with value, name and color of each class, for a model that
             does not name them.
         also: Rasters to write beside each class raster: ``confidence``, ``probabilities`` (a band
@@ -105,8 +106,8 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             ``ignore`` the code and take the network alone.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``; the first call that loads TensorFlow
             decides for its process.
-        max_memory: What a process that classifies should stay below, ``"4G"`` or bytes; smaller windows and
-            queues are taken for it, with the same result.
+        max_memory: What a process that classifies should stay below, ``"4G"`` or bytes; smaller
+            windows and queues are taken for it, with the same result.
         workers: Processes that classify; one that crashes, hangs or runs out of memory fails the
             image that did it, alone. 0 for this process, which starts sooner and may be taken
             down. Default is the environment variable ``PIXELCAT_WORKERS``, or 1.
