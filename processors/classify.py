@@ -176,12 +176,6 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             **source,
         ),
     )
-    scans = [
-        scan
-        for each in sought
-        for scan in sources.scan(each, options=options_for(each, look, place))
-    ]
-    check_name(out_features, [scan.dataset for scan in scans])
     setup = Setup(
         definition=definition,
         weights_sha256=request.hashes[1],
@@ -190,7 +184,14 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
         limit=limit,
         sidecars=checked_choice(sidecars),
     )
-    with start(setup, workers, item_timeout) as hands:
+    hands = start(setup, workers, item_timeout)
+    scans = [
+        scan
+        for each in sought
+        for scan in sources.scan(each, options=options_for(each, look, place))
+    ]
+    check_name(out_features, [scan.dataset for scan in scans])
+    with hands:
         if not Path(output).exists():
             hands.facts()  # a model that cannot be used leaves no catalog behind
         with Catalog(output, create=True) as catalog:
