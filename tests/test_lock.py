@@ -25,7 +25,7 @@ from pixelcat.cli import cli
 from pixelcat.io.frames import read_table
 from pixelcat.io.image import open_image
 from pixelcat.io.probe import probe
-from pixelcat.io.raster import georeference
+from pixelcat.io.raster_facts import georeference
 from pixelcat.io.sources import reader, scan
 
 WRITE = """
@@ -111,7 +111,7 @@ ENTRIES = {
     "probe": lambda path: probe(
         Item(kind="file", source_key="a", name="a.jpg"), path, claimed=True
     ),
-    "georeference": georeference,
+    "georeference": lambda path: georeference(path, "GTiff"),
 }
 
 
@@ -195,6 +195,14 @@ COMMANDS = {
     "export gdb": lambda f, _: command("export", f / "r.gpkg", "--file-geodatabase", f / "o.gdb"),
     "export mosaic": lambda f, _: command("export", f / "r.gpkg", "--mosaic", f / "m.vrt"),
     "export stac": lambda f, _: command("export", f / "r.gpkg", "--stac", f / "m.json"),
+    "export polygons": lambda f, _: command("export", f / "r.gpkg", "--polygons", f / "p.gpkg"),
+    "export layer": lambda f, _: command(
+        *("export", f / "r.gpkg", "--layer", "footprints", "--to", f / "l.gpkg")
+    ),
+    "sql spatial": lambda f, _: command("sql", f / "r.gpkg", "select 1", "--spatial"),
+    "report": lambda f, _: command("report", f / "r.gpkg", "-o", f / "r.html"),
+    "zones itself": lambda f, _: command("zones", f / "r.gpkg", "--zones", f / "r.gpkg"),
+    "diff": lambda f, _: command("diff", f / "r.gpkg", 1, 1),
     "model info": lambda f, _: command("model", "info", f / "r.gpkg"),
     "model check": lambda f, m: command("model", "check", m, "--on", f / "r.gpkg"),
     "model pack": lambda f, _: command("model", "pack", f / "r.gpkg", "-o", f / "m.dlpk"),
