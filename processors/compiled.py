@@ -17,8 +17,8 @@ from .scaling import Scaling
 from .tensorflow_setup import compiled, explain, frozen, fused, reduced, tensorflow
 from .windows import Tiling, wider
 
-_KEPT_FUNCTIONS = 16
-"""Compiled functions in memory: one does for all sizes of most networks."""
+_KEPT_FUNCTIONS = 32
+"""Compiled functions in memory: one for each size of window of large rasters, one for all others."""
 
 
 class _Kind(NamedTuple):
@@ -175,7 +175,9 @@ class Compiled:
         return self._functions[kind]
 
     def _is_whole_tile(self, kind: _Kind) -> bool:
-        return (kind.height, kind.width) == (self.tiling.height, self.tiling.width)
+        if kind.height is None or kind.width is None:
+            return False
+        return self.tiling.is_whole(kind.height, kind.width)
 
     def _trace(self, kind: _Kind) -> Callable[[Any], Any]:
         """Compile the network, with the decision behind it as a loop of its own or within.

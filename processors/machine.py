@@ -11,6 +11,8 @@ from pathlib import Path
 _CGROUPS = Path("/sys/fs/cgroup")
 _FEATURES = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_bf16", "amx_tile")
 """Instructions that TensorFlow needs (the first two) or is faster by."""
+_USUAL_MEMORY = 8 << 30
+"""Bytes, where the system does not say."""
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "ceph", "lustre")
 """File systems on which SQLite's locks, and ours, may not hold."""
 
@@ -40,6 +42,15 @@ def memory() -> tuple[int | None, int | None]:
             limit = int((_CGROUPS / name).read_text())
             return available, limit if limit < 1 << 60 else None  # v1 says nearly 2**63 for none
     return available, None
+
+
+def total_memory() -> int:
+    """Return how many bytes of memory the machine has, or our control group may use."""
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        total = _USUAL_MEMORY
+    return min(total, memory()[1] or total)
 
 
 def file_system(folder: Path) -> str | None:

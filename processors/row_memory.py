@@ -17,6 +17,7 @@ from ..io.raster_out import raster_type
 from .classifier import Classifier, Prepared
 from .memory import FOR_NETWORK
 from .options import RunOptions
+from .windows import Tiling
 
 _TWICE = 2
 """Rows are held a second time, on their way into file and overviews."""
@@ -102,7 +103,7 @@ def reserve_for(prepared: Prepared, work: Work, free: int) -> int:
     if batch * tall * wide * per_pixel + min(tall, work.height) * row <= free:
         return blocks
     side = (math.sqrt(row * row + 4 * per_pixel * free) - row) / (2 * per_pixel)
-    more = max(tall - prepared.classifier.tiling.height, 0)
+    more = _tiling(prepared.classifier, work).height - prepared.classifier.tiling.height
     side = max(side - more, 1.0)
     return blocks + max(0, int(free - side * side * per_pixel))
 
@@ -130,6 +131,9 @@ def check_fits(prepared: Prepared, work: Work, free: int, limit: int) -> None:
 
 
 def _window(classifier: Classifier, work: Work) -> tuple[int, int]:
-    """Return height and width of the largest windows."""
-    tiling = classifier.rechecking().tiling if work.is_verified else classifier.tiling
-    return tiling.height, tiling.width
+    """Return height and width of the windows."""
+    return _tiling(classifier, work).window_of(work.height, work.width)
+
+
+def _tiling(classifier: Classifier, work: Work) -> Tiling:
+    return classifier.rechecking().tiling if work.is_verified else classifier.tiling

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..catalog.errors import UsageError
+from .machine import total_memory
 from .network import Network
 from .options import DEFAULT_TILE, RunOptions
 from .receptive_field import ReceptiveField
@@ -15,9 +16,12 @@ _GLOBAL = (
     "the model looks further than could be measured: seams are possible; --arg blend=hann"
     " hides them"
 )
-_CORE = 1024
-"""Least side of a core that nobody asked for. Larger ones have less halo, and no less to compute:
-more of the last windows lies beyond the raster's border."""
+_CORE, _LARGEST_CORE = 1024, 2048
+"""Sides of a core that nobody asked for: larger ones have less halo, and take more memory."""
+_ROOMY = 1 << 30
+"""Bytes that a network may hold for windows with a core larger than the least."""
+_SHARE = 16
+"""The least part of the machine's memory that this may be; two such windows may be in hand."""
 _LEAST_CORE = 64
 _LARGEST_WINDOW = 1 << 28
 """Pixels."""
@@ -55,6 +59,7 @@ def tiling_for(
         tiling = Tiling(
             height=height, width=width, padding=halo.padding, stride=stride, fixed=fixed,
             margin=network.margin, radius=field.radius, overlapping=options.blend == "hann",
+            flexible=_is_free(network, options, field),
         )  # fmt: skip
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -76,12 +81,31 @@ def _tile_size(
     if options.tile_size is None and field.radius is not None:
         wanted = field.radius if options.padding is None else options.padding
         halo = round_up(max(wanted, network.margin), grid)
-        side = max(_CORE + 2 * halo, *asked, 4 * halo)
+        side = max(_core(network, options, field, halo) + 2 * halo, *asked, 4 * halo)
         if most is not None:
             side = max(min(side, math.isqrt(most) // grid * grid), _LEAST_CORE + 2 * halo)
         asked = (side, side)
     free = tuple(max(round_up(side, grid), 2 * grid) for side in asked)
     return network.height or free[0], network.width or free[1]
+
+
+def _is_free(network: Network, options: RunOptions, field: ReceptiveField) -> bool:
+    """Return whether the size of a window changes nothing but what is computed twice."""
+    return (
+        field.radius is not None
+        and network.height is None
+        and network.width is None
+        and options.blend != "hann"
+        and options.tile_size is None
+    )
+
+
+def _core(network: Network, options: RunOptions, field: ReceptiveField, halo: int) -> int:
+    """Return the side of a core: larger than the least where the network takes little memory."""
+    if not _is_free(network, options, field) or not network.bytes_per_pixel:
+        return _CORE
+    roomy = math.isqrt(int(min(_ROOMY, total_memory() // _SHARE) / network.bytes_per_pixel))
+    return min(max(roomy - 2 * halo, _CORE), _LARGEST_CORE)
 
 
 def _halo(

@@ -17,8 +17,9 @@ def tilings(draw: st.DrawFn) -> Tiling:
     padding = stride * draw(st.integers(0, 64 // stride))
     least = 2 * padding // stride + 1
     height, width = (stride * draw(st.integers(least, least + 128 // stride)) for _ in range(2))
+    fixed, flexible = draw(st.sampled_from([(False, False), (True, False), (False, True)]))
     return Tiling(
-        height=height, width=width, padding=padding, stride=stride, fixed=draw(st.booleans())
+        height=height, width=width, padding=padding, stride=stride, fixed=fixed, flexible=flexible
     )
 
 
@@ -33,11 +34,12 @@ def tilings_with_margin(draw: st.DrawFn) -> Tiling:
             anchored=True, fill="constant",
         )  # fmt: skip
     stride = draw(st.sampled_from([1, 2, 4]))
+    fixed, flexible = draw(st.sampled_from([(False, False), (True, False), (False, True)]))
     padding = round_up(margin + draw(st.integers(0, 20)), stride)
     height, width = (stride * (2 * padding // stride + draw(st.integers(1, 40))) for _ in range(2))
     return Tiling(
-        height=height, width=width, padding=padding, margin=margin, stride=stride,
-        fixed=draw(st.booleans()),
+        height=height, width=width, padding=padding, margin=margin, stride=stride, fixed=fixed,
+        flexible=flexible,
     )  # fmt: skip
 
 
@@ -141,11 +143,42 @@ def test_windows_are_whole_tiles_or_the_whole_raster(
     tiling: Tiling, height: int, width: int
 ) -> None:
     rows, columns = tiling.padded(height, width)
+    tall, wide = tiling.window_of(height, width)
+    assert tiling.is_whole(tall, wide)
     for window, _ in tiling.windows(height, width):
-        assert window.height == min(tiling.height, rows)
-        assert window.width == min(tiling.width, columns)
+        assert window.height == min(tall, rows)
+        assert window.width == min(wide, columns)
         if tiling.fixed:
             assert (window.height, window.width) == (tiling.height, tiling.width)
+
+
+@settings(deadline=None, max_examples=200)
+@given(tiling=tilings(), height=sides, width=sides)
+def test_a_flexible_tiling_never_computes_more(tiling: Tiling, height: int, width: int) -> None:
+    def computed(cut: Tiling) -> int:
+        return sum(window.height * window.width for window, _ in cut.windows(height, width))
+
+    rigid = replace(tiling, flexible=False)
+    assert computed(tiling) <= computed(rigid)
+    assert tiling.window_of(height, width) <= (rigid.height, rigid.width)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "sides"),
+    [
+        (4096, 4096, (2112, 2112)),  # two windows across
+        (3000, 3000, (1600, 1600)),  # the same, smaller
+        (2500, 6000, (1344, 2112)),
+        (1500, 9000, (2112, 1856)),  # one window high
+        (40_000, 40_000, (1088, 1600)),  # classes of a whole row wait in memory
+    ],
+)
+def test_windows_of_a_flexible_tiling_fit_the_raster(
+    height: int, width: int, sides: tuple[int, int]
+) -> None:
+    tiling = Tiling(height=2112, width=2112, padding=32, stride=16, flexible=True)
+    assert tiling.window_of(height, width) == sides
+    assert not tiling.is_whole(1500, sides[1])
 
 
 @settings(deadline=None, max_examples=200)
