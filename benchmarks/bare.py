@@ -48,7 +48,8 @@ class Bare:
             computed += batches * batch * height * width
             facts.append(f"{count} windows of {height} x {width} in batches of {batch}")
         share = computed / sum(height * width for height, width in sizes)
-        halo = f"halo {classifier.tiling.padding}"
+        self.halo = classifier.tiling.padding
+        halo = f"halo {self.halo}"
         self.facts = f"{', '.join(facts)}; {halo}; pixels computed / pixels {share:.3f}"
 
     def load(self) -> Any:

@@ -24,6 +24,8 @@ from bare import Bare
 
 _ROWS = 2048
 """Rows that slow ways are timed on: they are as slow everywhere."""
+_FEW_ROWS = 512
+"""The same for chips of which little is kept."""
 _WHOLE = 4096
 """Other tools are given scenes up to this size whole."""
 _CHECKED = ((1408, 1504), (1400, 1500))
@@ -98,6 +100,10 @@ def _timed(
     }
     if loop:
         ways["by hand"] = (rows, lambda: by_hand.classify(scene, model, rows))
+        if by_hand.HALO < bare.halo < by_hand.CHIP // 2:
+            few = min(_FEW_ROWS, height)
+            slow = partial(by_hand.classify, scene, model, few, bare.halo)
+            ways[f"by hand, halo {bare.halo}"] = (few, slow)
     for name, tool in tools.items():
         ways[name] = (scenes.shape(part)[0], partial(_run, tool, part, model))
     times: dict[str, list[float]] = {name: [] for name in ways}

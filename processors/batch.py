@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from ..io.image import Image, Window
 
+_LARGE = 1 << 23
+"""Pixels. What a function for one size of window saves, an eighth, is then what compiling takes."""
+
 
 class Batches(NamedTuple):
     """How a model takes windows."""
@@ -52,10 +55,20 @@ class Place:
             crs=image.crs,
         )
 
+    @property
+    def is_of_map(self) -> bool:
+        """Whether the image has a place on the ground; a photo has an up and a down."""
+        return self.transform is not None
+
+    @property
+    def is_of_many(self) -> bool:
+        """Whether the image has so many windows that it pays to compile for their size."""
+        return self.width * self.height >= _LARGE
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WindowBatch:
-    """Windows of one shape, one type and one kind: of photos, or of maps."""
+    """Windows of one shape, one type and one kind: of photos or of maps, large or small ones."""
 
     pixels: NDArray[Any]
     """Shape (n, height, width, bands), unscaled; invalid pixels are 0."""
@@ -66,8 +79,13 @@ class WindowBatch:
 
     @property
     def is_map(self) -> bool:
-        """Whether the images have a place on the ground; a photo has an up and a down."""
-        return bool(self.places) and self.places[0].transform is not None
+        """Whether the images have a place on the ground."""
+        return bool(self.places) and self.places[0].is_of_map
+
+    @property
+    def is_of_many(self) -> bool:
+        """Whether the images are large."""
+        return bool(self.places) and self.places[0].is_of_many
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

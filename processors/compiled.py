@@ -17,8 +17,8 @@ from .scaling import Scaling
 from .tensorflow_setup import compiled, explain, frozen, fused, reduced, tensorflow
 from .windows import Tiling, wider
 
-_KEPT_FUNCTIONS = 32
-"""Compiled functions in memory: one for each size of window of large rasters, one for all others."""
+_KEPT_FUNCTIONS = 16
+"""Compiled functions in memory: one for each size of window of large rasters, one for others."""
 
 
 class _Kind(NamedTuple):
@@ -30,6 +30,8 @@ class _Kind(NamedTuple):
     width: int | None
     dtype: str
     is_map: bool
+    is_one_size: bool
+    """One of its own for a size of window."""
 
 
 class Compiled:
@@ -116,7 +118,7 @@ class Compiled:
         tf = tensorflow()
         height, width = batch.pixels.shape[1:3]
         try:
-            answer = self._answer(batch.pixels, is_map=self._is_map(batch))
+            answer = self._answer(batch.pixels, self._kind(batch))
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise ItemError(
                 f"the model fails on a window of {height} x {width} pixels: {explain(error)}"
@@ -126,15 +128,14 @@ class Compiled:
             raise ItemError(f"the model gives {given_size} pixels for a window of {wanted}")
         return answer
 
-    def _answer(self, pixels: NDArray[Any], *, is_map: bool) -> tuple[NDArray[Any], ...]:
+    def _answer(self, pixels: NDArray[Any], kind: _Kind) -> tuple[NDArray[Any], ...]:
         """Ask about windows, about half of them at a time where memory is short."""
         tf = tensorflow()
-        count, height, width = pixels.shape[:3]
+        count = len(pixels)
         if self._most is None or count <= self._most:
-            kind = _Kind(count, height, width, str(pixels.dtype), is_map)
             try:
                 with reduced(self._precision):
-                    given = self._function(kind)(tf.constant(pixels))
+                    given = self._function(kind._replace(windows=count))(tf.constant(pixels))
                 return tuple(part.numpy() for part in given)
             except tf.errors.ResourceExhaustedError:
                 if count == 1:
@@ -142,22 +143,31 @@ class Compiled:
                 self._most = count // 2
         most = self._most
         parts = [
-            self._answer(pixels[start : start + most], is_map=is_map)
-            for start in range(0, count, most)
+            self._answer(pixels[start : start + most], kind) for start in range(0, count, most)
         ]
         return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
-    def _is_map(self, batch: WindowBatch) -> bool:
-        return batch.is_map and self._networks[0] is not self._networks[1]
+    def _kind(self, batch: WindowBatch) -> _Kind:
+        """Return what is asked for: a function of its own where windows of a size are many."""
+        count, height, width = batch.pixels.shape[:3]
+        tile = self.tiling.height, self.tiling.width
+        return _Kind(
+            windows=count,
+            height=height,
+            width=width,
+            dtype=str(batch.pixels.dtype),
+            is_map=batch.is_map and self._networks[0] is not self._networks[1],
+            is_one_size=batch.is_of_many or (height, width) == tile,
+        )
 
     def _function(self, kind: _Kind) -> Callable[[Any], Any]:
-        """Return the function for a window size: its own for whole tiles, one for all others.
+        """Return the function for a window size: its own, or one for all others.
 
         Some networks (bilinear up-sampling in Keras) cannot be traced without a size; they
         get a function per size.
         """
         with self._tracing:
-            if self._is_whole_tile(kind):
+            if kind.is_one_size:
                 return self._traced(kind)
             if self._any_size:
                 try:
@@ -174,11 +184,6 @@ class Compiled:
         self._functions.move_to_end(kind)
         return self._functions[kind]
 
-    def _is_whole_tile(self, kind: _Kind) -> bool:
-        if kind.height is None or kind.width is None:
-            return False
-        return self.tiling.is_whole(kind.height, kind.width)
-
     def _trace(self, kind: _Kind) -> Callable[[Any], Any]:
         """Compile the network, with the decision behind it as a loop of its own or within.
 
@@ -191,7 +196,7 @@ class Compiled:
         if self._finish is None:
             return compiled(frozen(scores, spec), spec)
         finish = self._finish
-        if self._is_whole_tile(kind):
+        if kind.is_one_size:
             if self._networks[kind.is_map].by_pixel and self._precision == "float32":
                 whole = fused(lambda pixels: finish(scores(pixels)), spec)
                 if whole is not None:

@@ -90,12 +90,9 @@ class Pixels:
     @property
     def kind(self) -> tuple[object, ...]:
         """What windows of one batch have in common; only for a window with pixels."""
-        return self.valid.shape, str(getattr(self.pixels, "dtype", "")), self.is_map
-
-    @property
-    def is_map(self) -> bool:
-        """Whether the image has a place on the ground."""
-        return self.place.transform is not None
+        place = self.place
+        dtype = str(getattr(self.pixels, "dtype", ""))
+        return self.valid.shape, dtype, place.is_of_map, place.is_of_many
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

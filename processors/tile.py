@@ -81,7 +81,7 @@ def _tile_size(
     if options.tile_size is None and field.radius is not None:
         wanted = field.radius if options.padding is None else options.padding
         halo = round_up(max(wanted, network.margin), grid)
-        side = max(_core(network, options, field, halo) + 2 * halo, *asked, 4 * halo)
+        side = max(_core(network, options, field, halo, grid) + 2 * halo, *asked, 4 * halo)
         if most is not None:
             side = max(min(side, math.isqrt(most) // grid * grid), _LEAST_CORE + 2 * halo)
         asked = (side, side)
@@ -100,12 +100,14 @@ def _is_free(network: Network, options: RunOptions, field: ReceptiveField) -> bo
     )
 
 
-def _core(network: Network, options: RunOptions, field: ReceptiveField, halo: int) -> int:
+def _core(
+    network: Network, options: RunOptions, field: ReceptiveField, halo: int, grid: int
+) -> int:
     """Return the side of a core: larger than the least where the network takes little memory."""
     if not _is_free(network, options, field) or not network.bytes_per_pixel:
         return _CORE
     roomy = math.isqrt(int(min(_ROOMY, total_memory() // _SHARE) / network.bytes_per_pixel))
-    return min(max(roomy - 2 * halo, _CORE), _LARGEST_CORE)
+    return min(max(roomy // grid * grid - 2 * halo, _CORE), _LARGEST_CORE)
 
 
 def _halo(

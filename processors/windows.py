@@ -5,8 +5,8 @@ the network's total stride, because a network that halves its input answers diff
 when the origin moves by a pixel. At the border of the raster a window ends on the border
 and reaches further inwards instead, so that every window of a raster has one shape and
 no pixel is invented but those up to the next multiple of the stride. Where the size of a
-window changes no answer, the tiling is *flexible*: each raster gets the windows, smaller than
-the largest ones, that compute the fewest pixels twice.
+window changes no answer, the tiling is *flexible*: windows are as much smaller than the largest
+as they can be without more of them, so that little is computed twice.
 
 A network that answers for the middle of a window only has a *margin*; windows then begin
 that far before the raster. A raster function of ArcGIS wants whole blocks from the corner
@@ -21,8 +21,6 @@ from ..io.image import Window, overlap
 
 _LEAST_HALO = 32
 """Of windows that others are compared with."""
-_SMALLER, _PARTS = 4, 8
-"""Flexible windows are up to so many eighths of a core smaller: each size is compiled."""
 _ROW_PIXELS = 1 << 25
 """Of the cores of a row of flexible windows: classes of a row wait in memory."""
 
@@ -69,7 +67,7 @@ class Tiling:
     overlapping: bool = False
     """The answers of overlapping windows are averaged, not cut to their cores."""
     flexible: bool = False
-    """Rasters are cut into smaller windows where that is less to compute."""
+    """Rasters are cut into smaller windows where these are no more."""
 
     def __post_init__(self) -> None:
         """Check that a core is left and that everything lies on the stride grid.
@@ -104,19 +102,15 @@ class Tiling:
         """Return height and width of the windows of a raster that is larger than one of them."""
         if not self.flexible:
             return self.height, self.width
-        rows = self._sides(self.height, _ROW_PIXELS // width)
-        columns = self._sides(self.width, self.width)
-        return self._cheapest(height, rows), self._cheapest(width, columns)
-
-    def is_whole(self, height: int, width: int) -> bool:
-        """Return whether windows of this size are cut from larger rasters."""
-        rows = self._sides(self.height, self.height)
-        return height in rows and width in self._sides(self.width, self.width)
+        core = self.height - 2 * self.padding
+        core = max(min(core, _ROW_PIXELS // width), core // 2, self.stride)
+        tall = core // self.stride * self.stride + 2 * self.padding
+        return self._even(height, tall), self._even(width, self.width)
 
     def count(self, height: int, width: int) -> int:
         """Return the number of windows of a raster."""
         tall, wide = self.window_of(height, width)
-        return len(self._rows(height, tall)) * len(self._columns(width, wide))
+        return len(self._spans(height, tall)) * len(self._spans(width, wide))
 
     def reach(self, window: TileWindow) -> Window:
         """Return the pixels whose classes depend on the answer for a window."""
@@ -139,8 +133,8 @@ class Tiling:
 
     def _all_windows(self, height: int, width: int) -> Iterator[TileWindow]:
         tall, wide = self.window_of(height, width)
-        columns = self._columns(width, wide)
-        for row in self._rows(height, tall):
+        columns = self._spans(width, wide)
+        for row in self._spans(height, tall):
             for column in columns:
                 yield TileWindow(
                     Window(
@@ -154,29 +148,16 @@ class Tiling:
                     ),
                 )
 
-    def _rows(self, height: int, tile: int) -> list[Span]:
-        return spans(height, self._padded(height, tile), tile, self.padding, self.margin)
+    def _spans(self, length: int, tile: int) -> list[Span]:
+        return spans(length, self._padded(length, tile), tile, self.padding, self.margin)
 
-    def _columns(self, width: int, tile: int) -> list[Span]:
-        return spans(width, self._padded(width, tile), tile, self.padding, self.margin)
-
-    def _sides(self, largest: int, core: int) -> list[int]:
-        """Return the lengths that windows may have, those with a larger core left out."""
-        if not self.flexible:
-            return [largest]
-        step = round_up(max((largest - 2 * self.padding) // _PARTS, 1), self.stride)
-        sides = [largest - index * step for index in range(_SMALLER + 1)]
-        sides = [side for side in sides if side > 2 * self.padding]
-        return [side for side in sides if side - 2 * self.padding <= core] or sides[-1:]
-
-    def _cheapest(self, length: int, sides: list[int]) -> int:
-        """Return the side by which the fewest pixels are computed; the larger of equals."""
-
-        def computed(side: int) -> int:
-            windows = spans(length, self._padded(length, side), side, self.padding, self.margin)
-            return sum(window.stop - window.start for window in windows)
-
-        return min(sides, key=computed)
+    def _even(self, length: int, tile: int) -> int:
+        """Return the least length of windows of which no more are needed than of the largest."""
+        padded = self._padded(length, tile)
+        if padded <= tile:
+            return tile
+        count = len(self._spans(length, tile))
+        return round_up(-(-(padded + 2 * self.padding * (count - 1)) // count), self.stride)
 
     def _padded(self, length: int, tile: int) -> int:
         if self.anchored:
