@@ -392,7 +392,7 @@ def test_turned_windows_join_as_one_turned_image(
     """In every pixel: both sides are even, so that no turned image meets invented pixels."""
     model = exact_net(poolings=1, activation=None)
     path, pixels = large
-    ready = prepared(model, test_time_augmentation="true", scores="logits")
+    ready = prepared(model, test_time_augmentation="true", scores="logits", tile_size=1040)
     tiling = ready.classifier.tiling
     assert tiling.count(*LARGE) > 1
     ((_, classes),) = work(ready.classifier, [path])

@@ -94,10 +94,10 @@ def test_rows_and_verifying_leave_less_for_windows(prepared: Function, exact_net
     one = int(batch * window.height * window.width * per_pixel)
     narrow = Work(image="a", width=100, height=5000, is_verified=False)
     assert reserve_for(ready, narrow, one + MB) == 0
-    broad = Work(image="a", width=100_000, height=5000, is_verified=False)
+    broad = Work(image="a", width=1_000_000, height=5000, is_verified=False)
     reserve = reserve_for(ready, broad, one)
     side = ((one - reserve) / per_pixel) ** 0.5
-    assert side * side * per_pixel + side * 2 * 100_000 == pytest.approx(one, rel=0.01)
+    assert side * side * per_pixel + side * 2 * 1_000_000 == pytest.approx(one, rel=0.01)
 
 
 def test_windows_for_verifying_have_to_fit(prepared: Function, exact_net: Function) -> None:

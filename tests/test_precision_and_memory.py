@@ -189,12 +189,16 @@ def test_a_limit_makes_windows_smaller_and_nothing_else(unet: Any, prepared: Fun
 
 
 @pytest.mark.parametrize("padding", [2, 32, 64])
+@pytest.mark.parametrize(("bytes_per_pixel", "core"), [(1, 2048), (1e6, 1024)])
 def test_a_window_holds_the_halo_that_was_asked_for_and_no_more(
-    unet: Any, prepared: Function, padding: int
+    unet: Any, prepared: Function, padding: int, bytes_per_pixel: float, core: int
 ) -> None:
-    tiling = prepared(unet, padding=padding).classifier.tiling
+    """It is large where the network takes little memory."""
+    network = replace(prepared(unet).network, bytes_per_pixel=bytes_per_pixel)
+    tiling, _ = tiling_for(network, RunOptions(padding=padding), measure(network))
     assert tiling.padding == padding
-    assert tiling.height - 2 * tiling.padding == 1024
+    assert tiling.height - 2 * tiling.padding == core
+    assert tiling.flexible
 
 
 def test_a_window_that_was_asked_for_stays_and_says_that_it_is_large(
