@@ -4,7 +4,6 @@ Such an image is classified as it is; its class raster says the same, so that it
 brought to the ground later on.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,26 +51,3 @@ def control_of(image: Any) -> Control | None:
     """Return the control of an open image; few kinds of images have any."""
     control: Control | None = getattr(image, "control", None)
     return control
-
-
-class ControlNotes:
-    """Counts images that were classified without a place on the ground though they have control."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._counts: Counter[tuple[str, str]] = Counter()
-
-    def see(self, image: Any) -> None:
-        """Count an image that is about to be classified."""
-        control = control_of(image)
-        if control is not None:
-            self._counts[control.name, control.command] += 1
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """What to say."""
-        return tuple(
-            f"{count} with {name} and no transform: classified as stored, without a place on the"
-            f" ground; class maps keep the {name}, and {command} brings them there"
-            for (name, command), count in self._counts.items()
-        )

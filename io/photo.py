@@ -71,6 +71,10 @@ class Photo:
         self.width, self.height = (height, width) if turned else (width, height)
         self.is_indexed = self._image.mode == "P"
         """Whether there is a palette, of which numbers may be asked for."""
+        self.has_more_pages = self._image.format != "MPO" and bool(
+            getattr(self._image, "is_animated", False)
+        )
+        """Frames of an animation; previews that cameras put into a JPEG are no pages."""
         self.bands = _MODE_BANDS.get(self._image.mode, 3)
         self.dtype = {"I": "float32", "F": "float32"}.get(
             self._image.mode, "uint16" if self._image.mode.startswith("I;16") else "uint8"

@@ -125,6 +125,7 @@ class Raster:
         self.transform, self.crs = georeference_of(dataset, noted)
         self.is_placed = not _lacks_place(noted)
         self.control = None if self.transform else Control.of(dataset)
+        self.has_more_pages = len(dataset.subdatasets) > 1
         return dataset
 
     def _check_size(self, where: Path | bytes | GdalName, limits: Limits | None) -> None:

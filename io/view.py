@@ -21,6 +21,7 @@ class View:
         self.transform: Affine | None = image.transform
         self.crs: str | None = image.crs
         self.control = control_of(image)
+        self.has_more_pages: bool = getattr(image, "has_more_pages", False)
         self.palette = getattr(image, "palette", None)
         self.is_in_pieces: bool = getattr(image, "is_in_pieces", False)
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from ..catalog.errors import ItemError, NotAskedError
 from ..catalog.records import Output
 from ..io.ahead import opened
-from ..io.control import ControlNotes
 from ..io.environment import Environment
 from ..io.image import Image
+from ..io.image_notes import ImageNotes
 from ..io.limits import Limits
 from ..io.part import Part
 from ..io.raster_out import ClassRasterFile
@@ -85,7 +85,7 @@ class Worker:
         self._tags = tags or {}
         self._sidecars = sidecars
         self._room = room
-        self.control = ControlNotes()
+        self.images = ImageNotes()
         """Told which images have something else than a transform that places them."""
 
     def run(
@@ -146,7 +146,7 @@ class Worker:
                 self._scale.of(placed) as image,
                 self._environment.part_of(image) as part,
             ):
-                self.control.see(placed)
+                self.images.see(placed)
                 bands = band_indexes(image, self._bands or tuple(range(image.bands)))
                 yield Begun(task=task, class_map=self._class_map(task, placed, image, part))
                 tiling = self._classifier.tiling

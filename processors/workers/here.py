@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from ...catalog.errors import ModelError
 from ...catalog.records import Output, Verification
-from ...io.control import ControlNotes
+from ...io.image_notes import ImageNotes
 from ..classifier import Classifier, Prepared
 from ..device import check_device, share_processors
 from ..memory import Free, free_of
@@ -31,7 +31,7 @@ class Here:
         self._work = setup.work
         self._free = 0
         """Bytes that the limit leaves, with the model loaded."""
-        self._control = ControlNotes()
+        self._images = ImageNotes()
 
     def facts(self, work: Work | None = None) -> Facts:
         """Return what is known of the model; see :class:`.Workers`."""
@@ -95,7 +95,7 @@ class Here:
         """Return what is to be said; see :class:`.Workers`."""
         if self._model is None:
             return ()
-        return (*self._model.classifier.remarks(), *self._control.lines)
+        return (*self._model.classifier.remarks(), *self._images.lines)
 
     def _worker(self, classifier: Classifier, **options: Any) -> Worker:
         model = self._prepared()
@@ -107,7 +107,7 @@ class Here:
             room=model.room,
             **options,
         )
-        worker.control = self._control  # of all runs together
+        worker.images = self._images  # of all runs together
         return worker
 
     def __enter__(self) -> Self:
