@@ -125,7 +125,6 @@ class Raster:
         self.transform, self.crs = georeference_of(dataset, noted)
         self.is_placed = not _lacks_place(noted)
         self.control = None if self.transform else Control.of(dataset)
-        self.has_more_pages = len(dataset.subdatasets) > 1
         return dataset
 
     def _check_size(self, where: Path | bytes | GdalName, limits: Limits | None) -> None:
@@ -136,6 +135,15 @@ class Raster:
             (limits or Limits()).check(width, height)
         elif limits and isinstance(where, Path):
             limits.check_placed(width, height, where.stat().st_size)
+
+    @property
+    def has_more_pages(self) -> bool:
+        """Whether there are pages beside the one that is read; overviews and masks are none."""
+        try:
+            listed = len(self._dataset.subdatasets)
+            return bool(self._dataset.colorinterp) and listed > 1  # raises what that has left
+        except GDAL_ERRORS:
+            return False
 
     def _describe(self) -> None:
         dataset = self._dataset
