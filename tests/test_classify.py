@@ -581,7 +581,7 @@ def test_photos_of_many_odd_sizes_need_no_function_each(
         (folder / f"{number}.jpg").write_bytes(photo_bytes(number, (40 + number, 70 - number)))
     run = classify(folder, model=tmp_path / "net.keras", output=tmp_path / "r.gpkg")
     assert run.done == 12
-    assert traces == [(None, None, None, "uint8", False)]
+    assert traces == [(None, None, None, "uint8", False, False)]
 
 
 def test_force_makes_a_new_run_beside_the_old(tmp_path: Path, land: Path, photos: Path) -> None:
