@@ -62,7 +62,7 @@ def _grow(path: Path, size: int) -> None:
     with Catalog(path, create=True) as catalog:
         add, dataset = _timed(lambda: catalog.add(_survey(size)))
         run = _run(catalog)
-        pending, items = _timed(lambda: catalog.pending(run, [dataset.id]))
+        pending, items = _timed(lambda: list(catalog.pending(run, [dataset.id])))
         outputs = [_output(item) for item in items[:_RECORDED]]
         commit, _ = _timed(lambda: [catalog.record(run, output) for output in outputs])
     status, _ = _timed(lambda: open_catalog(path).status())

@@ -77,7 +77,7 @@ def all_datasets(catalog):
 
 
 def pending(catalog, run):
-    return catalog.pending(run, all_datasets(catalog))
+    return list(catalog.pending(run, all_datasets(catalog)))
 
 
 # --- opening -----------------------------------------------------------------------------
@@ -416,7 +416,7 @@ def test_only_the_given_datasets_are_pending(catalog, photos, survey, start_run)
     run = start_run(catalog)
     names = [item.name for item in catalog.pending(run, [plots.id])]
     assert names == ["north.jpg", "south.jpg"]
-    assert catalog.pending(run, []) == []
+    assert list(catalog.pending(run, [])) == []
 
 
 def test_a_changed_photo_is_pending_again(catalog, photos, photo_bytes, start_run, done):
