@@ -32,12 +32,14 @@ from pixelcat.io.srs import reprojection
 from pixelcat.processors.questions import dicts
 from pixelcat.processors.results import open_catalog
 
+NAMES = ("Water", "Crop", "Built Up", *(f"class {n}" for n in range(3, 12)))
 CLASSES = tuple(
-    ClassDefinition(value=n, name=f"class {n}", color=(20 * n, 0, 255 - 20 * n)) for n in range(12)
+    ClassDefinition(value=n, name=name, color=(20 * n, 0, 255 - 20 * n))
+    for n, name in enumerate(NAMES)
 )
 QUESTIONS = Path(__file__).resolve().parents[1] / "docs" / "questions"
 PARAMETERS = {
-    "run": 1, "class": "class 3", "share": 0.2, "lon": 9.5, "lat": 45.5, "one": 1, "other": 2, "below": 0.5,
+    "run": 1, "class": "Crop", "share": 0.2, "lon": 9.5, "lat": 45.5, "one": 1, "other": 2, "below": 0.5,
 }  # fmt: skip
 _RECORDED = 500
 """Outputs whose commit is timed."""
