@@ -6,7 +6,8 @@ The blob is a header with an envelope followed by WKB: OGC 12-128r18, clause 2.1
 import math
 import sqlite3
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 _ENVELOPE_DOUBLES = {0: 0, 1: 4, 2: 6, 3: 6, 4: 8}
@@ -15,6 +16,8 @@ _POLYGON, _MULTIPOLYGON = 3, 6
 _HEADER = struct.Struct("<2sBBi4d")
 _XY = struct.Struct("<2d")
 _POINT_HEAD = struct.pack("<BI", 1, 1)
+_held: set[int] = set()
+"""Connections of which triggers are kept from acting."""
 
 
 CURVES = {
@@ -165,6 +168,10 @@ def bounds(blob: bytes | None) -> Bounds | None:
 
 def register_functions(connection: sqlite3.Connection) -> None:
     """Give a connection the ST_* functions that GeoPackage R-tree triggers need."""
+    number = id(connection)
+
+    def is_empty(blob: bytes | None) -> int | None:
+        return None if blob is None else int(number in _held or bounds(blob) is None)
 
     def extent(index: int) -> object:
         return lambda blob: None if (box := bounds(blob)) is None else box[index]
@@ -172,9 +179,22 @@ def register_functions(connection: sqlite3.Connection) -> None:
     def define(name: str, function: object) -> None:
         connection.create_function(name, 1, function, deterministic=True)  # type: ignore[arg-type]
 
-    define("ST_IsEmpty", lambda blob: None if blob is None else int(bounds(blob) is None))
+    define("ST_IsEmpty", is_empty)
     for index, name in enumerate(("ST_MinX", "ST_MaxX", "ST_MinY", "ST_MaxY")):
         define(name, extent(index))
+
+
+@contextmanager
+def triggers_held(connection: sqlite3.Connection) -> Iterator[None]:
+    """Keep the triggers of R-trees from acting on new rows: what is empty has no place in them.
+
+    Functions cannot be registered anew while an R-tree is written; so they are told.
+    """
+    _held.add(id(connection))
+    try:
+        yield
+    finally:
+        _held.discard(id(connection))
 
 
 def _header_size(blob: bytes) -> int:

@@ -8,6 +8,7 @@ import base64
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
@@ -111,10 +112,9 @@ def _add_features(
     connection: sqlite3.Connection, dataset: Dataset, features: Iterable[Feature]
 ) -> None:
     known = Known(connection, "features", "fid", dataset.id)
-    if not known:
-        with rtree.deferred(connection, "features"):
-            return _write_features(connection, dataset, features, known)
-    return _write_features(connection, dataset, features, known)
+    with nullcontext() if known else rtree.deferred(connection, "features"):
+        _write_features(connection, dataset, features, known)
+    connection.executemany("DELETE FROM features WHERE fid = ?", [(n,) for n in known.gone()])
 
 
 def _write_features(
@@ -137,7 +137,6 @@ def _write_features(
                 new.append((*values, dataset.id, feature.source_fid))
         connection.executemany(_CHANGE, old)
         connection.executemany(_ADD, new)
-    connection.executemany("DELETE FROM features WHERE fid = ?", [(n,) for n in known.gone()])
 
 
 def _size(row: tuple[Feature, str]) -> int:

@@ -4,11 +4,12 @@ import json
 import sqlite3
 from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from . import geometry, geopackage
+from . import geometry, geopackage, rtree
 from .batches import Known, batches, lookup
 from .records import Dataset, Item, Scan, Srs
 
@@ -64,6 +65,15 @@ class _Owners(NamedTuple):
 def add_items(connection: sqlite3.Connection, dataset: Dataset, scan: Scan) -> None:
     """Write the items of a scan, each with its links; those that it has not stay, as gone."""
     known = Known(connection, "items", "id", dataset.id)
+    with nullcontext() if known else rtree.deferred(connection, "footprints"):
+        _write_items(connection, dataset, scan, known)
+    if gone := known.gone():
+        _remember(connection, gone, dict(scan.elsewhere))
+
+
+def _write_items(
+    connection: sqlite3.Connection, dataset: Dataset, scan: Scan, known: Known
+) -> None:
     srs_ids: dict[Srs, int] = {}
     ordinals = _Ordinals(connection, dataset)
     for batch in batches(scan.items, key=attrgetter("source_key")):
@@ -79,8 +89,6 @@ def add_items(connection: sqlite3.Connection, dataset: Dataset, scan: Scan) -> N
         _link(
             connection, [(n, ordinals.of(each)) for n, each in zip(ids, owners, strict=True)], old
         )
-    if gone := known.gone():
-        _remember(connection, gone, dict(scan.elsewhere))
 
 
 def _remember(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from .geometry import bounds, register_functions
+from .geometry import bounds, triggers_held
 from .geopackage import quote
 
 _ROOT = 1
@@ -35,7 +35,9 @@ class _Boxes(NamedTuple):
 
 @contextmanager
 def deferred(connection: sqlite3.Connection, table: str) -> Iterator[None]:
-    """Let rows be inserted into a feature table, and only inserted, before its R-tree is filled.
+    """Let rows be inserted into a feature table before its R-tree is filled.
+
+    Rows that were there before must not be changed meanwhile.
 
     Args:
         connection: In a transaction, which is not to be committed where this fails.
@@ -43,11 +45,8 @@ def deferred(connection: sqlite3.Connection, table: str) -> Iterator[None]:
     """
     sql = f"SELECT coalesce(max(fid), 0) FROM {quote(table)}"
     (last,) = connection.execute(sql).fetchone()
-    connection.create_function("ST_IsEmpty", 1, lambda _: 1)  # of empty ones triggers keep off
-    try:
+    with triggers_held(connection):
         yield
-    finally:
-        register_functions(connection)
     _index(connection, table, last)
 
 
@@ -56,6 +55,8 @@ def _index(connection: sqlite3.Connection, table: str, last: int) -> None:
     name = f"rtree_{table}_geom"
     (before,) = connection.execute(f"SELECT count(*) FROM {quote(f'{name}_rowid')}").fetchone()
     boxes = _read(connection, table, last)
+    if not boxes.ids:
+        return None
     if before > len(boxes.ids):
         return _insert(connection, name, boxes)
     if before:

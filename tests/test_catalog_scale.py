@@ -83,6 +83,19 @@ def test_a_scan_of_many_items_that_finds_nothing_new_writes_nothing(catalog: Cat
     assert catalog._connection.total_changes == before
 
 
+def test_a_folder_scanned_again_writes_nothing(catalog: Catalog) -> None:
+    """It has no features, the second time either."""
+    outline = shapely.to_wkb(shapely.MultiPolygon([shapely.box(8, 44, 9, 45)]))
+    items = [replace(item, footprint=outline, feature_keys=()) for item in photos(60)]
+    folder = Scan(dataset=Dataset(kind="folder", uri="/photos"), items=items)
+    catalog.add(folder)
+    before = catalog._connection.total_changes
+    catalog.add(folder)
+    assert catalog._connection.total_changes == before
+    assert rows(catalog, "SELECT count(*) FROM rtree_footprints_geom") == [(60,)]
+    assert rows(catalog, "SELECT rtreecheck('rtree_footprints_geom')") == [("ok",)]
+
+
 def test_only_what_differs_is_written(catalog: Catalog) -> None:
     catalog.add(survey(points(MANY), photos(MANY)))
     features, items = list(points(MANY)), list(photos(MANY))
