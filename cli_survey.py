@@ -127,7 +127,7 @@ def scan(
 )  # fmt: skip
 @click.option(
     "--to", "to", type=click.Path(dir_okay=False), metavar="FILE",
-    help="Write one layer to a new file: .gpkg, .geojson, .fgb or .csv.",
+    help="Write one layer to a new file: .gpkg, .geojson, .fgb, .csv or .parquet.",
 )  # fmt: skip
 def export(
     catalog: str,

@@ -9,6 +9,8 @@ from .errors import CatalogBusyError, CatalogError, first_line
 
 BUSY_TIMEOUT_S = 30.0
 """How long to wait for another program that holds the file."""
+CACHE_KIB = 64 * 1024
+"""Memory for pages of the file: hashes come in no order, and their index is read all over."""
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -7,10 +7,11 @@ feature. Both keep all columns of the source, or of all the sources that they sh
 import base64
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-from . import built_from, geopackage, layer_styles, result_layers
+from . import built_from, geopackage, layer_styles, result_layers, rtree
 from .feature_rows import Model, Source, geometry_kinds, image_rows, summary_rows
 from .geometry import CURVES
 from .geopackage import FeatureTable, quote, safe_type, utc
@@ -77,10 +78,12 @@ def _rebuild(
         (summary, (*label, *SUMMARY_COLUMNS, *shares), summary_rows),
     ):
         _create_table(connection, sources, name, columns)
-        for source in sources:
-            listed = output_columns(source.columns, columns, _all_columns(sources))
-            names = [column.name for column in listed]
-            _insert(connection, source, name, names, rows(connection, source, model))
+        mapped = any(source.geometry_type for source in sources)
+        with rtree.deferred(connection, name) if mapped else nullcontext():
+            for source in sources:
+                listed = output_columns(source.columns, columns, _all_columns(sources))
+                names = [column.name for column in listed]
+                _insert(connection, source, name, names, rows(connection, source, model))
     if any(source.geometry_type for source in sources):
         geopackage.refresh_contents(connection, (table, summary))
     layer_styles.write(connection, (table, summary), model.id)

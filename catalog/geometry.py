@@ -6,11 +6,18 @@ The blob is a header with an envelope followed by WKB: OGC 12-128r18, clause 2.1
 import math
 import sqlite3
 import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 _ENVELOPE_DOUBLES = {0: 0, 1: 4, 2: 6, 3: 6, 4: 8}
 _EMPTY_FLAG = 0x10
 _POLYGON, _MULTIPOLYGON = 3, 6
+_HEADER = struct.Struct("<2sBBi4d")
+_XY = struct.Struct("<2d")
+_POINT_HEAD = struct.pack("<BI", 1, 1)
+_held: set[int] = set()
+"""Connections of which triggers are kept from acting."""
 
 
 CURVES = {
@@ -65,8 +72,51 @@ def encode(wkb: bytes, srs_id: int) -> bytes | None:
         return struct.pack("<2sBBi", b"GP", 0, 0x01, srs_id) + wkb
     if geometry.is_empty:
         return struct.pack("<2sBBi", b"GP", 0, 0x01 | _EMPTY_FLAG, srs_id) + body
-    header = struct.pack("<2sBBi4d", b"GP", 0, 0x03, srs_id, minx, maxx, miny, maxy)
-    return header + body
+    return _HEADER.pack(b"GP", 0, 0x03, srs_id, minx, maxx, miny, maxy) + body
+
+
+def encode_all(wkbs: Sequence[bytes | None], srs_id: int) -> list[bytes | None]:
+    """Turn many geometries into blobs like :func:`encode`; None stays None.
+
+    Points, and geometries that need none of its care, take a fraction of the time.
+    """
+    blobs = [_encode_point(wkb, srs_id) for wkb in wkbs]
+    rest = [n for n, wkb in enumerate(wkbs) if wkb and blobs[n] is None]
+    if rest:
+        found = _encode_plain([wkbs[n] or b"" for n in rest], srs_id)
+        for n, blob in zip(rest, found, strict=True):
+            blobs[n] = blob
+    return blobs
+
+
+def _encode_point(wkb: bytes | None, srs_id: int) -> bytes | None:
+    """Encode a point without height in the byte order of blobs; None for all else."""
+    if wkb is None or len(wkb) != 21 or wkb[:5] != _POINT_HEAD:
+        return None
+    x, y = _XY.unpack_from(wkb, 5)
+    if math.isnan(x) or math.isnan(y):  # an empty one, or half of one
+        return None
+    return _HEADER.pack(b"GP", 0, 0x03, srs_id, x, x, y, y) + wkb
+
+
+def _encode_plain(wkbs: Sequence[bytes], srs_id: int) -> list[bytes | None]:
+    """Encode geometries all at once, or one by one where one of them is a curve, empty or measured."""
+    import shapely
+
+    try:
+        shapes = shapely.from_wkb(wkbs, on_invalid="ignore")
+    except NotImplementedError:
+        return [encode(wkb, srs_id) for wkb in wkbs]
+    odd = shapely.is_missing(shapes) | shapely.is_empty(shapes)
+    if odd.any() or any(kind(wkb).has_m for wkb in wkbs):
+        return [encode(wkb, srs_id) for wkb in wkbs]
+    bodies = shapely.to_wkb(shapes, flavor="iso", output_dimension=3, byte_order=1)
+    return [
+        _HEADER.pack(b"GP", 0, 0x03, srs_id, minx, maxx, miny, maxy) + body
+        for body, (minx, miny, maxx, maxy) in zip(
+            bodies, shapely.bounds(shapes).tolist(), strict=True
+        )
+    ]
 
 
 def decode(blob: bytes) -> bytes:
@@ -118,6 +168,10 @@ def bounds(blob: bytes | None) -> Bounds | None:
 
 def register_functions(connection: sqlite3.Connection) -> None:
     """Give a connection the ST_* functions that GeoPackage R-tree triggers need."""
+    number = id(connection)
+
+    def is_empty(blob: bytes | None) -> int | None:
+        return None if blob is None else int(number in _held or bounds(blob) is None)
 
     def extent(index: int) -> object:
         return lambda blob: None if (box := bounds(blob)) is None else box[index]
@@ -125,9 +179,22 @@ def register_functions(connection: sqlite3.Connection) -> None:
     def define(name: str, function: object) -> None:
         connection.create_function(name, 1, function, deterministic=True)  # type: ignore[arg-type]
 
-    define("ST_IsEmpty", lambda blob: None if blob is None else int(bounds(blob) is None))
+    define("ST_IsEmpty", is_empty)
     for index, name in enumerate(("ST_MinX", "ST_MaxX", "ST_MinY", "ST_MaxY")):
         define(name, extent(index))
+
+
+@contextmanager
+def triggers_held(connection: sqlite3.Connection) -> Iterator[None]:
+    """Keep the triggers of R-trees from acting on new rows: what is empty has no place in them.
+
+    Functions cannot be registered anew while an R-tree is written; so they are told.
+    """
+    _held.add(id(connection))
+    try:
+        yield
+    finally:
+        _held.discard(id(connection))
 
 
 def _header_size(blob: bytes) -> int:

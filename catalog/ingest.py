@@ -8,15 +8,30 @@ import base64
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from . import geometry, geopackage
+from . import geometry, geopackage, rtree
+from .batches import Known, batches, lookup
 from .ingest_items import add_items
 from .positions import add_points
 from .records import Column, Dataset, Feature, Scan, SqlValue
 
 _BYTES = "base64"
+_JSON = json.JSONEncoder(ensure_ascii=False)
+_ADD = (
+    "INSERT INTO features (geom, global_id, attributes, source_geometry, dataset_id, source_fid)"
+    " VALUES (?,?,?,?,?,?)"
+)
+_CHANGE = (
+    "UPDATE features SET geom=?, global_id=?, attributes=?, source_geometry=?"
+    " WHERE fid=? AND (geom, global_id, attributes, source_geometry) IS NOT (?,?,?,?)"
+)
+_FIDS = (
+    "SELECT f.source_fid, f.fid FROM json_each(?1) k CROSS JOIN features f"
+    " ON f.dataset_id = ?2 AND f.source_fid = k.value"
+)
 
 
 def now() -> str:
@@ -96,29 +111,37 @@ def _domains(dataset: Dataset) -> dict[str, object]:
 def _add_features(
     connection: sqlite3.Connection, dataset: Dataset, features: Iterable[Feature]
 ) -> None:
-    known = dict(
-        connection.execute(
-            "SELECT source_fid, fid FROM features WHERE dataset_id = ?", (dataset.id,)
-        ).fetchall()
-    )
-    for feature in features:
-        blob = feature.location and geometry.encode(feature.location, 4326)
-        values = (blob, feature.global_id, _to_json(feature.attributes), feature.geometry)
-        fid = known.pop(feature.source_fid, None)
-        if fid is None:
-            connection.execute(
-                "INSERT INTO features (geom, global_id, attributes, source_geometry, dataset_id,"
-                " source_fid) VALUES (?,?,?,?,?,?)",
-                (*values, dataset.id, feature.source_fid),
-            )
-        else:
-            connection.execute(
-                "UPDATE features SET geom=?, global_id=?, attributes=?, source_geometry=?"
-                " WHERE fid=? AND (geom, global_id, attributes, source_geometry) IS NOT (?,?,?,?)",
-                (*values, fid, *values),
-            )
-    gone = [(fid,) for fid in known.values()]
-    connection.executemany("DELETE FROM features WHERE fid = ?", gone)
+    known = Known(connection, "features", "fid", dataset.id)
+    with nullcontext() if known else rtree.deferred(connection, "features"):
+        _write_features(connection, dataset, features, known)
+    connection.executemany("DELETE FROM features WHERE fid = ?", [(n,) for n in known.gone()])
+
+
+def _write_features(
+    connection: sqlite3.Connection, dataset: Dataset, features: Iterable[Feature], known: Known
+) -> None:
+    rows = ((feature, _to_json(feature.attributes)) for feature in features)
+    for batch in batches(rows, key=lambda row: row[0].source_fid, size=_size):
+        shapes = geometry.encode_all([feature.location for feature, _ in batch], 4326)
+        ids = {}
+        if known:
+            keys = [feature.source_fid for feature, _ in batch]
+            ids = dict(lookup(connection, _FIDS, keys, dataset.id))
+        new, old = [], []
+        for (feature, attributes), blob in zip(batch, shapes, strict=True):
+            values = (blob, feature.global_id, attributes, feature.geometry)
+            fid = ids.get(feature.source_fid)
+            if known.find(fid):
+                old.append((*values, fid, *values))
+            else:
+                new.append((*values, dataset.id, feature.source_fid))
+        connection.executemany(_CHANGE, old)
+        connection.executemany(_ADD, new)
+
+
+def _size(row: tuple[Feature, str]) -> int:
+    feature, attributes = row
+    return len(attributes) + len(feature.geometry or b"") + len(feature.location or b"")
 
 
 def _marks(values: Iterable[object]) -> str:
@@ -130,7 +153,7 @@ def _to_json(attributes: Mapping[str, SqlValue]) -> str:
         name: {_BYTES: base64.b64encode(value).decode()} if isinstance(value, bytes) else value
         for name, value in attributes.items()
     }
-    return json.dumps(values, ensure_ascii=False)
+    return _JSON.encode(values)
 
 
 def from_json(text: str, columns: Iterable[Column]) -> list[SqlValue]:

@@ -8,6 +8,7 @@ touches its file. See "How To Corrupt An SQLite Database File", section 2.2.1.
 """
 
 import os
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import IO
@@ -16,6 +17,7 @@ from .errors import CatalogBusyError, CatalogError
 
 _SIDE_FILES = ("", ".lock", "-journal", "-wal", "-shm")
 
+_counting = threading.Lock()
 _opened: Counter[Path] = Counter()
 _live: dict[Path, tuple[int, int] | None] = {}
 
@@ -30,16 +32,18 @@ def _inode(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 
 def mark_live(path: Path) -> None:
     """Note that this process has the catalog open."""
-    _opened[path] += 1
-    _live[path] = _inode(path)
+    with _counting:
+        _opened[path] += 1
+        _live[path] = _inode(path)
 
 
 def unmark_live(path: Path) -> None:
     """Note that this process closed the catalog once."""
-    _opened[path] -= 1
-    if _opened[path] <= 0:
-        del _opened[path]
-        _live.pop(path, None)
+    with _counting:
+        _opened[path] -= 1
+        if _opened[path] <= 0:
+            del _opened[path]
+            _live.pop(path, None)
 
 
 def assert_not_live(path: str | os.PathLike[str]) -> None:

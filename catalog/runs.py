@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from . import extra_rasters
 from .ingest import now
 from .ingest_items import LEFT, is_gone
-from .records import ClassDefinition, Item, Output
+from .records import ClassDefinition, ClassStat, Output, SqlValue
 
 ITEM_COLUMNS = (
     "i.id, i.dataset_id, i.kind, i.source_key, i.name, i.content_type, i.byte_size,"
@@ -38,6 +38,8 @@ OTHER_OF_SAME_CONTENT = (
     "j.sha256 = i.sha256 AND j.id != i.id AND j.transform IS NULL AND i.transform IS NULL"
 )
 """Copies of a photo; the same bytes at two places on the ground are two images."""
+_TOGETHER = 100
+"""Rows of one statement."""
 
 
 def add_model(
@@ -116,24 +118,6 @@ def finish(connection: sqlite3.Connection, run_id: int, status: str) -> None:
         "UPDATE runs SET status = ?, finished_at = ? WHERE id = ? AND status != ?",
         (status, now(), run_id, status),
     )
-
-
-def pending(connection: sqlite3.Connection, run_id: int, dataset_ids: Sequence[int]) -> list[Item]:
-    """Return the ready items whose present content has no output in this run.
-
-    Of photos with the same bytes it is the first; the others get its output, see
-    :mod:`.shared_outputs`.
-    """
-    cursor = connection.execute(
-        f"SELECT {ITEM_COLUMNS} FROM items i"
-        f" WHERE i.status = 'ready' AND {OF_DATASETS} AND {WITHOUT_OUTPUT} AND NOT EXISTS"
-        f" (SELECT 1 FROM items j WHERE {OTHER_OF_SAME_CONTENT} AND j.id < i.id"
-        "  AND j.status = 'ready' AND j.dataset_id IN (SELECT value FROM json_each(:datasets)))"
-        " ORDER BY i.id",
-        {"run": run_id, "datasets": json.dumps(list(dataset_ids))},
-    )
-    names = [column[0] for column in cursor.description]
-    return [Item(**dict(zip(names, row, strict=True))) for row in cursor]
 
 
 def settle_unusable(
@@ -216,12 +200,21 @@ def record(connection: sqlite3.Connection, run_id: int, output: Output) -> None:
     cursor = connection.execute(
         f"INSERT INTO outputs ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
     )
-    connection.executemany(
+    output_id = cursor.lastrowid or 0
+    for start in range(0, len(output.stats), _TOGETHER):
+        _write_stats(connection, output_id, output.stats[start : start + _TOGETHER])
+    extra_rasters.write(connection, output_id, output.extras)
+
+
+def _write_stats(
+    connection: sqlite3.Connection, output_id: int, stats: Sequence[ClassStat]
+) -> None:
+    marks = ",".join(["(?,?,?,?,?,?,?)"] * len(stats))
+    values: list[SqlValue] = []
+    for s in stats:
+        values += (output_id, s.value, s.name, s.pixels, s.fraction, s.area_m2, s.mean_confidence)
+    connection.execute(
         "INSERT INTO class_stats (output_id, value, name, pixels, fraction, area_m2,"
-        " mean_confidence) VALUES (?,?,?,?,?,?,?)",
-        [
-            (cursor.lastrowid, s.value, s.name, s.pixels, s.fraction, s.area_m2, s.mean_confidence)
-            for s in output.stats
-        ],
+        f" mean_confidence) VALUES {marks}",
+        values,
     )
-    extra_rasters.write(connection, cursor.lastrowid or 0, output.extras)

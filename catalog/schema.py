@@ -236,6 +236,24 @@ def _commands(db: Database) -> None:
     db.conn.execute("ALTER TABLE runs ADD COLUMN command TEXT")
 
 
+@MIGRATIONS(name="0014_stats_by_feature")
+def _stats_by_feature(db: Database) -> None:
+    """Statistics are looked up output by output (hence the plus), not outputs row by row of them."""
+    geopackage.run_script(
+        db.conn,
+        """
+DROP VIEW feature_class_stats;
+CREATE VIEW feature_class_stats AS
+  SELECT s.id AS OGC_FID, d.uri AS source, d.layer, f.source_fid, i.id AS item_id,
+    i.name AS image_name, o.run_id, s.value, s.name AS class_name, s.pixels, s.fraction,
+    s.area_m2, s.mean_confidence
+  FROM class_stats s JOIN outputs o ON +o.id = s.output_id AND o.is_current
+    JOIN items i ON i.id = o.item_id JOIN features_items l ON l.related_id = i.id
+    JOIN features f ON f.fid = l.base_id JOIN datasets d ON d.id = f.dataset_id;
+""",
+    )
+
+
 def upgrade(db: Database, path: str) -> None:
     """Bring a catalog to the present schema.
 

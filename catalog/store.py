@@ -17,13 +17,14 @@ from . import (
     ingest,
     layer_styles,
     media,
+    pending,
     runs,
     schema,
     shared_outputs,
     table_sources,
     verifications,
 )
-from .connection import BUSY_TIMEOUT_S, translated_errors
+from .connection import BUSY_TIMEOUT_S, CACHE_KIB, translated_errors
 from .errors import CatalogError
 from .geometry import register_functions
 from .lock import RunLock, mark_live, rasters_folder, unmark_live
@@ -77,6 +78,7 @@ class Catalog:
                 )
                 mark_live(self.path)
                 connection.execute("PRAGMA synchronous = EXTRA")
+                connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
                 connection.execute("PRAGMA foreign_keys = ON")
                 register_functions(connection)
                 schema.upgrade(Database(connection, execute_plugins=False), str(self.path))
@@ -206,10 +208,14 @@ class Catalog:
         with self.transaction() as connection:
             return runs.forget_lost_outputs(connection, run_id, self.path.parent)
 
-    def pending(self, run_id: int, dataset_ids: Sequence[int]) -> list[Item]:
+    def pending(self, run_id: int, dataset_ids: Sequence[int]) -> Iterator[Item]:
         """Return the ready items without an output in this run, in order of id."""
+        return pending.items(self.path, run_id, dataset_ids)
+
+    def pending_size(self, run_id: int, dataset_ids: Sequence[int]) -> tuple[int, int]:
+        """Return how many items are pending, and the pixels of them all."""
         with translated_errors(self.path):
-            return runs.pending(self._connection, run_id, dataset_ids)
+            return pending.size(self._connection, run_id, dataset_ids)
 
     def record(self, run_id: int, output: Output) -> None:
         """Write what became of one item; replaces what this run had written before."""

@@ -1,4 +1,4 @@
-"""A layer of a catalog in the formats of others: GeoJSON and FlatGeobuf through fiona, CSV."""
+"""A layer of a catalog in the formats of others: GeoJSON and FlatGeobuf through fiona, CSV, Parquet."""
 
 import base64
 import csv
@@ -15,9 +15,11 @@ from fiona.errors import FionaError
 from ..catalog.errors import OutputError, first_line
 from ..catalog.layer_copy import StoredLayer
 from ..catalog.records import Column
+from .layer_parquet import write_parquet
 
 LAYER_DRIVERS = {
     ".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON", ".fgb": "FlatGeobuf", ".csv": "CSV",
+    ".parquet": "Parquet", ".geoparquet": "Parquet",
 }  # fmt: skip
 """What the suffix of a file means that is to hold a layer."""
 _KINDS = {
@@ -27,6 +29,7 @@ _KINDS = {
 }  # fmt: skip
 _TYPES: dict[str, tuple[type, ...]] = {
     "bool": (int,), "int64": (int,), "float": (int, float), "date": (str,), "datetime": (str,),
+    "bytes": (bytes,),
 }  # fmt: skip
 
 
@@ -36,7 +39,7 @@ def write_layer(layer: StoredLayer, path: Path, driver: str) -> int:
     Args:
         layer: The layer.
         path: The file.
-        driver: ``GeoJSON``, ``FlatGeobuf`` or ``CSV``.
+        driver: ``GeoJSON``, ``FlatGeobuf``, ``CSV`` or ``Parquet``.
 
     Returns:
         The number of rows.
@@ -47,6 +50,8 @@ def write_layer(layer: StoredLayer, path: Path, driver: str) -> int:
     try:
         if driver == "CSV":
             return _write_csv(layer, path)
+        if driver == "Parquet":
+            return write_parquet(layer, path, _kinds(layer, driver), _value)
         return _write_features(layer, path, driver)
     except (FionaError, CPLE_BaseError, RuntimeError, ValueError, OSError) as error:
         raise OutputError(f"cannot write {path}: {first_line(error)}") from error
@@ -111,6 +116,8 @@ def _kinds(layer: StoredLayer, driver: str) -> list[str]:
 
 
 def _declared(column: Column, driver: str) -> str:
+    if driver == "Parquet" and column.sql_type.startswith("BLOB"):
+        return "bytes"
     kind = _KINDS.get(column.sql_type, "str")
     return "datetime" if kind == "date" and driver == "FlatGeobuf" else kind
 

@@ -42,6 +42,11 @@ def check_target(path: Path, option: str, drivers: dict[str, str] = DRIVERS) -> 
             there, or what writes it is not installed.
     """
     driver = drivers.get(path.suffix.lower())
+    if path.suffix.lower() == ".shp":
+        raise UsageError(
+            f"{option} {path}: a Shapefile cuts names of columns to 10 characters and texts to 254, and"
+            " knows neither times nor empty numbers; .gpkg opens in ArcGIS and QGIS as well"
+        )
     if driver is None:
         raise UsageError(f"{option} {path}: give it a name that ends in {', '.join(drivers)}")
     if path.exists() or path.is_symlink():

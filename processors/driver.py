@@ -65,7 +65,7 @@ class Driver:
         verification = None
         classified = 0
         status = "finished"
-        if run_id is None or self._pending(run_id):
+        if run_id is None or next(self._pending(run_id), None):
             facts = workers.facts(self._work())
             run_id = self._start(facts)
             self._catalog.settle_unusable(run_id, ids)
@@ -103,7 +103,7 @@ class Driver:
             self._catalog.share_outputs(run_id, list(self._datasets))
         return run_id
 
-    def _pending(self, run_id: int) -> list[Item]:
+    def _pending(self, run_id: int) -> Iterator[Item]:
         return self._catalog.pending(run_id, list(self._datasets))
 
     def _start(self, facts: Facts) -> int:
@@ -131,9 +131,8 @@ class Driver:
         folder = self._rasters(run_id)
         make_folder(folder)
         sweep(folder)
-        pending = self._pending(run_id)
-        meter = Meter(pending, self._show)
-        tasks = self._tasks(pending, folder, self._lent())
+        meter = Meter(*self._catalog.pending_size(run_id, list(self._datasets)), self._show)
+        tasks = self._tasks(run_id, folder, self._lent(), meter)
         done = 0
         try:
             with closing(workers.run(tasks, self._tags(run_id), meter.window)) as outputs:
@@ -156,12 +155,14 @@ class Driver:
     def _lent(self) -> set[str]:
         """Return the class maps that copies of a photo have: who changes leaves them alone."""
         rows = self._catalog.query(
-            "SELECT raster_path AS path, item_id FROM outputs WHERE raster_path NOT NULL"
+            "SELECT raster_path AS path FROM outputs WHERE raster_path NOT NULL"
+            " AND NOT instr(raster_path, printf('/%06d_', item_id))"
         )
-        return {row["path"] for row in rows if f"/{row['item_id']:06d}_" not in row["path"]}
+        return {row["path"] for row in rows}
 
-    def _tasks(self, items: Sequence[Item], folder: Path, lent: set[str]) -> Iterator[Task]:
-        for item in items:
+    def _tasks(self, run_id: int, folder: Path, lent: set[str], meter: Meter) -> Iterator[Task]:
+        for item in self._pending(run_id):
+            meter.begin(item)
             raster = folder / f"{item.id:06d}_{safe_stem(item.name)}.tif"
             if raster.relative_to(self._catalog.path.parent).as_posix() in lent:
                 raster = raster.with_stem(f"{raster.stem}_{(item.sha256 or '')[:8]}")

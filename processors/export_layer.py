@@ -18,8 +18,8 @@ def export_layer(catalog: str | os.PathLike[str], layer: str, path: str | os.Pat
     Args:
         catalog: The catalog.
         layer: Its name, such as ``plots_classified``.
-        path: A new file: GeoPackage (with aliases and domains), GeoJSON, FlatGeobuf or CSV, by its
-            suffix.
+        path: A new file: GeoPackage (with aliases and domains), GeoJSON, FlatGeobuf, CSV or
+            (Geo)Parquet, by its suffix.
 
     Returns:
         The number of rows.

@@ -1,5 +1,6 @@
 """What a run leaves for people: output feature classes, numbers, failures and notes."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -70,49 +71,71 @@ def report(
         layers: The tables written.
         notes: What is to be said.
     """
-    rows = catalog.query(
-        "SELECT o.status, o.reason, o.is_current, o.item_sha256, d.layer, i.name, i.source_key,"
-        " i.kind, i.status AS item, i.reason AS remark FROM outputs o"
-        " JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id"
-        f" WHERE o.run_id = ? AND d.id IN ({', '.join('?' for _ in datasets)})"
-        " ORDER BY o.item_id",
-        (run["id"], *datasets),
-    )
-    states = [row["status"] for row in rows]
+    ids = list(datasets)
+    counts = {row["status"]: row["n"] for row in _of_run(catalog, run["id"], ids, _COUNTS)}
     said = [d.options["note"] for d in datasets.values() if "note" in d.options]
     said += [
-        f"{row['name']}: {row['remark']}"
-        for row in rows
-        if row["kind"] == "mosaic" and row["item"] == "ready" and row["remark"]
+        f"{row['name']}: {row['reason']}" for row in _of_run(catalog, run["id"], ids, _MOSAICS)
     ]
     return Run(
         catalog=catalog.path,
         **run,
-        done=states.count("done"),
-        failed=states.count("failed"),
-        skipped=states.count("skipped"),
+        **{status: counts.get(status, 0) for status in ("done", "failed", "skipped")},
         layers=tuple(layers),
-        failures=tuple(_failure(row) for row in rows if row["status"] == "failed"),
-        notes=(*notes, *_skipped(rows), *_kept(rows), *said),
+        failures=tuple(_failure(row) for row in _of_run(catalog, run["id"], ids, _FAILED)),
+        notes=(
+            *notes,
+            *_skipped(_of_run(catalog, run["id"], ids, _SKIPPED)),
+            *_kept(_of_run(catalog, run["id"], ids, _KEPT)),
+            *said,
+        ),
     )
+
+
+_COUNTS = "SELECT o.status, count(*) AS n {} GROUP BY o.status"
+_MOSAICS = (
+    "SELECT i.name, i.reason {} AND i.kind = 'mosaic' AND i.status = 'ready'"
+    " AND i.reason IS NOT NULL ORDER BY o.item_id"
+)
+_FAILED = (
+    "SELECT o.reason, d.layer, i.name, i.source_key, i.kind {} AND o.status = 'failed'"
+    " ORDER BY o.item_id"
+)
+_SKIPPED = (
+    "SELECT o.reason, count(*) AS n {} AND o.status = 'skipped' AND i.status = 'ready'"
+    " GROUP BY o.reason ORDER BY min(o.item_id)"
+)
+_KEPT = (
+    "SELECT count(*) AS n {} AND o.status != 'done' AND o.item_sha256 IS NOT NULL"
+    " AND NOT o.is_current"
+)
+
+
+def _of_run(
+    catalog: Catalog, run_id: int, dataset_ids: Sequence[int], sql: str
+) -> list[dict[str, Any]]:
+    """Ask about the outputs of a run and their items; ``{}`` in the question stands for those."""
+    outputs = (
+        "FROM outputs o JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id"
+        " WHERE o.run_id = ? AND d.id IN (SELECT value FROM json_each(?))"
+    )
+    return catalog.query(sql.format(outputs), (run_id, json.dumps(dataset_ids)))
 
 
 def _skipped(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say why images were skipped that could have been classified, of each kind the first."""
-    skipped = [
-        row["reason"] for row in rows if row["status"] == "skipped" and row["item"] == "ready"
-    ]
-    kinds = Counter(reason.partition(": it covers")[0] for reason in skipped)
-    first = {kind: next(each for each in skipped if each.startswith(kind)) for kind in kinds}
-    return [f"{count} skipped: {first[kind]}" for kind, count in kinds.most_common()]
+    kinds: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for row in rows:
+        kind_of = row["reason"].partition(": it covers")[0]
+        kinds[kind_of] += row["n"]
+        first.setdefault(kind_of, row["reason"])
+    return [f"{count} skipped: {first[each]}" for each, count in kinds.most_common()]
 
 
 def _kept(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say how many images are shown as another run has them, since this one has no class map."""
-    kept = sum(
-        row["status"] != "done" and row["item_sha256"] is not None and not row["is_current"]
-        for row in rows
-    )
+    kept = rows[0]["n"]
     return [f"{kept} not classified keep the class map of another run of this model"] * bool(kept)
 
 

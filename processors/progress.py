@@ -1,7 +1,7 @@
 """How far a run is, in pixels and in images."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..catalog.records import Item
@@ -28,16 +28,28 @@ Show = Callable[[Progress], None]
 class Meter:
     """Adds up what is finished."""
 
-    def __init__(self, items: Sequence[Item], show: Show) -> None:
-        """Begin; says at once how much is to be done."""
-        self._sizes = {item.id or 0: (item.width or 0) * (item.height or 0) for item in items}
+    def __init__(self, images: int, pixels: int, show: Show) -> None:
+        """Begin; says at once how much is to be done.
+
+        Args:
+            images: How many.
+            pixels: Of all of them.
+            show: To be told.
+        """
+        self._sizes: dict[int, int] = {}
+        """Pixels of images that are in hand."""
         self._parts: Counter[int] = Counter()
-        """Pixels done of images that are not finished."""
+        """Pixels done of them."""
         self._pixels_done = 0
-        self._pixels = sum(self._sizes.values())
+        self._pixels = pixels
+        self._images = images
         self._images_done = 0
         self._show = show
         self._tell()
+
+    def begin(self, item: Item) -> None:
+        """Note that an image is taken in hand."""
+        self._sizes[item.id or 0] = (item.width or 0) * (item.height or 0)
 
     def window(self, item_id: int, pixels: int, size: int) -> None:
         """Count a window of an image.
@@ -56,7 +68,7 @@ class Meter:
 
     def image(self, item_id: int) -> None:
         """Count an image as finished, with the pixels that nobody has counted."""
-        self._pixels_done += self._sizes[item_id] - self._parts.pop(item_id, 0)
+        self._pixels_done += self._sizes.pop(item_id) - self._parts.pop(item_id, 0)
         self._images_done += 1
         self._tell()
 
@@ -66,6 +78,6 @@ class Meter:
                 pixels_done=self._pixels_done,
                 pixels=self._pixels,
                 images_done=self._images_done,
-                images=len(self._sizes),
+                images=self._images,
             )
         )

@@ -82,15 +82,14 @@ class Run:
         return read_table(self.catalog, "item_class_stats", (_OF_RUN, (self.id,)))
 
     def sql(
-        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        spatial: bool = False,
     ) -> list[dict[str, Any]]:
-        """Run one read-only SQL statement on the catalog and return its rows.
-
-        The functions ``ST_*`` of :mod:`..io.spatial_functions` can be used.
-        """
-        from . import questions
-
-        return questions.dicts(self.catalog, sql, parameters)
+        """Run one read-only SQL statement on the catalog and return its rows; see :meth:`Results.sql`."""
+        return Results(path=self.catalog).sql(sql, parameters, spatial=spatial)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: numbers, failures, and a few images with their classes."""

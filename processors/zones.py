@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ..catalog.errors import OutputError
+from ..catalog.errors import OutputError, UsageError
 from ..catalog.geopackage import quote
 from ..catalog.records import Srs
 from ..catalog.zone_rows import Zone, ZoneLayer
@@ -68,7 +68,7 @@ def zones(
 
     Args:
         catalog: A catalog with classified rasters that have a place on the ground.
-        zones: A file of layers, or the folder of a geodatabase.
+        zones: A file of layers, the folder of a geodatabase, or a catalog, also this one.
         layer: Its layer with the polygons; not needed where there is only one.
         run: Whose class rasters; default the newest run that has some with a place.
         out_features: Name of the table; default ``<layer>_zones``.
@@ -81,6 +81,10 @@ def zones(
     path = Path(catalog).resolve()
     tiles = RunTiles(path, run)
     known, rows = read_zones(Path(zones), layer)
+    if known.uri == str(path) and (out_features or "").lower() == known.name.lower():
+        raise UsageError(
+            f"--out-features {out_features} is the layer of zones; choose another name"
+        )
     run_id = int(tiles.run["id"])
     with ZoneCatalog(path) as opened:
         table = opened.zone_table(known, run_id, out_features)

@@ -3,8 +3,10 @@
 import csv
 import json
 import sqlite3
+import struct
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ import pytest
 import shapely
 from affine import Affine
 from click.testing import CliRunner
+from pyarrow import parquet
 
 import pixelcat
 from pixelcat.catalog.column_info import write
+from pixelcat.catalog.geometry import register_functions
 from pixelcat.catalog.records import Column
 from pixelcat.cli import cli
 
@@ -92,6 +96,54 @@ def test_others_keep_the_values(catalog, name):
         assert "crs" not in json.loads(catalog.with_name(name).read_text())
 
 
+def test_geoparquet_has_the_values_with_their_types(catalog):
+    assert export(catalog, "out.parquet").exit_code == 0
+    found = geopandas.read_parquet(catalog.with_name("out.parquet"))
+    assert found.crs == UTM
+    assert found.geometry.name == "geom"
+    assert shapely.equals(found.geometry[0], shapely.box(500_000, 4_999_950, 500_050, 5_000_000))
+    assert found.geometry[1] is None
+    typed = parquet.read_table(catalog.with_name("out.parquet"))
+    assert typed["fid"].to_pylist() == [1, 2]
+    assert typed["wide"].to_pylist() == [WIDE, None]
+    assert typed["name"].to_pylist() == ['Äcker, "oben"', None]
+    assert typed["at"].to_pylist() == [datetime(2024, 2, 29, 12, 0, 1, 500_000, UTC), None]
+    assert typed["area_m2_crop"].to_pylist() == [pytest.approx(2500), None]
+    assert typed["reason"].to_pylist() == [None, "has no geometry"]
+    said = json.loads(typed.schema.metadata[b"geo"])["columns"]["geom"]
+    assert said["geometry_types"] == ["Polygon"]
+
+
+def test_parquet_of_a_table_keeps_bytes_and_what_does_not_fit_as_text(catalog):
+    with closing(sqlite3.connect(catalog)) as database:
+        database.executescript(
+            "CREATE TABLE mixed (fid INTEGER PRIMARY KEY, data BLOB, number INTEGER, day DATE);"
+            "INSERT INTO mixed VALUES (1, x'00ff', 7, '2024-05-01'), (2, NULL, 'seven', NULL);"
+            "INSERT INTO gpkg_contents (table_name, data_type) VALUES ('mixed', 'attributes');"
+        )
+    assert export(catalog, "out.parquet", "mixed").exit_code == 0
+    typed = parquet.read_table(catalog.with_name("out.parquet"))
+    assert typed.to_pylist() == [
+        {"fid": 1, "data": b"\x00\xff", "number": "7", "day": date(2024, 5, 1)},
+        {"fid": 2, "data": None, "number": "seven", "day": None},
+    ]
+    assert b"geo" not in (typed.schema.metadata or {})
+
+
+def test_geoparquet_says_that_it_has_no_curves(catalog):
+    arc = struct.pack("<BII6d", 1, 8, 3, 0, 0, 1, 1, 2, 0)
+    with closing(sqlite3.connect(catalog)) as database:
+        register_functions(database)
+        database.execute(
+            "UPDATE fields_zones SET geom = ? WHERE fid = 1",
+            (struct.pack("<2sBBi", b"GP", 0, 1, 32631) + arc,),
+        )
+        database.commit()
+    result = export(catalog, "out.parquet")
+    assert "out.parquet: GeoParquet has no CIRCULARSTRING" in str(result.exception)
+    assert not catalog.with_name("out.parquet").exists()
+
+
 def test_a_table_without_geometry_as_csv(catalog):
     assert export(catalog, "out.csv", "zone_classes").exit_code == 0
     with open(catalog.with_name("out.csv"), encoding="utf-8", newline="") as file:
@@ -106,6 +158,7 @@ def test_a_table_without_geometry_as_csv(catalog):
         (["--to", "x.fgb"], "name it with --layer"),
         (["--layer", "none", "--to", "x.fgb"], "no layer none; there are: class"),
         (["--layer", "fields_zones", "--to", "x.doc"], "ends in .gpkg"),
+        (["--layer", "fields_zones", "--to", "x.shp"], ".gpkg opens in ArcGIS and QGIS as well"),
         (["--layer", "fields_zones", "--to", "results.gpkg"], "exists and is left alone"),
     ],
 )

@@ -168,7 +168,7 @@ def test_a_rebuilt_layer_keeps_the_style_that_users_chose(
                          (LAYER,))  # fmt: skip
     with Catalog(catalog_file) as catalog:
         run = start_run(catalog, force=True)
-        catalog.record(run, done(catalog.pending(run, [1])[0], {9: 1}))
+        catalog.record(run, done(next(catalog.pending(run, [1])), {9: 1}))
         catalog.write_feature_class(1, run)
     listed = f"select styleName, useAsDefault from layer_styles where f_table_name = '{LAYER}'"
     assert rows(catalog_file, listed) == [("mine", 1), ("pixelcat", 0)]

@@ -169,10 +169,7 @@ ANSWERS = {
     "shared_photos": ({}, [("c.jpg", 2, "A B")]),
     "unsure_photos": ({"below": 0.6}, [("b.jpg", "Crop", 0.5)]),
     # of plot A's 300 pixels 20 + 60 + 100 are Crop, 80 + 20 Water, 20 Built Up
-    "class_mix": (
-        {},
-        [(1, "Crop", 60.0), (1, "Water", 33.3), (1, "Built Up", 6.7), (2, "Crop", 100.0)],
-    ),
+    "class_mix": ({}, [("A", 3, 33.3, 60.0, 6.7), ("B", 1, 0.0, 100.0, 0.0)]),
     "plots_with_class": ({"class": "Water", "share": 0.5}, [(1, 0.8, "a.jpg")]),
     # of the photos a, b, c and the scene only a is Water; (0.6 + 1 + 0.75) / 3
     "dominant_classes": ({}, [("Crop", 3, 0.783), ("Water", 1, 0.8)]),

@@ -19,6 +19,7 @@ from pixelcat import Catalog, open_catalog
 from pixelcat.catalog.errors import UsageError
 from pixelcat.cli import main
 from pixelcat.io.sources import scan
+from pixelcat.processors.results import Run
 
 PLOTS = [shapely.box(500_000 + 100 * n, 5e6, 500_050 + 100 * n, 5e6 + 40) for n in range(3)]
 """50 m by 40 m each, 100 m apart."""
@@ -243,6 +244,17 @@ def test_python_has_functions_parameters_and_spatialite(catalog: Path) -> None:
         spatial=True,
     )  # fmt: skip
     assert row == {"p": 180}
+
+
+def test_a_run_is_asked_with_spatialite_too(catalog: Path) -> None:
+    run = Run(
+        catalog=catalog, id=1, status="finished", done=0, failed=0, skipped=0, classified_now=0,
+        rasters=catalog.parent, layers=(), failures=(), notes=(),
+    )  # fmt: skip
+    query = "select ST_Perimeter(geom) as p from plots_classified where code = ?"
+    assert run.sql(query, ["5"], spatial=True) == [{"p": 180}]
+    with pytest.raises(UsageError, match="no such function: ST_Perimeter2D"):
+        run.sql("select ST_Perimeter2D(geom) from plots_classified")
 
 
 # --- saved queries ---------------------------------------------------------------------------

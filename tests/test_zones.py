@@ -354,3 +354,47 @@ def test_photos_have_no_zones(class_catalog, write_zones):
     catalog = class_catalog([("a.jpg", noise(9, 9), None, None)])
     with pytest.raises(PixelcatError, match="no class raster with a place on the ground"):
         pixelcat.zones(catalog, write_zones([TINY]))
+
+
+def test_a_layer_of_the_catalog_itself_gives_zones(class_catalog, write_zones, gpkg_errors):
+    """It is read through the catalog's own copy of SQLite; nothing of it changes."""
+    classes = noise(20, 24)
+    catalog = class_catalog([("a.tif", classes, PLACE, UTM)])
+    first = pixelcat.zones(catalog, write_zones([HOLED, TINY], code=["h", "t"]))
+    with closing(sqlite3.connect(catalog)) as database:
+        before = database.execute("SELECT * FROM fields_zones").fetchall()
+    again = pixelcat.zones(catalog, catalog, layer="fields_zones", out_features="again")
+    for one, other in ((first.features(), again.features()),):
+        for column in ("code", "pixels", "area_m2", "dominant_class", "share_crop"):
+            ours = other[column]
+            assert list(one[column].fillna("none")) == list(ours.fillna("none"))
+        assert one.geometry.equals(other.geometry)
+    with closing(sqlite3.connect(catalog)) as database:
+        assert database.execute("SELECT * FROM fields_zones").fetchall() == before
+    assert gpkg_errors(catalog) == []
+    repeated = pixelcat.zones(catalog, catalog, layer="fields_zones", out_features="again")
+    assert not repeated.is_new
+
+
+def test_zones_of_a_catalog_are_polygons_and_not_its_own_table(class_catalog, write_zones):
+    catalog = class_catalog([("a.tif", noise(20, 24), PLACE, UTM)])
+    pixelcat.zones(catalog, write_zones([HOLED]))
+    for asked, message in (
+        ({}, r"has several layers; choose one with --layer: .*fields_zones"),
+        ({"layer": "items"}, "no layer items with geometry"),
+        (
+            {"layer": "fields_zones", "out_features": "Fields_Zones"},
+            "--out-features Fields_Zones is the layer of zones; choose another name",
+        ),
+    ):
+        with pytest.raises(PixelcatError, match=message):
+            pixelcat.zones(catalog, catalog, **asked)
+
+
+@pytest.mark.parametrize("shape", [shapely.Point(LEFT, TOP), HOLED.exterior], ids=["point", "line"])
+def test_a_layer_of_points_or_lines_is_refused_in_a_line(class_catalog, write_zones, shape):
+    catalog = class_catalog([("a.tif", noise(20, 24), PLACE, UTM)])
+    shape = shapely.LineString(shape.coords) if shape.geom_type == "LinearRing" else shape
+    message = f"layer fields is of type {shape.geom_type.lower()}; zones are polygons$"
+    with pytest.raises(PixelcatError, match=message):
+        pixelcat.zones(catalog, write_zones([shape, shape]))

@@ -1,7 +1,6 @@
--- What is each plot made of, over all its photos? In percent.
-select source_fid, class_name,
-  round(100.0 * sum(pixels) / sum(sum(pixels)) over (partition by source_fid), 1) as percent
-from feature_class_stats
-where layer = 'plots'
-group by source_fid, class_name
-order by source_fid, percent desc;
+-- What is each plot made of, over all its photos? In percent, a column for each class.
+select plot_id, images, round(100 * share_water, 1) as water, round(100 * share_crop, 1) as crop,
+  round(100 * share_built_up, 1) as built_up
+from plots_classified_summary
+where classified > 0
+order by plot_id;

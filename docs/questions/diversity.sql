@@ -1,12 +1,11 @@
 -- How diverse is each plot? Shannon's index over its classes.
+-- Of n pixels of each class and N in all it is ln N - sum(n ln n) / N.
 with cover as (
-  select source_fid, class_name,
-    1.0 * sum(pixels) / sum(sum(pixels)) over (partition by source_fid) as share
+  select source_fid, sum(pixels) as n
   from feature_class_stats
-  where layer = 'plots'
-  group by source_fid, class_name)
-select source_fid, round(-sum(share * ln(share)), 3) as shannon
+  where layer = 'plots' and pixels > 0
+  group by source_fid, value)
+select source_fid, round(ln(sum(n)) - sum(n * ln(n)) / sum(n), 3) as shannon
 from cover
-where share > 0
 group by source_fid
 order by shannon desc, source_fid;
