@@ -14,19 +14,19 @@ from ..io import sources
 from ..io.scan_options import ScanOptions, SourceOptions
 from ..io.sidecars import checked_choice
 from ..io.srs import reprojection
+from .also import checked_kinds
 from .argument_texts import as_text
 from .command import remembered
 from .device import choose_device
 from .driver import Driver, Request
 from .environment import environment_of
-from .extras import checked_kinds
 from .inputs import as_inputs, check_name, check_paths, in_degrees, options_for
-from .memory import parse_bytes
+from .numbers import parse_bytes
 from .options import options_of
 from .progress import Show
 from .results import Run
 from .trust import ModelCode, load_model
-from .verify import check_asked
+from .verifiable import check_asked
 from .workers import Setup
 from .workers.apart import PATIENCE_S
 from .workers.start import start

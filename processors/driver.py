@@ -8,6 +8,7 @@ from typing import Any
 
 from ..catalog.records import Dataset, Item, Verification
 from ..catalog.store import Catalog
+from ..io.class_tiles import read_tiles
 from ..io.image import decoder
 from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
@@ -19,9 +20,9 @@ from .options import RunOptions
 from .outcome import report, write_layers
 from .progress import Meter, Show
 from .results import Run
-from .row_memory import Work, work_of
 from .tensorflow_setup import software
-from .verify import to_verify, verified
+from .verifiable import to_verify, verified
+from .work import Work, work_of
 from .workers import Facts, Workers
 
 
@@ -192,7 +193,7 @@ class Driver:
         return found, verified(found, failures, done), "finished"
 
     def _report(self, run: Mapping[str, Any], notes: tuple[str, ...]) -> Run:
-        shown = write_class_mosaic(self._catalog, run["id"])
+        shown = write_class_mosaic(self._catalog, run["id"], read_tiles)
         layers, remarks = write_layers(
             self._catalog,
             list(self._datasets.values()),

@@ -14,8 +14,8 @@ from ..io.extent import Extent
 from ..io.grid import GridOptions, Snap
 from ..io.image import open_image
 from ..io.layer_shapes import is_layer
+from ..io.map_system import METHODS, MapSystem
 from ..io.mask import Mask
-from ..io.moved import METHODS, MapSystem
 from .argument_texts import as_text
 from .numbers import finite_number
 

@@ -9,10 +9,9 @@ from ...catalog.records import ClassDefinition, Output, Verification
 from ..definition import ModelDefinition
 from ..messages import Task
 from ..options import RunOptions
-from ..progress import Show
-from ..row_memory import Work
-from ..verify import Done
-from ..worker import Advance
+from ..progress import Advance, Show
+from ..verifiable import Done
+from ..work import Work
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,10 +16,9 @@ from typing import Any, Self
 from ...catalog.errors import ModelError, PixelcatError
 from ...catalog.records import Output, Verification
 from ..messages import Task
-from ..progress import Show
-from ..row_memory import Work
-from ..verify import Done
-from ..worker import Advance
+from ..progress import Advance, Show
+from ..verifiable import Done
+from ..work import Work
 from . import Facts, Setup
 from .process import LostError, Process
 

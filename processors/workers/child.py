@@ -36,8 +36,8 @@ from ...catalog.errors import PixelcatError
 from ..device import choose_device
 from ..lifeline import hang_on
 from ..messages import Task
-from ..row_memory import Work
-from ..verify import Done
+from ..verifiable import Done
+from ..work import Work
 from . import Setup
 from .here import Here
 

@@ -11,10 +11,12 @@ from ..device import check_device, share_processors
 from ..memory import Free, free_of
 from ..messages import Task
 from ..prepare import prepare
-from ..progress import Show
-from ..row_memory import Work, check_fits, reserve_for
-from ..verify import Done, Verifier
-from ..worker import Advance, Worker
+from ..progress import Advance, Show
+from ..row_memory import check_fits, reserve_for
+from ..verifiable import Done
+from ..verify import Verifier
+from ..work import Work
+from ..worker import Worker
 from . import Facts, Setup
 
 _LEAST_FREE = 1 << 20
