@@ -8,7 +8,6 @@ from typing import Any
 
 from ..catalog.records import Dataset, Item, Verification
 from ..catalog.store import Catalog
-from ..io.class_tiles import read_tiles
 from ..io.image import decoder
 from ..io.names import safe_stem
 from ..io.publish import make_folder, sweep
@@ -86,7 +85,7 @@ class Driver:
             "rasters": self._rasters(run_id),
             "verification": verification,
         }
-        return self._report(run, notes)
+        return self._report(run, notes, workers)
 
     def _work(self) -> Work:
         return work_of(
@@ -192,8 +191,8 @@ class Driver:
         self._catalog.record_verification(run_id, found)
         return found, verified(found, failures, done), "finished"
 
-    def _report(self, run: Mapping[str, Any], notes: tuple[str, ...]) -> Run:
-        shown = write_class_mosaic(self._catalog, run["id"], read_tiles)
+    def _report(self, run: Mapping[str, Any], notes: tuple[str, ...], workers: Workers) -> Run:
+        shown = write_class_mosaic(self._catalog, run["id"], workers.tiles)
         layers, remarks = write_layers(
             self._catalog,
             list(self._datasets.values()),
