@@ -258,6 +258,12 @@ result_options = _group("results", {
 })  # fmt: skip
 """What a run leaves, and how sure one may be of it."""
 
+item_timeout_option = click.option(
+    "--item-timeout", type=click.FloatRange(min=0, min_open=True), default=900.0,
+    metavar="SECONDS", show_default=True,
+    help="A process that makes no progress for so long is ended, its image fails.",
+)  # fmt: skip
+
 machine_options = _group("machine", {
     "device": click.option(
         "--device", default="auto", show_default=True, metavar="auto|cpu|gpu|gpu:N",
@@ -270,14 +276,10 @@ machine_options = _group("machine", {
     ),
     "workers": click.option(
         "--workers", type=click.IntRange(0, 64), default=None, metavar="N",
-        help="Processes that classify; one that crashes fails the image that did it, alone. 0: no"
-        " process of its own, for debugging.  [default: 1]",
+        help="Processes that read inputs and classify; one that crashes fails the image that did it,"
+        " alone. 0: no process of its own, for debugging.  [default: 1]",
     ),
-    "item_timeout": click.option(
-        "--item-timeout", type=click.FloatRange(min=0, min_open=True), default=900.0,
-        metavar="SECONDS", show_default=True,
-        help="A process that makes no progress for so long is ended, its image fails.",
-    ),
+    "item_timeout": item_timeout_option,
 })  # fmt: skip
 """What of the machine a run may take."""
 

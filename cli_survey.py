@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .catalog.errors import UsageError
-from .cli_options import service_options, source_options
+from .cli_options import item_timeout_option, service_options, source_options
 from .cli_output import as_rows, format_option, print_rows
 
 TITLES = {
@@ -27,6 +27,7 @@ TITLES = {
 @click.option("--dry-run", is_flag=True, help="Record nothing, whatever -o says.")
 @source_options
 @service_options
+@item_timeout_option
 @format_option
 def scan(
     inputs: Sequence[str],
@@ -34,6 +35,7 @@ def scan(
     dry_run: bool,
     source: Mapping[str, Any],
     environment: Mapping[str, str | None],
+    item_timeout: float,
     format_: str,
 ) -> None:
     """Say what is in an input: layers, photos, and which of them cannot be used and why.
@@ -54,7 +56,9 @@ def scan(
 
     look = ScanOptions.checked(**source)
     recorded = None if dry_run else output
-    survey = scan_(inputs, output=recorded, options=look, environment=environment)
+    survey = scan_(
+        inputs, output=recorded, options=look, environment=environment, item_timeout=item_timeout
+    )
     for note in survey.notes:
         click.echo(f"note: {note}", err=True)
     tables = {name: getattr(survey, name) for name in TITLES}

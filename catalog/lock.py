@@ -46,6 +46,11 @@ def unmark_live(path: Path) -> None:
             _live.pop(path, None)
 
 
+def live() -> tuple[Path, ...]:
+    """Return the catalogs that this process has open."""
+    return tuple(_live)
+
+
 def assert_not_live(path: str | os.PathLike[str]) -> None:
     """Refuse a file that is an open catalog, whatever name or link leads to it.
 

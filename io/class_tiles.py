@@ -2,12 +2,11 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-import rasterio
 import shapely
 from affine import Affine
 
@@ -16,7 +15,6 @@ from ..catalog.records import ClassDefinition, Srs
 from . import srs
 from .class_table import add_classes, add_colors, has_categories
 from .extent import bounds_of
-from .raster import GDAL_ERRORS, unplaced
 from .rectangles import is_torn
 
 _LESS = 1e-6
@@ -81,6 +79,10 @@ def read_tile(path: Path) -> ClassTile | None:
     Raises:
         OutputError: It cannot be read, or is none any more.
     """
+    import rasterio
+
+    from .raster import GDAL_ERRORS, unplaced
+
     try:
         with unplaced():
             dataset = rasterio.open(path)
@@ -101,6 +103,15 @@ def read_tile(path: Path) -> ClassTile | None:
             )
     except GDAL_ERRORS as error:
         raise OutputError(f"cannot read {path}, which is recorded as done: {error}") from error
+
+
+def read_tiles(paths: Iterable[Path]) -> Iterator[ClassTile | OutputError | None]:
+    """Yield what :func:`read_tile` returns of each class raster, or raises."""
+    for path in paths:
+        try:
+            yield read_tile(path)
+        except OutputError as error:
+            yield error
 
 
 def common_system(tiles: Sequence[Tile]) -> Srs:

@@ -6,6 +6,7 @@ from pathlib import Path
 from ..catalog.errors import ItemError
 from ..catalog.lock import assert_not_live
 from .reference import Where
+from .watch import goes_on
 
 _CHUNK = 1 << 20
 
@@ -32,6 +33,7 @@ def measured(where: Where) -> tuple[int | None, str]:
             while chunk := file.read(_CHUNK):
                 found.update(chunk)
                 size += len(chunk)
+                goes_on()
     except OSError as error:
         raise ItemError(f"cannot be read: {error.strerror}") from error
     return size, found.hexdigest()

@@ -1,21 +1,19 @@
-"""What ArcGIS calls the environment: which part of the ground, and on which grid."""
+"""What ArcGIS calls the environment: which part of the ground, and on which grid.
+
+GDAL is loaded with the first image: what is asked for is known without it.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from ..catalog.errors import NotAskedError
-from .control import control_of
 from .extent import Extent
 from .grid import GridOptions
 from .image import Image
+from .map_system import MapSystem
 from .mask import Mask
-from .moved import MapSystem
-from .nodata import with_nodata
-from .palette import takes_colors, with_palette
 from .part import Part
-from .photo import Photo
-from .warped import on_grid
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +39,11 @@ class Environment:
             NotAskedError: Something on the ground is asked for, and it is a photo.
             ItemError: It cannot be brought to the grid.
         """
+        from .nodata import with_nodata
+        from .palette import takes_colors, with_palette
+        from .photo import Photo
+        from .warped import on_grid
+
         if isinstance(image, Photo) and image.is_indexed and bands and not takes_colors(bands):
             image.keep_numbers()
         image = with_palette(with_nodata(image, self.nodata), bands)
@@ -80,6 +83,8 @@ class Environment:
 
 
 def _unplaced(image: Image) -> str:
+    from .control import control_of
+
     control = control_of(image)
     if control is None:
         return "has no place on the ground"

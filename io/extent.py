@@ -13,7 +13,6 @@ from pyproj.exceptions import ProjError
 from ..catalog.errors import ItemError, NotAskedError, SourceError
 from . import srs
 from .image import Image, Window, open_image, overlap
-from .layer_shapes import is_layer, read_shapes
 from .part import Part
 from .rectangles import Bounds, moved, whole_box
 
@@ -40,6 +39,8 @@ class Extent:
             UsageError: Several layers to choose from, or none with geometry.
             SourceError: It cannot be read, or has no place on the ground.
         """
+        from .layer_shapes import is_layer, read_shapes
+
         if is_layer(path):
             shapes = read_shapes(path, layer, "--extent")
             return cls(bounds=shapes.bounds, crs=shapes.crs and srs.short_name(shapes.crs))

@@ -11,7 +11,8 @@ from rasterio.io import DatasetWriter
 
 from .cog import CogWriter
 from .control import Control
-from .moved import METHODS, Destination, MovedWriter
+from .map_system import METHODS, Destination
+from .moved import MovedWriter
 from .pyramid import averaged
 from .raster_out import profile_of
 

@@ -1,19 +1,18 @@
-"""Grids: where the pixels of an image lie, and where they are to lie."""
+"""Grids: where the pixels of an image lie, and where they are to lie.
+
+GDAL is loaded where it is asked: what somebody wants of a grid is known without it.
+"""
 
 import math
 from dataclasses import dataclass
 
 from affine import Affine
 from pyproj.exceptions import ProjError
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
-from rasterio.warp import calculate_default_transform
 
 from ..catalog.errors import ItemError, first_line
 from . import srs
 from .extent import bounds_of, first_centre
 from .image import Image
-from .raster import GDAL_ERRORS
 from .rectangles import Bounds, is_torn, moved
 
 _ALIGNED = 1e-6
@@ -125,6 +124,9 @@ def is_too_large(width: int, height: int) -> bool:
 
 def same_system(one: str | None, other: str | None) -> bool:
     """Return whether two reference systems, as WKT or ``EPSG:n``, are the same."""
+    from rasterio.crs import CRS
+    from rasterio.errors import CRSError
+
     if one is None or other is None or one == other:
         return one == other
     try:
@@ -150,6 +152,11 @@ def grid_in(own: Grid, crs: str, option: str) -> Grid:
 
 def _default_grid(own: Grid, crs: str, option: str) -> Grid:
     """Return GDAL's grid in another reference system."""
+    from rasterio.errors import CRSError
+    from rasterio.warp import calculate_default_transform
+
+    from .raster import GDAL_ERRORS
+
     if same_system(own.crs, crs):
         return own
     if own.crs is None:

@@ -17,6 +17,7 @@ from .image import Image, Window, open_image
 from .members import Frame, Head, Member
 from .outlines import corners, pixel_boxes
 from .rectangles import Bounds
+from .watch import reading
 
 NEARLY = 0.01
 """Pixels by which grids may differ and still count as one."""
@@ -142,7 +143,8 @@ def opened(member: Member) -> Image:
     if where is None:
         raise ItemError(f"member {member.key} is missing")
     try:
-        image = open_image(where)
+        with reading(member.key):
+            image = open_image(where)
         if image.transform is None:
             image.__exit__()
             raise ItemError("has no place on the ground")

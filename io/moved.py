@@ -5,7 +5,6 @@ it is read through a warped VRT, block by block, so that memory holds a row of b
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,45 +17,12 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from ..catalog.errors import OutputError
-from . import srs
 from .cog import CogWriter
-from .grid import Grid, grid_in, same_system
+from .grid import Grid
 from .publish import discard, temporary_name
 from .pyramid import BLOCK, Halving
 from .raster import GDAL_ERRORS, unplaced
 from .warped import SAME_EVERYWHERE
-
-METHODS = {"nearest": "nearest", "mode": "average"}
-"""How classes may be resampled, and how fractions beside them are then."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Destination:
-    """Where a raster is moved, and how."""
-
-    grid: Grid
-    resampling: str
-    """Of classes: of ``METHODS``."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MapSystem:
-    """The reference system that is asked for of class rasters."""
-
-    crs: str
-    """``EPSG:n`` or WKT."""
-    resampling: str = "nearest"
-
-    def destination(self, own: Grid) -> Destination | None:
-        """Return where a class raster on a grid goes; None where it is there already.
-
-        Raises:
-            ItemError: It cannot be brought there.
-        """
-        crs = srs.definition(self.crs)
-        if same_system(own.crs, crs):
-            return None
-        return Destination(grid=grid_in(own, crs, "--map-crs"), resampling=self.resampling)
 
 
 class MovedWriter:

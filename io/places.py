@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..catalog.errors import UsageError
-from .sources.filegdb import is_file_geodatabase
+from .zipped_geodatabase import is_file_geodatabase
 
 
 def check_place(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from ..catalog.errors import ItemError, UnsupportedError
 from ..catalog.records import Item
-from . import srs
+from . import srs, watch
 from .container import check_container
 from .content import measured
 from .image import Image, open_image, read_head
@@ -67,18 +67,21 @@ def probe(
         return item
     if where is None:
         return replace(item, status="missing", reason="has no data (NULL)")
+    if watch.is_known():
+        return item
     claimed = claimed or claims_to_be_image(item)
     try:
-        size, sha256 = content() if content else measured(where)
-        item = replace(item, byte_size=size, sha256=sha256)
-        if isinstance(where, Path | bytes):
-            item = _told_apart(item, where, claimed)
-            cut_off = limits is not None and limits.cut_off
-            check_container(where, item.content_type, cut_off=cut_off)
-        if item.status != "ready":
-            return item
-        with open_image(where, limits) as image:
-            return _with_header(item, image)
+        with watch.reading(_name(item)):
+            size, sha256 = content() if content else measured(where)
+            item = replace(item, byte_size=size, sha256=sha256)
+            if isinstance(where, Path | bytes):
+                item = _told_apart(item, where, claimed)
+                cut_off = limits is not None and limits.cut_off
+                check_container(where, item.content_type, cut_off=cut_off)
+            if item.status != "ready":
+                return item
+            with open_image(where, limits) as image:
+                return _with_header(item, image)
     except UnsupportedError as error:
         return replace(item, status="unsupported", reason=str(error))
     except ItemError as error:
@@ -96,7 +99,8 @@ def probe_all(
     waiting: deque[tuple[Item, Where | None, Future[tuple[int | None, str]] | None]] = deque()
     with ThreadPoolExecutor(max_workers=1) as thread:
         for item, where in images:
-            content = thread.submit(measured, where) if where and item.status == "ready" else None
+            is_read = item.status == "ready" and watch.is_wanted(_name(item), len(waiting))
+            content = thread.submit(measured, where) if where and is_read else None
             waiting.append((item, where, content))
             if len(waiting) > _AHEAD:
                 yield _probed(limits, *waiting.popleft())
@@ -111,6 +115,11 @@ def _probed(
     content: Future[tuple[int | None, str]] | None,
 ) -> Item:
     return probe(item, where, limits, content=content.result if content else None)
+
+
+def _name(item: Item) -> str:
+    """Return what tells an image from others of its input."""
+    return f"{item.source_key} {item.name}"
 
 
 def claims_to_be_image(item: Item) -> bool:

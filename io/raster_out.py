@@ -17,7 +17,8 @@ from ..catalog.xml_text import xml_text
 from .class_table import statistics
 from .cog import CogWriter
 from .control import Control
-from .moved import Destination, MovedWriter
+from .map_system import Destination
+from .moved import MovedWriter
 from .pyramid import halved
 from .sidecars import TAG, Sidecars, chosen
 

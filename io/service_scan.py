@@ -20,7 +20,6 @@ from .web_credentials import scrubbed
 _LONGEST_NAME = 200
 _MANY = 10_000_000
 """Pixels that are said in millions."""
-_HTTP = re.compile(r"https?://", re.IGNORECASE)
 
 
 class Cut(NamedTuple):
@@ -60,17 +59,6 @@ def with_query(address: str, **query: object) -> str:
     """Return an address with a query; values are escaped."""
     told = {name: value for name, value in query.items() if value is not None}
     return f"{address}?{urlencode(told, quote_via=quote)}" if told else address
-
-
-def has_prefix(text: str, *prefixes: str) -> bool:
-    """Return whether an input is an address with one of these before it."""
-    kind, _, rest = text.partition(":")
-    return kind in prefixes and bool(_HTTP.match(rest))
-
-
-def is_address(text: str) -> bool:
-    """Return whether an input is an address of http or https."""
-    return bool(_HTTP.match(text))
 
 
 @contextmanager

@@ -20,12 +20,11 @@ from .sniff import (
     describe,
     is_disguised,
 )
-from .vrt_words import FILES, RELATIVE, unknown_words
+from .vrt_words import BEFORE, FILES, RELATIVE, unknown_words
 
 _DEEPEST = 8
 _DRIVERS = {**{name: formats[0] for name, formats in PILLOW_FORMATS.items()}, **GDAL_DRIVERS}
 """What a source may be, with GDAL's driver: nothing that names yet other files."""
-_BEFORE = re.compile(r"^(?:[\s\ufeff]|<\?xml[^>]*\?>|<!--.*?-->)+", re.DOTALL)
 """What may stand before the first element of XML."""
 _PREFIX = re.compile(r"[A-Za-z]\w+:")
 """Of a name that means something to one of GDAL's drivers, and is no path."""
@@ -36,11 +35,6 @@ def is_vrt(path: Path) -> bool:
     return path.is_file() and b"<VRTDataset" in read_head(path)
 
 
-def is_vrt_text(text: str) -> bool:
-    """Return whether a text is no path but a VRT itself."""
-    return _BEFORE.sub("", text).startswith("<VRTDataset")
-
-
 def with_whole_paths(text: str, folder: Path) -> str:
     """Return a VRT with its relative paths, which count from a folder, made absolute.
 
@@ -48,7 +42,7 @@ def with_whole_paths(text: str, folder: Path) -> str:
         ItemError: Its XML is damaged, or it names something that is no file.
     """
     path = folder / "inline.vrt"
-    root = _root(path, _BEFORE.sub("", text))
+    root = _root(path, BEFORE.sub("", text))
     for element in root.iter():
         if element.tag in FILES:
             element.text = str(_where(path, element))

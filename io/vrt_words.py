@@ -4,12 +4,15 @@ GDAL looks names up in any case and takes attributes for child elements; whateve
 otherwise might be a file that nobody checked.
 """
 
+import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 FILES = ("SourceFilename", "SourceDataset")
 """Elements that hold the name of a file."""
 RELATIVE = ("relativeToVRT", "relativetoVRT")
+BEFORE = re.compile(r"^(?:[\s\ufeff]|<\?xml[^>]*\?>|<!--.*?-->)+", re.DOTALL)
+"""What may stand before the first element."""
 
 _ELEMENTS = frozenset(
     [
@@ -68,6 +71,11 @@ _VALUES = {
     **{name: ("0", "1") for name in RELATIVE},
 }
 """Attributes whose values choose what GDAL opens."""
+
+
+def is_vrt_text(text: str) -> bool:
+    """Return whether a text is no path but a VRT itself."""
+    return BEFORE.sub("", text).startswith("<VRTDataset")
 
 
 def unknown_words(root: Element) -> Iterator[str]:

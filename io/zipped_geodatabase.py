@@ -15,6 +15,11 @@ _BOMB_RATIO = 200
 _ENCRYPTED = 0x1
 
 
+def is_file_geodatabase(path: Path) -> bool:
+    """Return whether a folder holds the tables of a file geodatabase."""
+    return path.is_dir() and (path / MASTER_TABLE).is_file()
+
+
 def archive_kind(path: Path) -> str:
     """Say in words what a file is that begins, or is named, like a ZIP archive."""
     if holds_geodatabase(path):

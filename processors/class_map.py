@@ -13,7 +13,7 @@ from ..catalog.records import ClassStat, Item, Output
 from ..io.control import control_of
 from ..io.grid import Grid
 from ..io.image import Image, Window
-from ..io.moved import MapSystem
+from ..io.map_system import MapSystem
 from ..io.part import Part
 from ..io.raster_out import ClassRasterFile, ClassRasterSpec, ClassRasterWriter
 from ..io.srs import pixel_area

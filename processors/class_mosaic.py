@@ -1,14 +1,18 @@
 """The class rasters of a run as one raster, within the catalog."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..catalog.class_mosaic import Member, Mosaic, table_name
 from ..catalog.errors import OutputError
 from ..catalog.records import ClassDefinition
 from ..catalog.store import Catalog
-from ..io.class_tiles import ClassTile, common_system, index_definition, read_tile
+from ..io.class_tiles import ClassTile, common_system, index_definition
+
+ReadTiles = Callable[[Sequence[Path]], Iterable[ClassTile | OutputError | None]]
+"""Paths of class rasters → their headers; see :func:`pixelcat.io.class_tiles.read_tiles`."""
 
 CLASSES = """
 SELECT c.value, c.name, c.color FROM classes c JOIN runs r USING (model_id)
@@ -17,12 +21,13 @@ WHERE r.id = ? ORDER BY c.value
 """SQL of the classes of a run."""
 
 
-def write_class_mosaic(catalog: Catalog, run_id: int) -> tuple[str, ...]:
+def write_class_mosaic(catalog: Catalog, run_id: int, read: ReadTiles) -> tuple[str, ...]:
     """Let the catalog open as a raster in GDAL: the class rasters of a run, side by side.
 
     Args:
         catalog: The catalog.
         run_id: The run; an index that lists its class rasters already stays as it is.
+        read: Gives their headers.
 
     Returns:
         What is to be said: which class rasters cannot be shown.
@@ -30,7 +35,7 @@ def write_class_mosaic(catalog: Catalog, run_id: int) -> tuple[str, ...]:
     listed = catalog.mosaic_members(run_id)
     if listed is None:
         return ()
-    tiles, notes = _tiles(catalog, listed)
+    tiles, notes = _tiles(catalog, listed, read)
     if not tiles:
         catalog.write_mosaic(run_id, listed, None)
         return notes
@@ -54,18 +59,16 @@ def write_class_mosaic(catalog: Catalog, run_id: int) -> tuple[str, ...]:
 
 
 def _tiles(
-    catalog: Catalog, listed: list[Member]
+    catalog: Catalog, listed: list[Member], read: ReadTiles
 ) -> tuple[list[tuple[Member, ClassTile]], tuple[str, ...]]:
     """Return class rasters that can be tiles, and how many cannot."""
     tiles: list[tuple[Member, ClassTile]] = []
     left: Counter[str] = Counter()
-    for member in listed:
-        try:
-            tile = read_tile(catalog.path.parent / member.location)
-        except OutputError:
+    paths = [catalog.path.parent / member.location for member in listed]
+    for member, tile in zip(listed, read(paths), strict=True):
+        if isinstance(tile, OutputError):
             left["cannot be read"] += 1
-            continue
-        if tile is None:
+        elif tile is None:
             left["without a place on the ground"] += 1
         elif not tile.is_upright:
             left["rotated"] += 1

@@ -10,25 +10,23 @@ from ..catalog import care
 from ..catalog.geopackage import WGS84
 from ..catalog.records import Scan
 from ..catalog.store import Catalog
-from ..io import sources
 from ..io.scan_options import ScanOptions, SourceOptions
 from ..io.sidecars import checked_choice
 from ..io.srs import reprojection
+from .also import checked_kinds
 from .argument_texts import as_text
 from .command import remembered
 from .device import choose_device
 from .driver import Driver, Request
-from .environment import environment_of
-from .extras import checked_kinds
 from .inputs import as_inputs, check_name, check_paths, in_degrees, options_for
-from .memory import parse_bytes
+from .numbers import parse_bytes
 from .options import options_of
 from .progress import Show
 from .results import Run
 from .trust import ModelCode, load_model
-from .verify import check_asked
+from .verifiable import check_asked
 from .workers import Setup
-from .workers.apart import PATIENCE_S
+from .workers.reading import PATIENCE_S
 from .workers.start import start
 
 
@@ -108,9 +106,9 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
             decides for its process.
         max_memory: What a process that classifies should stay below, ``"4G"`` or bytes; smaller
             windows and queues are taken for it, with the same result.
-        workers: Processes that classify; one that crashes, hangs or runs out of memory fails the
-            image that did it, alone. 0 for this process, which starts sooner and may be taken
-            down. Default is the environment variable ``PIXELCAT_WORKERS``, or 1.
+        workers: Processes that classify, the first of which reads the inputs, too; one that
+            crashes, hangs or runs out of memory fails the image that did it, alone. 0 for this
+            process, which starts sooner and may be taken down. Default is the environment variable ``PIXELCAT_WORKERS``, or 1.
         item_timeout: Seconds without any progress after which a process is ended.
         progress: Called as windows and images are finished, and compared where ``verify`` asks for
             it, with a :class:`.progress.Progress`.
@@ -134,64 +132,61 @@ def classify(  # noqa: PLR0913  all but the first by keyword, as on the command 
     look = ScanOptions.checked(
         layer=layer, photo_columns=photo_columns, media=media, xy=xy, **source
     )
-    place = in_degrees(environment_of(environment or {}), sought)
     named = None if classes is None else Path(classes)
-    definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
     given = {name: as_text(value) for name, value in (arguments or {}).items()}
-    options = replace(
-        options_of(definition, given),
-        environment=place,
-        also=checked_kinds(also, also_type),
-        also_type=also_type,
-    )
-    check_asked(verify, options)
-    request = Request(
-        definition=definition,
-        hashes=(definition.sha256, definition.weights_sha256()),
-        options=options,
-        out_features=out_features,
-        embed=embed,
-        force=force,
-        verify=verify,
-        command=remembered(
-            sought,
-            model,
-            layer=layer,
-            photo_columns=photo_columns,
-            media=media,
-            xy=xy,
-            arguments=given,
-            environment=environment,
-            classes=classes,
-            also=also,
+    with start(workers, item_timeout) as hands:
+        place = in_degrees(hands.environment(environment or {}), sought)
+        definition = load_model(model if isinstance(model, str) else Path(model), model_code, named)
+        options = replace(
+            options_of(definition, given),
+            environment=place,
+            also=checked_kinds(also, also_type),
             also_type=also_type,
+        )
+        check_asked(verify, options)
+        request = Request(
+            definition=definition,
+            hashes=(definition.sha256, definition.weights_sha256()),
+            options=options,
             out_features=out_features,
             embed=embed,
-            sidecars=sidecars,
+            force=force,
             verify=verify,
-            model_code=model_code,
-            device=device,
-            max_memory=max_memory,
-            workers=workers,
-            **source,
-        ),
-    )
-    setup = Setup(
-        definition=definition,
-        weights_sha256=request.hashes[1],
-        options=options,
-        device=device,
-        limit=limit,
-        sidecars=checked_choice(sidecars),
-    )
-    hands = start(setup, workers, item_timeout)
-    scans = [
-        scan
-        for each in sought
-        for scan in sources.scan(each, options=options_for(each, look, place))
-    ]
-    check_name(out_features, [scan.dataset for scan in scans])
-    with hands:
+            command=remembered(
+                sought,
+                model,
+                layer=layer,
+                photo_columns=photo_columns,
+                media=media,
+                xy=xy,
+                arguments=given,
+                environment=environment,
+                classes=classes,
+                also=also,
+                also_type=also_type,
+                out_features=out_features,
+                embed=embed,
+                sidecars=sidecars,
+                verify=verify,
+                model_code=model_code,
+                device=device,
+                max_memory=max_memory,
+                workers=workers,
+                **source,
+            ),
+        )
+        hands.set_up(
+            Setup(
+                definition=definition,
+                weights_sha256=request.hashes[1],
+                options=options,
+                device=device,
+                limit=limit,
+                sidecars=checked_choice(sidecars),
+            )
+        )
+        scans = hands.scan([(each, options_for(each, look, place)) for each in sought])
+        check_name(out_features, [scan.dataset for scan in scans])
         if not Path(output).exists():
             hands.facts()  # a model that cannot be used leaves no catalog behind
         with Catalog(output, create=True) as catalog:

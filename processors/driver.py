@@ -19,9 +19,9 @@ from .options import RunOptions
 from .outcome import report, write_layers
 from .progress import Meter, Show
 from .results import Run
-from .row_memory import Work, work_of
 from .tensorflow_setup import software
-from .verify import to_verify, verified
+from .verifiable import to_verify, verified
+from .work import Work, work_of
 from .workers import Facts, Workers
 
 
@@ -85,7 +85,7 @@ class Driver:
             "rasters": self._rasters(run_id),
             "verification": verification,
         }
-        return self._report(run, notes)
+        return self._report(run, notes, workers)
 
     def _work(self) -> Work:
         return work_of(
@@ -192,8 +192,8 @@ class Driver:
         self._catalog.record_verification(run_id, found)
         return found, verified(found, failures, done), "finished"
 
-    def _report(self, run: Mapping[str, Any], notes: tuple[str, ...]) -> Run:
-        shown = write_class_mosaic(self._catalog, run["id"])
+    def _report(self, run: Mapping[str, Any], notes: tuple[str, ...], workers: Workers) -> Run:
+        shown = write_class_mosaic(self._catalog, run["id"], workers.tiles)
         layers, remarks = write_layers(
             self._catalog,
             list(self._datasets.values()),

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..catalog.errors import ItemError, SourceError, UsageError
-from ..io import srs
+from ..io import srs, watch
 from ..io.environment import Environment
 from ..io.extent import Extent
 from ..io.grid import GridOptions, Snap
 from ..io.image import open_image
-from ..io.layer_shapes import is_layer
+from ..io.map_system import METHODS, MapSystem
 from ..io.mask import Mask
-from ..io.moved import METHODS, MapSystem
 from .argument_texts import as_text
 from .numbers import finite_number
 
@@ -82,7 +81,14 @@ def _known(name: str) -> str:
 
 
 def _optional(said: Mapping[str, str], name: str, parse: Callable[[str], Value]) -> Value | None:
-    return parse(said[name]) if name in said else None
+    if name not in said:
+        return None
+    option = f"--{name.replace('_', '-')} {said[name]}"
+    try:
+        with watch.reading(option):
+            return parse(said[name])
+    except ItemError as error:
+        raise SourceError(f"{option}: {error}") from error
 
 
 def _extent(text: str, crs: str | None) -> Extent:
@@ -160,6 +166,8 @@ def _map_system(crs: str, resampling: str) -> MapSystem:
 
 
 def _snap(text: str) -> Snap:
+    from ..io.layer_shapes import is_layer  # and with it GDAL
+
     path, _ = _file("--snap", text)
     if is_layer(path):
         raise UsageError(f"--snap {text} is no raster")

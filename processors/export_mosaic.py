@@ -20,7 +20,7 @@ from ..io.extra_out import NODATA, STEPS
 from ..io.extra_tiles import extra_bands
 from ..io.publish import write_new
 from ..io.vrt_out import write_style, write_vrt
-from .extras import KINDS
+from .also import KINDS
 from .run_tiles import AnyTile, ExtraFile, RunTiles
 
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"

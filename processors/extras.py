@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..catalog.errors import UsageError
-from ..io.extra_out import NODATA, STEPS
+from ..io.extra_out import STEPS
+from .also import listed
 from .decision import Decision
 from .tensorflow_setup import tensorflow
-
-KINDS = ("confidence", "probabilities", "entropy")
-TYPES = tuple(NODATA)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +34,7 @@ class FullDecision:
 
         Args:
             decision: From scores to classes.
-            kinds: Of ``KINDS``; or ``lack``, see :meth:`.Decision.lack`.
+            kinds: Of :data:`.also.KINDS`; or ``lack``, see :meth:`.Decision.lack`.
             dtype: Of all of them.
         """
         names = tuple(each.name for each in decision.classes)
@@ -92,28 +90,6 @@ def _encoded(values: Any, dtype: str) -> Any:
     return tf.cast(tf.round(tf.clip_by_value(values, 0.0, 1.0) * np.float32(STEPS)), tf.uint8)
 
 
-def checked_kinds(asked: str | Sequence[str], dtype: str) -> tuple[str, ...]:
-    """Return what is asked for, each once, in our order.
-
-    Args:
-        asked: Names, or names with commas.
-        dtype: Of ``TYPES``.
-
-    Raises:
-        UsageError: There is no such raster, or no such type.
-    """
-    parts = asked.split(",") if isinstance(asked, str) else asked
-    kinds = [part.strip().lower() for part in parts if part.strip()]
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown:
-        raise UsageError(
-            f"--also {unknown[0]}: there is no such raster; known are {_listed(KINDS)}"
-        )
-    if dtype not in TYPES:
-        raise UsageError(f"also_type {dtype}: expected {' or '.join(TYPES)}")
-    return tuple(kind for kind in KINDS if kind in kinds)
-
-
 def check_scores(decision: Decision, kinds: Sequence[str], model: str) -> None:
     """Refuse what cannot be told from class values.
 
@@ -128,10 +104,5 @@ def no_scores(model: str, kinds: Sequence[str]) -> UsageError:
     """Return the error for a model that gives class values and no scores."""
     return UsageError(
         f"model {model} gives class values and no scores, so there is no"
-        f" {_listed(kinds, 'or')} to write; leave out --also"
+        f" {listed(kinds, 'or')} to write; leave out --also"
     )
-
-
-def _listed(words: Sequence[str], last: str = "and") -> str:
-    *first, final = words
-    return f"{', '.join(first)} {last} {final}" if first else final

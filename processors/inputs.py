@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ..catalog.errors import SourceError, UsageError
 from ..catalog.records import Dataset
+from ..io.addresses import is_service
 from ..io.environment import Environment
 from ..io.places import check_place
 from ..io.scan_options import ScanOptions
-from ..io.sources import is_service
-from ..io.vrt_file import is_vrt_text
+from ..io.vrt_words import is_vrt_text
 
 Inputs = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 

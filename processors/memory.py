@@ -6,7 +6,6 @@ does is in :mod:`.row_memory`.
 """
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from .options import RunOptions
 from .trial import tried
 from .windows import round_up
 
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 FOR_NETWORK, _FOR_QUEUE = 0.6, 0.05
 """Shares of what is free: the rest is for rows of class values and what allocators waste."""
 _COMPILING = 64 << 20
@@ -30,21 +28,6 @@ _KEPT = 3
 """Copies of an answer: on the device, as an array, and waiting to be written."""
 _WARM = 256
 """Pixels a side."""
-
-
-def parse_bytes(text: str) -> int:
-    """Return a number of bytes: ``4G``, ``1500M``, ``2.5 GB``.
-
-    Raises:
-        UsageError: No such number.
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)i?b?\s*", text.lower())
-    if not found:
-        raise UsageError(f"--max-memory {text}: expected a size like 4G or 1500M")
-    size = int(float(found[1]) * _UNITS[found[2]])
-    if size < 1 << 20:
-        raise UsageError(f"--max-memory {text}: less than 1M; expected a size like 4G or 1500M")
-    return size
 
 
 @dataclass(frozen=True, slots=True)

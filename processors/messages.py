@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from ..catalog.records import Dataset, Item, Output, OutputStatus
 from ..io.image import Window
 from .batch import Place
-from .class_map import ClassMap
+
+if TYPE_CHECKING:
+    from .class_map import ClassMap
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +56,7 @@ class Begun:
     """An image was opened; its windows follow."""
 
     task: Task
-    class_map: ClassMap
+    class_map: "ClassMap"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

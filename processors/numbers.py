@@ -1,6 +1,11 @@
 """Numbers of definitions and arguments, which come as numbers or as text."""
 
 import math
+import re
+
+from ..catalog.errors import UsageError
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def whole_number(value: object) -> int:
@@ -30,3 +35,18 @@ def finite_number(value: object) -> float:
     if not math.isfinite(number):
         raise ValueError(value)
     return number
+
+
+def parse_bytes(text: str) -> int:
+    """Return a number of bytes: ``4G``, ``1500M``, ``2.5 GB``.
+
+    Raises:
+        UsageError: No such number.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)i?b?\s*", text.lower())
+    if not found:
+        raise UsageError(f"--max-memory {text}: expected a size like 4G or 1500M")
+    size = int(float(found[1]) * _UNITS[found[2]])
+    if size < 1 << 20:
+        raise UsageError(f"--max-memory {text}: less than 1M; expected a size like 4G or 1500M")
+    return size

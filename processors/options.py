@@ -54,7 +54,7 @@ class RunOptions:
     """Seconds that a raster function may take for a call."""
     environment: Environment = Environment()  # noqa: RUF009  frozen
     also: tuple[str, ...] = ()
-    """Rasters written beside the class rasters: of :data:`.extras.KINDS`."""
+    """Rasters written beside the class rasters: of :data:`.also.KINDS`."""
     also_type: str = "uint8"
 
     def as_json(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..catalog.errors import UsageError
 from ..io.names import FreeNames, safe_name
-from .extras import KINDS
+from .also import KINDS
 
 IMAGE_SUFFIXES = {
     "image/jpeg": ".jpg", "image/png": ".png", "image/tiff": ".tif", "image/webp": ".webp",

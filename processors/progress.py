@@ -23,6 +23,8 @@ class Progress:
 
 Show = Callable[[Progress], None]
 """Called as windows and images are finished."""
+Advance = Callable[[int, int, int], None]
+"""Called with the number of an item, pixels of a window, and pixels of the image, as fed."""
 
 
 class Meter:

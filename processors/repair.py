@@ -8,6 +8,7 @@ from pathlib import Path
 from ..catalog import care
 from ..catalog.errors import SourceError
 from ..catalog.store import Catalog
+from ..io.class_tiles import read_tiles
 from .check import Finding, Inspection, inspect
 from .class_mosaic import write_class_mosaic
 
@@ -50,7 +51,7 @@ def _repair(catalog: Catalog, inspection: Inspection) -> list[Finding]:
     shown = {each.run_id for each in findings if each.run_id is not None}
     for run_id in sorted(shown & known | {row["run_id"] for row in rows}):
         care.forget_mosaic(catalog, run_id)
-        write_class_mosaic(catalog, run_id)
+        write_class_mosaic(catalog, run_id, read_tiles)
     return [_settled(catalog.path.parent, each, lost, known) for each in findings]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..catalog.errors import ModelError, UsageError
 from ..catalog.resumable import RunRow, runs_of
-from ..io.vrt_file import is_vrt_text
+from ..io.vrt_words import is_vrt_text
 from .classify import classify
 from .command import is_text
 from .progress import Show

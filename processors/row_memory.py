@@ -5,19 +5,16 @@ Verifying takes larger windows. How much that is shows once the model is loaded.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from ..catalog.errors import UsageError
-from ..catalog.store import Catalog
 from ..io.pyramid import BLOCK
 from ..io.raster_out import raster_type
 from .classifier import Classifier, Prepared
 from .memory import FOR_NETWORK
-from .options import RunOptions
 from .windows import Tiling
+from .work import Work
 
 _TWICE = 2
 """Rows are held a second time, on their way into file and overviews."""
@@ -30,38 +27,6 @@ _OF_SUMS = 4
 """Times that a row of sums is there: windows overlap by half of each other, and are decided on."""
 _SUMS = 5
 """Bytes for each pixel whose scores are added up, beside four for each class."""
-_WIDEST = """
-SELECT name, width, height, transform FROM items WHERE status = 'ready' AND width IS NOT NULL
-AND dataset_id IN (SELECT value FROM json_each(?)) ORDER BY width * min(height, 1024) DESC LIMIT 1
-"""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """What the model is to do, as far as it takes memory."""
-
-    image: str
-    """Name of the widest."""
-    width: int
-    """Its pixels, as they are classified."""
-    height: int
-    is_verified: bool
-
-
-def work_of(
-    catalog: Catalog, dataset_ids: Sequence[int], options: RunOptions, *, is_verified: bool
-) -> Work:
-    """Return what is to be done with the images of a catalog."""
-    rows = catalog.query(_WIDEST, (str(list(dataset_ids)),))
-    if not rows:
-        return Work(image="", width=0, height=0, is_verified=is_verified)
-    grid = options.environment.grid
-    name, width, height, transform = rows[0].values()
-    if grid.cell_size and transform and grid.crs is None:
-        across = math.hypot(*(float(part) for part in transform.strip("[]").split(",")[0:4:3]))
-        scale = across / grid.cell_size
-        width, height = math.ceil(width * scale), math.ceil(height * scale)
-    return Work(image=name, width=width, height=height, is_verified=is_verified)
 
 
 def row_bytes(classifier: Classifier, width: int) -> int:

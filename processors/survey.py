@@ -9,11 +9,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ..catalog.ingest_items import is_gone
+from ..catalog.records import Scan
 from ..catalog.store import Catalog
-from ..io import sources
 from ..io.scan_options import ScanOptions
-from .environment import environment_of
 from .inputs import as_inputs, check_paths, in_degrees, options_for
+from .workers.reading import PATIENCE_S
+from .workers.start import start
 
 Rows = list[dict[str, Any]]
 
@@ -40,6 +41,8 @@ def scan(
     output: str | os.PathLike[str] | None = None,
     options: ScanOptions | None = None,
     environment: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    item_timeout: float = PATIENCE_S,
 ) -> Survey:
     """Find out what is in inputs; nothing is classified and no model is needed.
 
@@ -50,6 +53,9 @@ def scan(
         options: What the user says about the inputs.
         environment: What of services is looked at: ``extent``, ``extent_crs``, ``cell_size``
             and ``crs``; nothing else counts here.
+        workers: 0 to read the inputs in this process, else in one of its own: an image that takes
+            it down is unreadable. Default as for :func:`pixelcat.classify`.
+        item_timeout: Seconds without a sign of life after which reading an image is given up.
 
     Raises:
         UsageError: The output cannot be one.
@@ -58,13 +64,15 @@ def scan(
     """
     sought = as_inputs(inputs)
     check_paths(sought, None if output is None else Path(output))
-    place = in_degrees(environment_of(environment or {}), sought)
     look = options or ScanOptions()
-    scans = [
-        scan
-        for each in sought
-        for scan in sources.scan(each, options=options_for(each, look, place))
-    ]
+    with start(workers, item_timeout) as hands:
+        place = in_degrees(hands.environment(environment or {}), sought)
+        scans = hands.scan([(each, options_for(each, look, place)) for each in sought])
+        return _recorded(scans, output)
+
+
+def _recorded(scans: Sequence[Scan], output: str | os.PathLike[str] | None) -> Survey:
+    """Return what scans have found, once a catalog has it."""
     with _catalog(output) as catalog:
         ids = [catalog.add(each).id for each in scans]
         chosen = ", ".join("?" for _ in ids)

@@ -35,14 +35,13 @@ from .class_map import ClassMap
 from .classifier import ROOM, Classifier
 from .messages import Begun, Classes, Failed, Pixels, Task
 from .pipeline import in_background
+from .progress import Advance
 from .read_window import read_window
 from .windows import TileWindow
 
 Answer = TypeVar("Answer")
 Choose = Callable[[Task, Iterator[TileWindow]], Iterable[TileWindow]]
 """From the windows of an image to those that are wanted, in their order."""
-Advance = Callable[[int, int, int], None]
-"""Called with the number of an item, pixels of a window, and pixels of the image, as fed."""
 
 _MESSAGE = 1 << 19
 """Bytes that stand for a message without pixels: it may keep an image open."""

@@ -17,7 +17,8 @@ from pixelcat.processors.arguments import parse_arguments
 from pixelcat.processors.definition import ModelDefinition
 from pixelcat.processors.options import resolve
 from pixelcat.processors.prepare import prepare
-from pixelcat.processors.row_memory import Work, check_fits, reserve_for, row_bytes
+from pixelcat.processors.row_memory import check_fits, reserve_for, row_bytes
+from pixelcat.processors.work import Work
 from pixelcat.processors.workers.here import Here
 
 Function = Callable[..., Any]

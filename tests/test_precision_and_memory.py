@@ -15,7 +15,7 @@ from affine import Affine
 from pixelcat import classify
 from pixelcat.catalog.errors import ItemError, UsageError
 from pixelcat.processors import device
-from pixelcat.processors.memory import parse_bytes
+from pixelcat.processors.numbers import parse_bytes
 from pixelcat.processors.options import RunOptions
 from pixelcat.processors.receptive_field import measure
 from pixelcat.processors.tensorflow_setup import tensorflow

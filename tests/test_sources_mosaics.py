@@ -23,7 +23,7 @@ from pixelcat.cli import cli
 from pixelcat.io.image import Window, open_image
 from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import SOURCES, reader, scan
-from pixelcat.io.vrt_file import is_vrt_text
+from pixelcat.io.vrt_words import is_vrt_text
 from pixelcat.processors.inputs import as_inputs
 
 Function = Callable[..., Any]

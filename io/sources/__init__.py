@@ -16,7 +16,7 @@ from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
 from ..reference import Where
 from ..scan_options import Attached, ScanOptions
-from ..vrt_file import is_vrt_text
+from ..vrt_words import is_vrt_text
 from ..web_credentials import refuse_secrets
 from . import (
     esri_mosaic,
@@ -131,11 +131,6 @@ _ATTACHED: dict[str, Callable[[Path], Attached]] = {
     geopackage.KIND: geopackage.attached,
 }
 """Kinds with layers that have attachments; their other layers may name photos by columns."""
-
-
-def is_service(text: str) -> bool:
-    """Return whether an input is an address, and no path."""
-    return any(service.matches(text) for service in _SERVICES)
 
 
 def scan(

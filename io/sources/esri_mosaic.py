@@ -25,7 +25,7 @@ from ..ogr import layer_info, read_features
 from ..photo_paths import clean_path
 from ..scan_options import ScanOptions
 from ..tables import Table, open_tables
-from .filegdb import is_file_geodatabase
+from ..zipped_geodatabase import is_file_geodatabase
 from .mosaics import reader_of, scan_members
 
 KIND = "esri_mosaic"

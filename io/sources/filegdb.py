@@ -22,15 +22,10 @@ from ..gdal_words import in_plain_words
 from ..limits import Limits
 from ..ogr import LayerInfo, layer_info, read_features
 from ..scan_options import Attached, ScanOptions
-from ..zipped_geodatabase import MASTER_TABLE, gdal_path, holds_geodatabase
+from ..zipped_geodatabase import gdal_path, holds_geodatabase, is_file_geodatabase
 
 KIND = "filegdb"
 IS_WHOLE = True
-
-
-def is_file_geodatabase(path: Path) -> bool:
-    """Return whether a folder holds the tables of a file geodatabase."""
-    return path.is_dir() and (path / MASTER_TABLE).is_file()
 
 
 def matches(path: Path) -> bool:

@@ -11,8 +11,7 @@ from ...catalog.records import Dataset, Item, ItemStatus, Scan
 from ..photo_lists import note_of_lists
 from ..probe import probe_all
 from ..scan_options import ScanOptions
-from ..zipped_geodatabase import MASTER_TABLE, archive_kind
-from .filegdb import is_file_geodatabase
+from ..zipped_geodatabase import MASTER_TABLE, archive_kind, is_file_geodatabase
 
 KIND = "folder"
 IS_WHOLE = True

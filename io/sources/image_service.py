@@ -11,6 +11,7 @@ from affine import Affine
 from ...catalog.errors import ItemError, NotAskedError, SourceError, UsageError
 from ...catalog.records import Scan
 from .. import service_raster
+from ..addresses import is_address
 from ..arcgis_rest import (
     bounds_in,
     description,
@@ -28,16 +29,7 @@ from ..scan_options import ScanOptions
 from ..service_grid import cut, endless_grid, extent_in, needed_extent, whole_grid
 from ..service_raster import Rings, ServiceRaster
 from ..service_request import BLOCK, drawn
-from ..service_scan import (
-    Cut,
-    Service,
-    address_of,
-    asking,
-    is_address,
-    scan_of,
-    with_query,
-    words_of,
-)
+from ..service_scan import Cut, Service, address_of, asking, scan_of, with_query, words_of
 from ..told import listed, mapping, number, rings, whole
 from ..web import ask_json
 

@@ -7,13 +7,14 @@ from typing import Any
 from ...catalog.errors import ItemError, NotAskedError, UsageError
 from ...catalog.records import Scan
 from .. import service_raster
+from ..addresses import is_address
 from ..arcgis_rest import bounds_in, description, drawing, side_limit, system_asked, system_of
 from ..grid import Grid
 from ..scan_options import ScanOptions
 from ..service_grid import cut, endless_grid, level_for, needed_extent
 from ..service_raster import ServiceRaster
 from ..service_request import BLOCK, drawn
-from ..service_scan import Cut, Service, address_of, asking, is_address, scan_of, words_of
+from ..service_scan import Cut, Service, address_of, asking, scan_of, words_of
 from ..tile_service import Level, tiled
 from ..told import listed, mapping, number, whole
 

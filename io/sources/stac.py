@@ -8,11 +8,11 @@ from urllib.parse import unquote
 
 from ...catalog.errors import SourceError
 from ...catalog.records import Dataset, Item, Scan
+from ..addresses import is_address
 from ..member_paths import MemberFolders
 from ..members import Members
 from ..reference import Reference, Where
 from ..scan_options import ScanOptions
-from ..service_scan import is_address
 from ..stac_items import Document, items_in, members_in
 from .mosaics import reader_of, scan_members
 from .web_assets import asset_at

@@ -4,7 +4,7 @@ import re
 from urllib.parse import quote, urljoin, urlsplit
 
 from ...catalog.errors import ItemError
-from ..service_scan import is_address
+from ..addresses import is_address
 from ..web_credentials import secret_in
 from .web_raster import WebRaster
 

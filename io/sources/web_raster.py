@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 from ...catalog.errors import ItemError, SourceError
 from ...catalog.records import Dataset, Item, Scan
+from ..addresses import is_address
 from ..image import Image, RasterArray, Window
 from ..probe import probe
 from ..raster import GdalName, Raster
 from ..scan_options import ScanOptions
-from ..service_scan import asking, is_address
+from ..service_scan import asking
 from ..sniff import GDAL_DRIVERS, HEAD_BYTES, content_type, describe
 from ..view import View
 from ..web import Answer, ask, check_host, gdal_options, shown

@@ -7,21 +7,13 @@ from pyproj import CRS
 from ...catalog.errors import ItemError, NotAskedError, UsageError
 from ...catalog.records import Scan
 from .. import service_raster, srs
+from ..addresses import has_prefix, is_address
 from ..grid import Grid
 from ..scan_options import ScanOptions
 from ..service_grid import cut, endless_grid, needed_extent
 from ..service_raster import ServiceRaster
 from ..service_request import BLOCK, drawn
-from ..service_scan import (
-    Cut,
-    Service,
-    address_of,
-    asking,
-    has_prefix,
-    is_address,
-    scan_of,
-    with_query,
-)
+from ..service_scan import Cut, Service, address_of, asking, scan_of, with_query
 from ..web import ask_xml
 from ..wms_capabilities import Layer, layer_named, version_of
 

@@ -5,18 +5,10 @@ from collections.abc import Iterator
 from ...catalog.errors import ItemError
 from ...catalog.records import Scan
 from .. import service_raster, srs
+from ..addresses import has_prefix, is_address
 from ..scan_options import ScanOptions
 from ..service_grid import level_for, needed_extent
-from ..service_scan import (
-    Cut,
-    Service,
-    address_of,
-    asking,
-    has_prefix,
-    is_address,
-    scan_of,
-    with_query,
-)
+from ..service_scan import Cut, Service, address_of, asking, scan_of, with_query
 from ..tile_service import Level, tiled
 from ..web import ask_xml, check_host
 from ..wmts_capabilities import MatrixSet, TileLayer, layer_named, matrix_sets

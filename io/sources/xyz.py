@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from ...catalog.errors import UsageError
 from ...catalog.records import Scan
 from .. import service_raster, srs
+from ..addresses import has_prefix, is_address
 from ..scan_options import ScanOptions
 from ..service_grid import WORLD, level_for, needed_extent
-from ..service_scan import Cut, Service, asking, has_prefix, is_address, scan_of
+from ..service_scan import Cut, Service, asking, scan_of
 from ..tile_service import Level, tiled
 
 KIND = "xyz"

@@ -1,18 +1,22 @@
-"""Where images are classified: in this process, or in others that may die without harm."""
+"""Where inputs are read and images classified: in this process, or in others that may die without harm."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
-from ...catalog.records import ClassDefinition, Output, Verification
+from ...catalog.errors import OutputError
+from ...catalog.records import ClassDefinition, Output, Scan, Verification
+from ...io.class_tiles import ClassTile
+from ...io.environment import Environment
+from ...io.scan_options import ScanOptions
 from ..definition import ModelDefinition
 from ..messages import Task
 from ..options import RunOptions
-from ..progress import Show
-from ..row_memory import Work
-from ..verify import Done
-from ..worker import Advance
+from ..progress import Advance, Show
+from ..verifiable import Done
+from ..work import Work
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +51,36 @@ class Facts:
 
 
 class Workers(Protocol):
-    """Classify images, one run at a time; a context manager."""
+    """Read inputs and classify images, one run at a time; a context manager."""
+
+    def environment(self, given: Mapping[str, Any]) -> Environment:
+        """Return the environment that a user asks for; see :func:`..environment.environment_of`.
+
+        Raises:
+            UsageError: An unknown name or a value that cannot be meant.
+            SourceError: A file cannot be used.
+        """
+        ...
+
+    def scan(self, sought: Sequence[tuple[Path | str, ScanOptions]]) -> list[Scan]:
+        """Return what is in inputs, a scan per dataset.
+
+        Args:
+            sought: The inputs, and what the user says of each.
+
+        Raises:
+            UsageError: What the user says does not fit an input.
+            SourceError: One cannot be read, or holds nothing to classify; while rows are read, too.
+        """
+        ...
+
+    def tiles(self, paths: Sequence[Path]) -> Iterator[ClassTile | OutputError | None]:
+        """Yield the headers of class rasters; see :func:`pixelcat.io.class_tiles.read_tiles`."""
+        ...
+
+    def set_up(self, setup: Setup) -> None:
+        """Take what the model is made of: to be said before anything else is asked of it."""
+        ...
 
     def facts(self, work: Work | None = None) -> Facts:
         """Return what is known of the model, prepared now if it is not yet.

@@ -16,21 +16,17 @@ from typing import Any, Self
 from ...catalog.errors import ModelError, PixelcatError
 from ...catalog.records import Output, Verification
 from ..messages import Task
-from ..progress import Show
-from ..row_memory import Work
-from ..verify import Done
-from ..worker import Advance
+from ..progress import Advance, Show
+from ..verifiable import Done
+from ..work import Work
 from . import Facts, Setup
-from .process import LostError, Process
+from .process import LostError, Process, hung
+from .reading import PATIENCE_S, TRIES, Reading
 
-TRIES = 3
-"""How often an image may take its process down."""
 _MEMORY = (signal.SIGKILL, signal.SIGABRT)
 """What ends a process that wants more memory than there is: the system, or itself."""
 _POLL_S = 1.0
 _SHORT = "memory was short"
-PATIENCE_S = 900.0
-"""How long a process may give no sign of life, unless somebody says otherwise."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -48,28 +44,43 @@ class _Hand:
     """Whether it is within a run."""
     is_alone: bool = False
     """Whether the run is of a single image."""
+    is_set_up: bool = False
+    """Whether it knows the model."""
     is_ready: bool = False
-    """Whether it has answered: before, it loads the model."""
+    """Whether it has answered since: before, it loads the model."""
 
 
 class Apart:
-    """Processes that classify images; a context manager. None is started before it is needed."""
+    """Processes that classify images; a context manager. The first one reads inputs, too."""
 
-    def __init__(self, setup: Setup, count: int, patience: float) -> None:
-        """Take what a model is made of.
+    def __init__(self, count: int, patience: float) -> None:
+        """Start nothing yet.
 
         Args:
-            setup: The model.
             count: How many processes.
             patience: Seconds without a sign of life after which a process is ended.
         """
-        self._setup = replace(setup, share=count)
+        self._given: Setup | None = None
         self._count = count
         self._patience = patience
         self._hands: list[_Hand] = []
+        self._reading = Reading(self._first, self._drop, patience)
+        self.environment = self._reading.environment
+        self.scan = self._reading.scan
+        self.tiles = self._reading.tiles
         self._tries: Counter[int] = Counter()
         self._losses = 0
         """Processes in a row that ended without an image in hand."""
+
+    def set_up(self, setup: Setup) -> None:
+        """Take what the model is made of; see :class:`.Workers`."""
+        self._given = replace(setup, share=self._count)
+
+    @property
+    def _setup(self) -> Setup:
+        if self._given is None:
+            raise ValueError("asked before it was set up")
+        return self._given
 
     def facts(self, work: Work | None = None) -> Facts:
         """Return what is known of the model; see :class:`.Workers`."""
@@ -81,7 +92,7 @@ class Apart:
                 if tried == TRIES or lost.is_hung:
                     name = self._setup.definition.name
                     raise ModelError(f"model {name} cannot be loaded: its process {lost}") from lost
-        self._setup = replace(self._setup, work=work)
+        self._given = replace(self._setup, work=work)
         return facts
 
     def verify(
@@ -103,7 +114,11 @@ class Apart:
             with suppress(LostError):
                 hand.process.say("remarks")
                 lines |= dict.fromkeys(self._answer(hand))
-        if self._setup.shortages and not any(line.startswith(_SHORT) for line in lines):
+        if (
+            self._given
+            and self._given.shortages
+            and not any(line.startswith(_SHORT) for line in lines)
+        ):
             lines[f"{_SHORT}: a process was killed, and batches were halved"] = None
         return tuple(lines)
 
@@ -134,11 +149,24 @@ class Apart:
             hand.process.say("run", dict(tags))
         return any(hand.runs for hand in self._hands)
 
+    def _first(self) -> Process:
+        """Return the process that reads inputs, started where there is none."""
+        if not self._hands:
+            self._hands.append(_Hand(process=Process(), heard=time.monotonic()))
+        return self._hands[0].process
+
+    def _drop(self, process: Process) -> None:
+        for hand in [each for each in self._hands if each.process is process]:
+            self._let_go(hand)
+
     def _start(self, count: int) -> None:
+        """Have so many processes that know the model."""
         while len(self._hands) < count:
-            hand = _Hand(process=Process(), heard=time.monotonic())
-            self._hands.append(hand)
-            hand.process.say("setup", self._setup)
+            self._hands.append(_Hand(process=Process(), heard=time.monotonic()))
+        for hand in self._hands:
+            if not hand.is_set_up:
+                hand.process.say("setup", self._setup)
+                hand.is_set_up = True
 
     def _awake(self) -> list[_Hand]:
         """Wait a moment, and return the processes that have said something, or never will."""
@@ -148,7 +176,7 @@ class Apart:
         for hand in running.values():
             patience = self._patience if hand.is_ready else self._while_loading
             if hand not in ready and time.monotonic() - hand.heard > patience:
-                hand.process.stop(_hung(patience))
+                hand.process.stop(hung(patience))
                 ready.append(hand)
         return ready
 
@@ -198,7 +226,7 @@ class Apart:
         if self._losses == TRIES:
             raise PixelcatError(f"the process that classifies images {lost}, {TRIES} times")
         if lost.signal in _MEMORY:
-            self._setup = replace(self._setup, shortages=self._setup.shortages + 1)
+            self._given = replace(self._setup, shortages=self._setup.shortages + 1)
         for task in hand.tasks.values():
             self._tries[task.key] += 1
             tried = self._tries[task.key]
@@ -227,7 +255,7 @@ class Apart:
         patience = patience or self._patience
         while True:
             if not hand.process.connection.poll(patience):
-                hand.process.stop(_hung(patience))
+                hand.process.stop(hung(patience))
             word, given = hand.process.hear()
             hand.is_ready = True
             match word:
@@ -239,7 +267,8 @@ class Apart:
                     raise given
 
     def __enter__(self) -> Self:
-        """Return it."""
+        """Return it; the first process starts, while this one does something else."""
+        self._first()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -247,7 +276,3 @@ class Apart:
         for hand in self._hands:
             hand.process.close() if kind is None else hand.process.kill()
         self._hands.clear()
-
-
-def _hung(patience: float) -> str:
-    return f"gave no sign of life for {patience:g} s; --item-timeout allows more"

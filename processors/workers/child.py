@@ -1,20 +1,28 @@
-"""A process that classifies images: it does what it is asked over a connection.
+"""A process that reads inputs and classifies images: it does what it is asked over a connection.
 
 Started as ``python -m pixelcat.processors.workers.child CONNECTION LIFELINE``, two file
 descriptors. Messages are pairs of a word and what goes with it:
 
-======== ============================================= =============================================
-asked    with                                          answered
-======== ============================================= =============================================
-setup    :class:`.Setup`                               nothing
-facts    :class:`.Work`, or None                       ``answer``, :class:`.Facts`
-run      tags                                          ``next`` for each task wanted, then ``output``
-                                                       and ``advance``; at the end ``ended``
-task     a task, or None where there are no more       nothing
-verify   class rasters, windows, seed                  ``show`` for each window compared, then
-                                                       ``answer``, what was found
-remarks                                                ``answer``, lines
-======== ============================================= =============================================
+=========== ======================================== ===============================================
+asked       with                                     answered
+=========== ======================================== ===============================================
+live        catalogs that who asks has open          nothing
+environment what is asked for; what must not be read ``reading`` for each file; ``answer``,
+                                                     :class:`~pixelcat.io.environment.Environment`
+look        inputs; what must not be read            ``reading`` for each image; ``answer``, a
+                                                     list of :class:`~pixelcat.catalog.records.Scan`
+rows        see :meth:`.Look.rows`                   ``reading`` for each image, ``rows`` as they
+                                                     come; at the end ``ended``
+tiles       paths of class rasters                   ``answer``, their headers
+setup       :class:`.Setup`                          nothing
+facts       :class:`.Work`, or None                  ``answer``, :class:`.Facts`
+run         tags                                     ``next`` for each task wanted, then ``output``
+                                                     and ``advance``; at the end ``ended``
+task        a task, or None where there are no more  nothing
+verify      class rasters, windows, seed             ``show`` for each window compared, then
+                                                     ``answer``, what was found
+remarks                                              ``answer``, lines
+=========== ======================================== ===============================================
 
 What goes wrong is answered with ``error`` and the exception.
 """
@@ -26,20 +34,25 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
+from ...catalog import lock
 from ...catalog.errors import PixelcatError
+from ...io.scan_options import ScanOptions
+from ...io.watch import Read
 from ..device import choose_device
 from ..lifeline import hang_on
 from ..messages import Task
-from ..row_memory import Work
-from ..verify import Done
+from ..verifiable import Done
+from ..work import Work
 from . import Setup
 from .here import Here
+from .look import Look
 
 
 def main() -> None:
@@ -62,7 +75,8 @@ class Child:
         """Take the connection to who asks."""
         self._connection = connection
         self._sending = threading.Lock()
-        self._workers: Here | None = None
+        self._here = Here()
+        self._look = Look(self._say)
 
     def serve(self) -> None:
         """Answer until the connection is closed."""
@@ -75,11 +89,32 @@ class Child:
             except Exception as error:  # noqa: BLE001  told to who asked
                 self._say("error", _portable(error))
 
+    def _on_live(self, catalogs: Sequence[Path]) -> None:
+        for catalog in catalogs:
+            if catalog not in lock.live():
+                lock.mark_live(catalog)
+
+    def _on_environment(self, given: Mapping[str, Any], refused: Mapping[Read, str]) -> None:
+        self._say("answer", self._look.environment(given, refused))
+
+    def _on_look(
+        self, sought: Sequence[tuple[Path | str, ScanOptions]], refused: Mapping[Read, str]
+    ) -> None:
+        self._say("answer", self._look.scans(sought, refused))
+
+    def _on_rows(self, *given: Any) -> None:
+        self._look.rows(*given)
+
+    def _on_tiles(self, paths: Sequence[Path]) -> None:
+        self._say("answer", list(self._here.tiles(paths)))
+
     def _on_setup(self, setup: Setup) -> None:
         choose_device(setup.device)
-        self._workers = Here(setup)
+        self._here.set_up(setup)
 
     def _on_facts(self, work: Work | None) -> None:
+        if work is not None:
+            self._look.forget()  # or what was found would count as what the model needs
         self._say("answer", self._here.facts(work))
 
     def _on_run(self, tags: dict[str, str]) -> None:
@@ -94,12 +129,6 @@ class Child:
 
     def _on_remarks(self) -> None:
         self._say("answer", self._here.remarks())
-
-    @property
-    def _here(self) -> Here:
-        if self._workers is None:
-            raise ValueError("asked before it was set up")
-        return self._workers
 
     def _tasks(self) -> Iterator[Task]:
         while True:

@@ -1,20 +1,28 @@
 """Images classified in this process: what a process of its own does, and notebooks want."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
-from ...catalog.errors import ModelError
-from ...catalog.records import Output, Verification
+from ...catalog.errors import ModelError, OutputError
+from ...catalog.records import Output, Scan, Verification
+from ...io import sources
+from ...io.class_tiles import ClassTile, read_tiles
+from ...io.environment import Environment
 from ...io.image_notes import ImageNotes
+from ...io.scan_options import ScanOptions
 from ..classifier import Classifier, Prepared
 from ..device import check_device, share_processors
+from ..environment import environment_of
 from ..memory import Free, free_of
 from ..messages import Task
 from ..prepare import prepare
-from ..progress import Show
-from ..row_memory import Work, check_fits, reserve_for
-from ..verify import Done, Verifier
-from ..worker import Advance, Worker
+from ..progress import Advance, Show
+from ..row_memory import check_fits, reserve_for
+from ..verifiable import Done
+from ..verify import Verifier
+from ..work import Work
+from ..worker import Worker
 from . import Facts, Setup
 
 _LEAST_FREE = 1 << 20
@@ -24,14 +32,36 @@ _LEAST_FREE = 1 << 20
 class Here:
     """A context manager; where nothing is to be classified the model is never loaded."""
 
-    def __init__(self, setup: Setup) -> None:
-        """Take what the model is made of."""
-        self._setup = setup
+    def __init__(self) -> None:
+        """Load nothing yet."""
+        self._given: Setup | None = None
         self._model: Prepared | None = None
-        self._work = setup.work
+        self._work: Work | None = None
         self._free = 0
         """Bytes that the limit leaves, with the model loaded."""
         self._images = ImageNotes()
+
+    def environment(self, given: Mapping[str, Any]) -> Environment:
+        """Return the environment that is asked for; see :class:`.Workers`."""
+        return environment_of(given)
+
+    def scan(self, sought: Sequence[tuple[Path | str, ScanOptions]]) -> list[Scan]:
+        """Return what is in inputs; see :class:`.Workers`."""
+        return [each for path, options in sought for each in sources.scan(path, options=options)]
+
+    def tiles(self, paths: Sequence[Path]) -> Iterator[ClassTile | OutputError | None]:
+        """Yield the headers of class rasters; see :class:`.Workers`."""
+        return read_tiles(paths)
+
+    def set_up(self, setup: Setup) -> None:
+        """Take what the model is made of; see :class:`.Workers`."""
+        self._given, self._work = setup, setup.work
+
+    @property
+    def _setup(self) -> Setup:
+        if self._given is None:
+            raise ValueError("asked before it was set up")
+        return self._given
 
     def facts(self, work: Work | None = None) -> Facts:
         """Return what is known of the model; see :class:`.Workers`."""

@@ -116,6 +116,11 @@ class Process:
         return lost
 
 
+def hung(patience: float) -> str:
+    """Say of a process that it was silent for so many seconds."""
+    return f"gave no sign of life for {patience:g} s; --item-timeout allows more"
+
+
 def _ending(code: int | None) -> str:
     if code is None:
         return "closed its connection"

@@ -4,19 +4,18 @@ import math
 import os
 
 from ...catalog.errors import UsageError
-from . import Setup, Workers
-from .apart import PATIENCE_S, Apart
-from .here import Here
+from . import Workers
+from .apart import Apart
+from .reading import PATIENCE_S
 
 _VARIABLE = "PIXELCAT_WORKERS"
 _MOST = 64
 
 
-def start(setup: Setup, count: int | None = None, patience: float = PATIENCE_S) -> Workers:
-    """Return what classifies images; nothing is loaded yet.
+def start(count: int | None = None, patience: float = PATIENCE_S) -> Workers:
+    """Return what reads inputs and classifies images; nothing is loaded yet.
 
     Args:
-        setup: The model.
         count: Processes; 0 for this one; None for what the environment says, or one.
         patience: Seconds without a sign of life after which a process is ended.
 
@@ -30,4 +29,8 @@ def start(setup: Setup, count: int | None = None, patience: float = PATIENCE_S) 
         raise UsageError(f"--workers (or {_VARIABLE}): expected a number from 0 to {_MOST}")
     if not (math.isfinite(patience) and patience > 0):
         raise UsageError(f"--item-timeout {patience:g}: expected seconds, more than 0")
-    return Apart(setup, count, patience) if count else Here(setup)
+    if count:
+        return Apart(count, patience)
+    from .here import Here  # and with it GDAL
+
+    return Here()

@@ -1,8 +1,10 @@
-"""Faults for the processes that classify, by the name of the image they open.
+"""Faults for the processes that read inputs and classify, by the name of the file they open.
 
 Python imports this at its start where this folder is in PYTHONPATH. ``x_SIGSEGV.jpg`` sends that
-signal when it is opened, ``x_HANG.jpg`` never opens, ``x_ONCE.jpg`` ends the process the first
-time, as does such a model: what a decoder or the system does to a process cannot be had by a file.
+signal when it is opened to be classified, ``x_HANG.jpg`` never opens, ``x_ONCE.jpg`` ends the
+process the first time, as does such a model. ``x_SCAN-SIGSEGV.jpg`` and the like do so when they are
+scanned, and tables whenever they are opened: what a decoder or the system does to a process cannot
+be had by a file.
 """
 
 import os
@@ -12,22 +14,35 @@ import sys
 import time
 from pathlib import Path
 
-_FAULT = re.compile(r"_(SIG[A-Z]+|HANG|ONCE)\.(jpg|keras)$")
+_FAULT = re.compile(r"_(SCAN-)?(SIG[A-Z]+|HANG|ONCE)\.(jpg|csv|keras)$")
+_SCANS, _CLASSIFIES = "pixelcat.io.probe", "pixelcat.io.ahead"
+"""Modules that open an image for the one and the other; hashes are taken by a thread of its own."""
 
 
 def _opened(event: str, arguments: tuple[object, ...]) -> None:
     found = event == "open" and _FAULT.search(str(arguments[0]))
     if not found:
         return
-    if found[1] == "HANG":
+    if found[3] == "jpg" and (_SCANS if found[1] else _CLASSIFIES) not in _modules():
+        return
+    if found[2] == "HANG":
         time.sleep(600)
-    elif found[1] == "ONCE":
+    elif found[2] == "ONCE":
         mark = Path(f"{arguments[0]}.seen")
         if not mark.exists():
             mark.mkdir()
             os._exit(7)
     else:
-        os.kill(os.getpid(), getattr(signal, found[1]))
+        os.kill(os.getpid(), getattr(signal, found[2]))
+
+
+def _modules() -> set[str]:
+    """Return the modules whose functions run in this thread."""
+    found, frame = set(), sys._getframe()
+    while frame is not None:
+        found.add(frame.f_globals["__name__"])
+        frame = frame.f_back
+    return found
 
 
 if "pixelcat.processors.workers.child" in sys.orig_argv:
