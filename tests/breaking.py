@@ -198,14 +198,25 @@ def problems(catalog: Path) -> list[str]:
 
 def lost_rasters(catalog: Path) -> set[str]:
     """Return the class rasters that a catalog lists and that are not there with their hash."""
+    return {name for name, digest in _rasters(catalog) if _sha256(catalog.parent / name) != digest}
+
+
+def unlisted(folder: Path) -> set[str]:
+    """Return the class rasters in a folder that no row of its catalog lists: what a kill has cost."""
+    there = {str(path.relative_to(folder)) for path in folder.rglob("[!.]*.tif")}
+    return there - {name for name, _ in _rasters(folder / "out.gpkg")}
+
+
+def _rasters(catalog: Path) -> list[tuple[str, str]]:
+    if not catalog.exists():
+        return []
     with closing(sqlite3.connect(catalog)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
         if "outputs" not in tables:
-            return set()
-        rows = connection.execute(
+            return []
+        return connection.execute(
             "SELECT raster_path, sha256 FROM outputs WHERE status = 'done'"
         ).fetchall()
-    return {name for name, digest in rows if _sha256(catalog.parent / name) != digest}
 
 
 def _sha256(path: Path) -> str | None:

@@ -76,6 +76,7 @@ def test_a_run_killed_at_a_step_is_whole_after_the_next(
         code, _ = run(folder, Fault(at))
         assert code == -9, at
         assert breaking.problems(folder / "out.gpkg") == [], at
+        assert len(breaking.unlisted(folder)) <= 1, at
         code, _ = run(folder)
         assert (code, at) == (3, at)
         assert breaking.problems(folder / "out.gpkg") == [], at
