@@ -180,7 +180,7 @@ class Story(RuleBasedStateMachine):
     def classify(self) -> None:
         self.complete()
 
-    @precondition(lambda self: self.catalog.exists())
+    @precondition(lambda self: self.is_begun())
     @rule()
     def repair(self) -> None:
         left = {each.name for each in check(self.catalog, deep=True, repair=True) if each.is_open}
@@ -215,7 +215,7 @@ class Story(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_in_silence(self) -> None:
-        if not self.catalog.exists():
+        if not self.is_begun():
             return
         lost = breaking.lost_rasters(self.catalog)
         assert lost <= self.spoiled
@@ -243,9 +243,14 @@ class Story(RuleBasedStateMachine):
         assert {path: path.stat().st_mtime_ns for path in before} == before
         shutil.rmtree(self.root)
 
+    def is_begun(self) -> bool:
+        """Return whether there is a catalog: a kill may have come while its tables were made."""
+        sql = "SELECT name FROM sqlite_master WHERE name = 'outputs'"
+        return self.catalog.exists() and bool(rows(self.catalog, sql))
+
     def present(self) -> list[str]:
         """Return the class maps that are there, whatever run listed them."""
-        if not self.catalog.exists():
+        if not self.is_begun():
             return []
         found = rows(self.catalog, "SELECT DISTINCT raster_path FROM outputs WHERE status = 'done'")
         return sorted(name for (name,) in found if (self.folder / name).is_file())
