@@ -88,19 +88,16 @@ def told(path: Path) -> str:
             return hashlib.sha256(dataset.read().tobytes() + repr(facts).encode()).hexdigest()
 
 
-def outcomes(folder: Path, model: Path) -> dict[str, tuple[Outcome, str | None]]:
-    """Return what became of each image with a model, and the path of its class map.
-
-    One whose class map is not there has no outcome.
-    """
+def listed(folder: Path, model: Path) -> dict[str, tuple[str, str | None, str | None]]:
+    """Return status, reason and path of the class map of each image with a model."""
     sha256 = ModelDefinition.load(model).weights_sha256()
     found = rows(folder / "out.gpkg", OUTPUTS, sha256)
     assert len({name for name, *_ in found}) == len(found)
-    return {
-        name: ((status, told(folder / path) if path else reason), path)
-        for name, status, reason, path in found
-        if path is None or (folder / path).is_file()
-    }
+    return {name: (status, reason, path) for name, status, reason, path in found}
+
+
+def outcome(folder: Path, status: str, reason: str | None, path: str | None) -> Outcome:
+    return status, told(folder / path) if path else str(reason)
 
 
 def png(seed: int) -> bytes:
@@ -127,8 +124,8 @@ def world(
         for weights in WEIGHTS:
             model = breaking.make_model(folder / "models", weights=weights)
             assert breaker.run(folder, photos=folder / "photos", model=model)[0] == 3
-            for name, (outcome, _) in outcomes(folder, model).items():
-                known[weights, images[int(name[0])]] = outcome
+            for name, row in listed(folder, model).items():
+                known[weights, images[int(name[0])]] = outcome(folder, *row)
         assert len(known) == len(WEIGHTS) * len(images)
         assert {status for status, _ in known.values()} == {"done", "failed"}
         yield World(breaker=breaker, folder=folder, images=images, outcomes=known)
@@ -267,11 +264,12 @@ class Story(RuleBasedStateMachine):
         """
         code, _ = self.run(Fault())
         assert code in (0, 3)
-        found = outcomes(self.folder, self.model)
+        found = listed(self.folder, self.model)
         for name, image in self.images.items():
-            outcome, path = found[name]
+            path = found[name][2]
             if path not in self.spoiled:
-                assert outcome == self.world.outcomes[self.weights, image], name
+                expected = self.world.outcomes[self.weights, image]
+                assert outcome(self.folder, *found[name]) == expected, name
             if path is not None:
                 assert not list((self.folder / path).parent.glob(".tmp-*"))
 
