@@ -1,10 +1,12 @@
 """Putting right what an open catalog says of its outputs: what is to be made again."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .ingest_items import is_gone
 from .records import Dataset
+from .runs import OF_DATASETS
 from .store import Catalog
 
 _UNREADABLE = f"status NOT IN ('ready', 'skipped') AND NOT {is_gone('reason')}"
@@ -41,6 +43,21 @@ def forget_failures(
                 "  WHERE d.uri = :uri AND d.layer = :layer AND i.status = 'ready')",
                 key,
             )
+
+
+def forget_outdated(catalog: Catalog, run_id: int, dataset_ids: Sequence[int]) -> None:
+    """Forget what a run has of images that have changed since.
+
+    Their class maps are about to be replaced: whoever is killed between a file and its row would
+    leave a row whose file is another.
+    """
+    with catalog.transaction() as connection:
+        connection.execute(
+            "DELETE FROM outputs WHERE run_id = :run AND status = 'done' AND EXISTS"
+            f" (SELECT 1 FROM items i WHERE i.id = item_id AND i.status = 'ready' AND {OF_DATASETS}"
+            "  AND i.sha256 IS NOT item_sha256)",
+            {"run": run_id, "datasets": json.dumps(list(dataset_ids))},
+        )
 
 
 def return_to_pending(catalog: Catalog, outputs: Collection[int]) -> None:

@@ -121,7 +121,9 @@ class CogWriter:
             self._check(final)
             return publish(final, self._path, beside)
         except GDAL_ERRORS as error:
-            raise OutputError(f"cannot write {self._path}: {error}") from error
+            raise OutputError(
+                f"cannot write {self._path}; is the disk full? GDAL says: {error}"
+            ) from error
         finally:
             discard(final)
             self.abandon()

@@ -171,13 +171,16 @@ def discard(draft: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for outputs.
+    """Make a folder for outputs, so that it is there after a power failure too.
 
     Raises:
         OutputError: It cannot be made.
     """
     try:
+        new = [each for each in folder.parents if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for each in (*reversed(new), folder):
+            _sync_folder(each.parent)
     except OSError as error:
         raise OutputError(f"cannot make folder {folder}: {error.strerror}") from error
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..catalog import care
 from ..catalog.records import Dataset, Item, Verification
 from ..catalog.store import Catalog
 from ..io.image import decoder
@@ -131,6 +132,7 @@ class Driver:
         folder = self._rasters(run_id)
         make_folder(folder)
         sweep(folder)
+        care.forget_outdated(self._catalog, run_id, list(self._datasets))
         meter = Meter(*self._catalog.pending_size(run_id, list(self._datasets)), self._show)
         tasks = self._tasks(run_id, folder, self._lent(), meter)
         done = 0

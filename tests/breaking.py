@@ -5,22 +5,26 @@ or removed, a folder made, a transaction begun or committed. Steps are counted b
 commits after they happened as well. A run is a forked copy of a process that has imported what it
 takes and started no thread; its model is a raster function without TensorFlow.
 
-``python breaking.py PHOTOS MODEL`` is that process: it reads a line of JSON for each run (folder, at,
-kind, is_busy) and prints how it ended and how many steps it took.
+``python breaking.py`` is that process: it reads a line of JSON for each run and prints how it ended
+and how many steps it took. :class:`Breaker` talks to it.
 """
 
 import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -114,23 +118,109 @@ def run(call: Callable[[], Any], folder: Path, fault: Fault) -> tuple[int, int]:
         return os.waitstatus_to_exitcode(status), int(answer.read() or b"0")
 
 
+def make_model(folder: Path, name: str = "model", weights: bytes = b"no network") -> Path:
+    """Make a model of three classes that a raster function computes, without TensorFlow."""
+    folder.mkdir(exist_ok=True)
+    source = Path(__file__).with_name("raster_functions") / "Neighbours.py"
+    shutil.copy(source, folder / "Neighbours.py")
+    (folder / "weights.bin").write_bytes(weights)
+    classes = [{"Value": value, "Name": f"c{value}", "Color": [value, 0, 9]} for value in (1, 2, 9)]
+    emd = {
+        "Framework": "Templates", "ModelType": "ImageClassification", "Classes": classes,
+        "ModelFile": "weights.bin", "InferenceFunction": "Neighbours.py",
+        "ImageHeight": 32, "ImageWidth": 32, "ExtractBands": [0, 1, 2],
+    }  # fmt: skip
+    (folder / f"{name}.emd").write_text(json.dumps(emd))
+    return folder / f"{name}.emd"
+
+
+class Breaker:
+    """Runs in copies of another process; a context manager."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+
+    def run(
+        self,
+        folder: Path,
+        fault: Fault = Fault(),
+        *,
+        photos: Path,
+        model: Path,
+        is_busy: bool = False,
+        is_settled: bool = False,
+    ) -> tuple[int, int]:
+        """Classify photos into ``out.gpkg`` of a folder.
+
+        Args:
+            folder: Where a fault may happen.
+            fault: What happens there.
+            photos: The input.
+            model: Of :func:`make_model`.
+            is_busy: Another run holds the catalog.
+            is_settled: Inputs are not scanned again where they look as before, however young.
+
+        Returns:
+            See :func:`run`.
+        """
+        asked = {
+            "photos": str(photos), "model": str(model), "folder": str(folder), "at": fault.at,
+            "kind": fault.kind, "is_busy": is_busy, "is_settled": is_settled,
+        }  # fmt: skip
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        code, steps = json.loads(self._process.stdout.readline())
+        return code, steps
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.__exit__(None, None, None)
+
+
 def problems(catalog: Path) -> list[str]:
     """Return what is wrong with a catalog and the class rasters that it lists."""
     if not catalog.exists():
         return []
-    with sqlite3.connect(catalog) as connection:
+    with closing(sqlite3.connect(catalog)) as connection:
         found = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
         found += [f"foreign key: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
+    lost = sorted(lost_rasters(catalog))
+    return found + [f"{name} is listed, and is not there as listed" for name in lost]
+
+
+def lost_rasters(catalog: Path) -> set[str]:
+    """Return the class rasters that a catalog lists and that are not there with their hash."""
+    return {name for name, digest in _rasters(catalog) if _sha256(catalog.parent / name) != digest}
+
+
+def unlisted(folder: Path) -> set[str]:
+    """Return the class rasters in a folder that no row of its catalog lists: what a kill has cost."""
+    there = {str(path.relative_to(folder)) for path in folder.rglob("[!.]*.tif")}
+    return there - {name for name, _ in _rasters(folder / "out.gpkg")}
+
+
+def _rasters(catalog: Path) -> list[tuple[str, str]]:
+    if not catalog.exists():
+        return []
+    with closing(sqlite3.connect(catalog)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-        rows = connection.execute(
+        if "outputs" not in tables:
+            return []
+        return connection.execute(
             "SELECT raster_path, sha256 FROM outputs WHERE status = 'done'"
-        ).fetchall() if "outputs" in tables else []  # fmt: skip
-    connection.close()
-    for name, digest in rows:
-        path = catalog.parent / name
-        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            found.append(f"{name} is listed, and is not there as listed")
-    return found
+        ).fetchall()
+
+
+def _sha256(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 def state(catalog: Path) -> tuple[list[tuple[Any, ...]], dict[str, str]]:
@@ -150,27 +240,32 @@ def state(catalog: Path) -> tuple[list[tuple[Any, ...]], dict[str, str]]:
     return rows, files
 
 
-def serve(photos: str, model: str) -> None:
+def serve() -> None:
     """Run what is asked for, line by line."""
-    from pixelcat import classify
-    from pixelcat.catalog.store import Catalog
-
     for line in sys.stdin:
         asked = json.loads(line)
         folder = Path(asked["folder"])
+        call = partial(_busy if asked["is_busy"] else _classify, folder, asked)
+        print(json.dumps(run(call, folder, Fault(asked["at"], asked["kind"]))), flush=True)
 
-        def call(folder: Path = folder) -> int:
-            return classify(
-                photos, model=model, output=folder / "out.gpkg", workers=0, model_code="run"
-            ).exit_code
 
-        def busy(folder: Path = folder, call: Callable[[], int] = call) -> int:
-            with Catalog(folder / "out.gpkg"):
-                return run(call, folder, Fault())[0]
+def _classify(folder: Path, asked: dict[str, Any]) -> int:
+    if asked["is_settled"]:
+        fingerprint._SETTLED_S = -1.0
+    return classify(
+        asked["photos"], model=asked["model"], output=folder / "out.gpkg", workers=0,
+        model_code="run",
+    ).exit_code  # fmt: skip
 
-        ended = run(busy if asked["is_busy"] else call, folder, Fault(asked["at"], asked["kind"]))
-        print(json.dumps(ended), flush=True)
+
+def _busy(folder: Path, asked: dict[str, Any]) -> int:
+    with Catalog(folder / "out.gpkg"):
+        return run(partial(_classify, folder, asked), folder, Fault())[0]
 
 
 if __name__ == "__main__":
-    serve(*sys.argv[1:])
+    from pixelcat import classify
+    from pixelcat.catalog.store import Catalog
+    from pixelcat.io import fingerprint
+
+    serve()

@@ -244,6 +244,18 @@ def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path, room:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("room", [0.85, 0.9, 0.95])
+def test_a_raster_that_does_not_read_back_is_not_published(tmp_path: Path, room: float) -> None:
+    """GDAL, writing blocks in threads, says nothing of a full disk here."""
+    pixels = noise((600, 600), range(200)).astype(np.uint8)
+    write(tmp_path / "c.tif", pixels, range(200))
+    size = (tmp_path / "c.tif").stat().st_size
+    (tmp_path / "c.tif").unlink()
+    with small_disk(int(room * size)), pytest.raises(OutputError, match=r"c\.tif"):
+        write(tmp_path / "c.tif", pixels, range(200))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_full_disk_leaves_the_older_raster(tmp_path: Path) -> None:
     write(tmp_path / "c.tif", np.full((5, 5), 1), [1, 2])
     before = (tmp_path / "c.tif").read_bytes()

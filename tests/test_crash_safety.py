@@ -3,37 +3,29 @@
 By default every third step; all of them with ``PIXELCAT_EVERY_STEP=1``, which takes two minutes.
 """
 
-import importlib.util
-import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import breaking
 import numpy as np
 import pytest
+from breaking import Fault
 from PIL import Image
-
-HARNESS = Path(__file__).with_name("breaking.py")
-spec = importlib.util.spec_from_file_location("breaking", HARNESS)
-assert spec is not None
-assert spec.loader is not None
-breaking = importlib.util.module_from_spec(spec)
-sys.modules["breaking"] = breaking  # dataclasses look it up
-spec.loader.exec_module(breaking)
-Fault = breaking.Fault
-NOTHING = Fault()
 
 Function = Callable[..., Any]
 APART = 3
 """Steps between those that are tried."""
 OFFSETS = range(APART) if os.environ.get("PIXELCAT_EVERY_STEP") else (1,)
 DISK = 74
-CLASSES = [{"Value": value, "Name": f"c{value}", "Color": [value, 0, 9]} for value in (1, 2, 9)]
+
+
+def noise(seed: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 37, 3), np.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -42,41 +34,17 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "photos").mkdir()
     for number in range(4):
-        pixels = np.random.default_rng(number % 3).integers(0, 256, (40, 37, 3), np.uint8)
-        Image.fromarray(pixels).save(folder / "photos" / f"{number}.png")
+        noise(number % 3).save(folder / "photos" / f"{number}.png")
     whole = (folder / "photos" / "0.png").read_bytes()
     (folder / "photos" / "cut.png").write_bytes(whole[: len(whole) // 2])
-    source = Path(__file__).with_name("raster_functions") / "Neighbours.py"
-    shutil.copy(source, folder / "Neighbours.py")
-    (folder / "weights.bin").write_bytes(b"no network")
-    emd = {
-        "Framework": "Templates", "ModelType": "ImageClassification", "Classes": CLASSES,
-        "ModelFile": "weights.bin", "InferenceFunction": "Neighbours.py",
-        "ImageHeight": 32, "ImageWidth": 32, "ExtractBands": [0, 1, 2],
-    }  # fmt: skip
-    (folder / "model.emd").write_text(json.dumps(emd))
-    return folder / "photos", folder / "model.emd"
+    return folder / "photos", breaking.make_model(folder)
 
 
 @pytest.fixture(scope="module")
 def run(inputs: tuple[Path, Path]) -> Iterator[Function]:
     """Return a function that runs with a fault; it gives exit code and steps."""
-    command = [sys.executable, str(HARNESS), *map(str, inputs)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-
-        def ask(folder: Path, fault: Any = NOTHING, *, is_busy: bool = False) -> tuple[int, int]:
-            asked = {"folder": str(folder), "at": fault.at, "kind": fault.kind, "is_busy": is_busy}
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(json.dumps(asked) + "\n")
-            process.stdin.flush()
-            code, steps = json.loads(process.stdout.readline())
-            return code, steps
-
-        yield ask
-        process.kill()
+    with breaking.Breaker() as breaker:
+        yield partial(breaker.run, photos=inputs[0], model=inputs[1])
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +76,38 @@ def test_a_run_killed_at_a_step_is_whole_after_the_next(
         code, _ = run(folder, Fault(at))
         assert code == -9, at
         assert breaking.problems(folder / "out.gpkg") == [], at
+        assert len(breaking.unlisted(folder)) <= 1, at
         code, _ = run(folder)
         assert (code, at) == (3, at)
         assert breaking.problems(folder / "out.gpkg") == [], at
+        assert breaking.state(folder / "out.gpkg") == expected, at
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_a_run_over_changed_photos_is_killed_and_lists_nothing_that_is_not_there(
+    run: Function, inputs: tuple[Path, Path], tmp_path: Path, offset: int
+) -> None:
+    """Class maps of changed photos replace those that are listed."""
+    photos = tmp_path / "photos"
+    shutil.copytree(inputs[0], photos)
+    before = tmp_path / "before"
+    before.mkdir()
+    assert run(before, photos=photos)[0] == 3
+    for seed, name in ((7, "0.png"), (8, "2.png"), (7, "cut.png")):
+        noise(seed).save(photos / name)
+
+    def changed(name: str) -> Path:
+        return Path(shutil.copytree(before, tmp_path / name))
+
+    code, steps = run(changed("whole"), photos=photos)
+    assert code == 0
+    expected = breaking.state(tmp_path / "whole" / "out.gpkg")
+    for at in range(1 + offset, steps + 1, APART):
+        folder = changed(str(at))
+        assert run(folder, Fault(at), photos=photos)[0] == -9, at
+        assert breaking.problems(folder / "out.gpkg") == [], at
+        assert (run(folder, photos=photos)[0], at) == (0, at)
         assert breaking.state(folder / "out.gpkg") == expected, at
         shutil.rmtree(folder)
 

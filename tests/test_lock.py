@@ -415,6 +415,21 @@ def test_another_program_that_writes_makes_the_catalog_busy(tmp_path, monkeypatc
         catalog.finish_run(1, "finished")
 
 
+def test_a_program_that_writes_for_a_moment_is_waited_for(tmp_path):
+    path = tmp_path / "results.gpkg"
+    Catalog(path, create=True).close()
+    hold = (
+        "import sqlite3, sys, time; other = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        " other.execute('BEGIN EXCLUSIVE'); print('writes', flush=True); time.sleep(0.5)"
+    )
+    with Catalog(path) as catalog:
+        command = [sys.executable, "-c", hold, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+            assert other.stdout.readline() == b"writes\n"
+            catalog.finish_run(1, "finished")
+            assert other.wait() == 0
+
+
 def test_another_process_reads_a_catalog_that_is_open(tmp_path):
     ask = (
         "import sys; from pixelcat.catalog.query import query;"

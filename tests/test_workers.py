@@ -49,7 +49,7 @@ def photos(tmp_path: Path, photo_bytes: Function) -> Function:
 
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(FAULTS))
+    monkeypatch.setenv("PYTHONPATH", str(FAULTS), prepend=os.pathsep)
 
 
 @pytest.fixture(autouse=True)
