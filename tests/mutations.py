@@ -143,6 +143,13 @@ MUTATIONS = (
         test="test_lock.py::test_a_transaction_that_fails_leaves_nothing",
     ),
     Mutation(
+        name="tables are made in several transactions",
+        file="catalog/schema.py",
+        old="    with db.atomic():\n        MIGRATIONS.apply(db)\n",
+        new="    MIGRATIONS.apply(db)\n",
+        test=CRASH,
+    ),
+    Mutation(
         name="nobody waits for a catalog that is locked",
         file="catalog/connection.py",
         old="BUSY_TIMEOUT_S = 30.0\n",
