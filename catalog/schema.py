@@ -255,7 +255,7 @@ CREATE VIEW feature_class_stats AS
 
 
 def upgrade(db: Database, path: str) -> None:
-    """Bring a catalog to the present schema.
+    """Bring a catalog to the present schema, in one transaction: half of one is no catalog.
 
     Raises:
         CatalogError: The file is another database, or a newer pixelcat made it.
@@ -268,7 +268,8 @@ def upgrade(db: Database, path: str) -> None:
     if newer:
         raise CatalogError(f"{path} was made by a newer pixelcat ({newer[-1]}); upgrade pixelcat")
     db.execute("PRAGMA legacy_alter_table = ON")  # views of a user may show what is altered
-    MIGRATIONS.apply(db)
+    with db.atomic():
+        MIGRATIONS.apply(db)
     db.execute("PRAGMA legacy_alter_table = OFF")
 
 

@@ -22,7 +22,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -192,8 +192,18 @@ def problems(catalog: Path) -> list[str]:
     with closing(sqlite3.connect(catalog)) as connection:
         found = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
         found += [f"foreign key: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+            done = connection.execute("SELECT count(*) FROM _sqlite_migrations").fetchone()[0]
+            found += ["its schema is half made"] * (done != _migrations())
     lost = sorted(lost_rasters(catalog))
     return found + [f"{name} is listed, and is not there as listed" for name in lost]
+
+
+@cache
+def _migrations() -> int:
+    from pixelcat.catalog.schema import known
+
+    return len(known())
 
 
 def lost_rasters(catalog: Path) -> set[str]:

@@ -84,6 +84,21 @@ def test_a_run_killed_at_a_step_is_whole_after_the_next(
         shutil.rmtree(folder)
 
 
+def test_a_catalog_whose_run_was_killed_is_a_valid_geopackage(
+    run: Function,
+    undisturbed: tuple[Any, int],
+    tmp_path: Path,
+    gpkg_errors: Callable[[Path], list[str]],
+) -> None:
+    for at in (undisturbed[1] // 2, undisturbed[1] - 2):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        assert run(folder, Fault(at))[0] == -9
+        assert gpkg_errors(folder / "out.gpkg") == [], at
+        assert run(folder)[0] == 3
+        assert gpkg_errors(folder / "out.gpkg") == [], at
+
+
 @pytest.mark.parametrize("offset", OFFSETS)
 def test_a_run_over_changed_photos_is_killed_and_lists_nothing_that_is_not_there(
     run: Function, inputs: tuple[Path, Path], tmp_path: Path, offset: int
