@@ -144,14 +144,16 @@ def test_areas_are_geodesic_where_the_raster_is_in_degrees(class_catalog, write_
         assert found[f"share_{name}"][0] == pytest.approx(share)
 
 
-def test_zones_in_another_system_get_points_along_their_edges(class_catalog, write_zones):
+@pytest.mark.parametrize("parts", ["one polygon", "a multipolygon"])
+def test_zones_in_another_system_get_points_along_their_edges(class_catalog, write_zones, parts):
     """A parallel is no straight line in UTM: 3 degrees of it bend by kilometres."""
     classes = np.where(np.arange(4000)[:, None] < 2000, 1, 2).astype(np.uint8)
     classes = np.repeat(classes, 300, axis=1)
     place = Affine(1000, 0, 300_000, 0, -50, 6_100_000)
     catalog = class_catalog([("a.tif", classes, place, UTM)])
     zone = shapely.box(1, 54, 5, 54.5)
-    row = pixelcat.zones(catalog, write_zones([zone], crs=LONLAT)).features().iloc[0]
+    given = zone if parts == "one polygon" else shapely.MultiPolygon([zone])
+    row = pixelcat.zones(catalog, write_zones([given], crs=LONLAT)).features().iloc[0]
     dense = shapely.segmentize(zone, 0.001)
     move = Transformer.from_crs(LONLAT, UTM, always_xy=True).transform
     moved = shapely.transform(dense, move, interleaved=False)
