@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-import rasterio
 import shapely
 from affine import Affine
 
@@ -16,7 +15,7 @@ from ..catalog.records import ClassDefinition, Srs
 from . import srs
 from .class_table import add_classes, add_colors, has_categories
 from .extent import bounds_of
-from .raster import GDAL_ERRORS, unplaced
+from .raster import GDAL_ERRORS, own_raster
 from .rectangles import is_torn
 
 _LESS = 1e-6
@@ -82,9 +81,7 @@ def read_tile(path: Path) -> ClassTile | None:
         OutputError: It cannot be read, or is none any more.
     """
     try:
-        with unplaced():
-            dataset = rasterio.open(path)
-        with dataset:
+        with own_raster(path) as dataset:
             if dataset.dtypes[0] not in DATA_TYPES or dataset.nodata is None:
                 raise OutputError(f"{path} is no class raster any more; delete it, classify again")
             system = srs.describe(dataset.crs.to_wkt()) if dataset.crs else None

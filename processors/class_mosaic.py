@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..catalog.class_mosaic import Member, Mosaic, table_name
-from ..catalog.errors import OutputError
+from ..catalog.errors import ItemError, OutputError
+from ..catalog.listed_rasters import listed_raster
 from ..catalog.records import ClassDefinition
 from ..catalog.store import Catalog
 from ..io.class_tiles import ClassTile, common_system, index_definition, read_tile
@@ -61,8 +62,8 @@ def _tiles(
     left: Counter[str] = Counter()
     for member in listed:
         try:
-            tile = read_tile(catalog.path.parent / member.location)
-        except OutputError:
+            tile = read_tile(listed_raster(catalog.path.parent, member.location))
+        except (ItemError, OutputError):
             left["cannot be read"] += 1
             continue
         if tile is None:
