@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from pyproj import Geod, Transformer
 
 import pixelcat
-from pixelcat.catalog.errors import PixelcatError
+from pixelcat.catalog.errors import PixelcatError, UsageError
 from pixelcat.cli import cli
 
 Function = Callable[..., Any]
@@ -336,12 +336,19 @@ def test_the_command_prints_what_it_has_made(class_catalog, write_zones):
     [
         ({"layer": "plots"}, "no layer plots with geometry; there are: fields"),
         ({"run": 7}, "has no run 7"),
+        ({"out_features": "Items"}, "Items is a table or view of the catalog"),
+        ({"out_features": "zone_classes"}, "zone_classes is a table or view of the catalog"),
+        ({"out_features": "sqlite_x"}, "'sqlite_x' is no name for a table"),
+        ({"out_features": "gpkg_foo"}, "'gpkg_foo' is no name for a table"),
+        ({"out_features": " "}, "' ' is no name for a table"),
     ],
 )
 def test_mistakes_are_one_line(class_catalog, write_zones, options, message):
     catalog = class_catalog([("a.tif", noise(9, 9), PLACE, UTM)])
-    with pytest.raises(PixelcatError, match=message):
+    with pytest.raises(UsageError, match=message):
         pixelcat.zones(catalog, write_zones([TINY]), **options)
+    with closing(sqlite3.connect(catalog)) as database:
+        assert database.execute("select count(*) from zone_layers").fetchone() == (0,)
 
 
 def test_a_layer_without_reference_system_is_refused(class_catalog, write_zones):
