@@ -44,6 +44,13 @@ def rio(catalog: str, where: str, run: int | None) -> None:
         "SELECT classified_image FROM item_results WHERE status = 'done'"
         f" AND (run_id = :run OR :run IS NULL AND is_current) AND ({where}\n) ORDER BY item_id"
     )
+    from .catalog.run_numbers import check_run
+
+    if run is not None:
+        try:
+            check_run(Path(catalog), run)
+        except PixelcatError as error:
+            raise _told(error) from error
     folder = Path(catalog).parent
     for row in _rows(catalog, sql, {"run": run}):
         try:

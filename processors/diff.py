@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..catalog import query as catalog_query
-from ..catalog.errors import ItemError, OutputError, UsageError
+from ..catalog.errors import ItemError, OutputError
 from ..catalog.listed_rasters import listed_raster
 from ..catalog.records import ClassDefinition
+from ..catalog.run_numbers import check_run
 from ..io.change_raster import ChangeWriter, new_folder
 from ..io.class_raster_in import ClassHeader, read_classes, read_header
 from ..io.image import Window
@@ -86,9 +87,7 @@ def diff(
 
 
 def _classes(catalog: Path, run: int) -> list[ClassDefinition]:
-    rows = catalog_query.query(catalog, "SELECT id FROM runs WHERE id = ?", (run,)).rows
-    if not rows:
-        raise UsageError(f"{catalog.name} has no run {run}")
+    check_run(catalog, run)
     return class_definitions(catalog_query.query(catalog, CLASSES, (run,)).dicts())
 
 
