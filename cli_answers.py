@@ -5,10 +5,16 @@ import sys
 
 import click
 
-from .cli_output import as_rows, format_option, print_rows
+from .cli_output import as_rows, exit_codes, format_option, print_rows
 
 
-@click.command()
+@click.command(
+    epilog=exit_codes(
+        "the table is written, or nothing has changed",
+        partly="written, and class rasters are missing; each has its reason",
+        writes=True,
+    )
+)
 @click.argument("catalog", type=click.Path())
 @click.option(
     "--zones", required=True, type=click.Path(), metavar="FILE",
@@ -54,7 +60,12 @@ def zones(
 TABLES = {"items": "Images", "classes": "Classes", "transitions": "From class to class"}
 
 
-@click.command()
+@click.command(
+    epilog=exit_codes(
+        "every image is compared",
+        partly="compared, and some images cannot be; each has its reason",
+    )
+)
 @click.argument("catalog", type=click.Path())
 @click.argument("one", type=int, metavar="RUN1")
 @click.argument("other", type=int, metavar="RUN2")

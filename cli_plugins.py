@@ -15,6 +15,7 @@ import click
 import pluggy
 
 from .catalog.errors import PixelcatError
+from .catalog.listed_rasters import listed_place
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -43,8 +44,19 @@ def rio(catalog: str, where: str, run: int | None) -> None:
         "SELECT classified_image FROM item_results WHERE status = 'done'"
         f" AND (run_id = :run OR :run IS NULL AND is_current) AND ({where}\n) ORDER BY item_id"
     )
+    from .catalog.run_numbers import check_run
+
+    if run is not None:
+        try:
+            check_run(Path(catalog), run)
+        except PixelcatError as error:
+            raise _told(error) from error
+    folder = Path(catalog).parent
     for row in _rows(catalog, sql, {"run": run}):
-        click.echo(Path(catalog).parent / row["classified_image"])
+        try:
+            click.echo(listed_place(folder, row["classified_image"]))
+        except PixelcatError as error:
+            click.echo(f"left out: {error}", err=True)
 
 
 @click.command("pixelcat")

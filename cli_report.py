@@ -4,8 +4,10 @@ import os
 
 import click
 
+from .cli_output import exit_codes
 
-@click.command()
+
+@click.command(epilog=exit_codes("the page is written"))
 @click.argument("catalog", type=click.Path())
 @click.option(
     "--output", "-o", required=True, type=click.Path(dir_okay=False), metavar="HTML",

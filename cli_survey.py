@@ -9,7 +9,7 @@ import click
 
 from .catalog.errors import UsageError
 from .cli_options import item_timeout_option, service_options, source_options
-from .cli_output import as_rows, format_option, print_rows
+from .cli_output import as_rows, exit_codes, format_option, print_rows
 
 TITLES = {
     "layers": "Layers",
@@ -76,7 +76,12 @@ def scan(
         click.echo(f"recorded in {survey.catalog}", err=True)
 
 
-@click.command()
+@click.command(
+    epilog=exit_codes(
+        "everything is written",
+        partly="written, and some photos, class maps or rasters are missing; each has its reason",
+    )
+)
 @click.argument("catalog", type=click.Path())
 @click.option(
     "--photos", type=click.Path(file_okay=False), metavar="FOLDER",

@@ -10,12 +10,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Any
 
 from . import column_info
 from .geometry import Bounds
 from .geopackage_sql import RTREE, SYSTEM_TABLES
 from .records import CodedDomains, Column, Srs
 
+_ROUNDING = 1e-6
+"""By how much of itself a number in an R-tree, of 32 bits, is away from the true one at most."""
 APPLICATION_ID = 0x47504B47
 USER_VERSION = 10300
 
@@ -227,15 +230,28 @@ def drop_table(connection: sqlite3.Connection, name: str) -> None:
 def refresh_contents(connection: sqlite3.Connection, tables: Iterable[str]) -> None:
     """Write real extents and the time of change of feature tables into ``gpkg_contents``."""
     for name in tables:
-        row = connection.execute(
-            f"SELECT min(minx), max(maxx), min(miny), max(maxy) FROM {quote(f'rtree_{name}_geom')}"
-        ).fetchone()
-        box = Bounds(*row)
+        box = Bounds(*(_edge(connection, name, side) for side in Bounds._fields))
         connection.execute(
             "UPDATE gpkg_contents SET min_x=?, min_y=?, max_x=?, max_y=?,"
             " last_change=strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE table_name=?",
             (box.minx, box.miny, box.maxx, box.maxy, name),
         )
+
+
+def _edge(connection: sqlite3.Connection, table: str, side: str) -> Any:
+    """Return how far a feature table reaches: by its R-tree, whose numbers are rounded, and exactly."""
+    index, least = quote(f"rtree_{table}_geom"), side.startswith("min")
+    kind, sign = ("min", "<=") if least else ("max", ">=")
+    (rough,) = connection.execute(f"SELECT {kind}({side}) FROM {index}").fetchone()
+    if rough is None:
+        return None
+    slack = abs(rough) * _ROUNDING
+    (exact,) = connection.execute(
+        f"SELECT {kind}(ST_{side}(t.geom)) FROM {index} i JOIN {quote(table)} t ON t.fid = i.id"
+        f" WHERE i.{side} {sign} ?",
+        (rough + slack if least else rough - slack,),
+    ).fetchone()
+    return rough if exact is None else exact
 
 
 def safe_type(sql_type: str) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import geopackage
+from .errors import ItemError
 from .geopackage import quote
+from .listed_rasters import listed_raster
 from .lock import assert_not_live
 
 CONTENT_TYPE = "image/tiff"
@@ -65,7 +67,7 @@ def refresh(connection: sqlite3.Connection, table: str, folder: Path) -> None:
         if wanted.pop(tuple(key), None) is None:
             connection.execute(f"DELETE FROM {media} WHERE id = ?", (media_id,))
     for (item_id, digest), (name, path) in reversed(wanted.items()):
-        _add(connection, found.media, (name, item_id, digest), folder / path)
+        _add(connection, found.media, (name, item_id, digest), folder, path)
     connection.execute(f"DELETE FROM {quote(found.links)}")
     connection.execute(
         f"INSERT INTO {quote(found.links)} (base_id, related_id) SELECT t.fid, m.id"
@@ -105,12 +107,14 @@ def _tables(connection: sqlite3.Connection, table: str) -> _Tables | None:
     return None if row is None else _Tables(*row)
 
 
-def _add(connection: sqlite3.Connection, table: str, row: tuple[str, int, str], path: Path) -> None:
+def _add(
+    connection: sqlite3.Connection, table: str, row: tuple[str, int, str], folder: Path, name: str
+) -> None:
     """Add a class map, chunk by chunk; nothing where it is gone or too large for SQLite."""
-    assert_not_live(path)  # a path of the catalog may have been changed to the catalog itself
+    assert_not_live(folder / name)  # it may have been changed to the catalog itself
     try:
-        file = path.open("rb")
-    except OSError:
+        file = listed_raster(folder, name).open("rb")
+    except (ItemError, OSError):
         return
     with file:
         size = os.fstat(file.fileno()).st_size

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 from . import extra_rasters
 from .ingest import now
 from .ingest_items import LEFT, is_gone
+from .listed_rasters import is_there
 from .records import ClassDefinition, ClassStat, Output, SqlValue
 
 ITEM_COLUMNS = (
@@ -156,7 +157,7 @@ def forget_lost_outputs(connection: sqlite3.Connection, run_id: int, folder: Pat
         " WHERE o.run_id = :run",
         {"run": run_id},
     )
-    lost = {(output_id,) for output_id, path in files if not (folder / path).is_file()}
+    lost = {(output_id,) for output_id, path in files if not is_there(folder, path)}
     connection.executemany("DELETE FROM outputs WHERE id = ?", lost)
     return len(lost)
 

@@ -9,9 +9,9 @@ from .geometry import srs_id_of
 from .geopackage import FeatureTable, quote
 from .ingest import now
 from .output_columns import INTEGERS
+from .table_names import RESERVED, is_name, refuse_taken
 
 _NAME = re.compile(r"[A-Za-z_]\w{0,62}", re.ASCII)
-_RESERVED = ("gpkg", "rtree_", "sqlite_", "class_mosaic_")
 
 
 def save(connection: sqlite3.Connection, name: str, sql: str) -> None:
@@ -22,17 +22,14 @@ def save(connection: sqlite3.Connection, name: str, sql: str) -> None:
     Raises:
         UsageError: It is no SELECT, has parameters, or something else has the name.
     """
-    if not _NAME.fullmatch(name) or name.lower().startswith(_RESERVED):
+    if not _NAME.fullmatch(name) or not is_name(name):
         raise UsageError(
             f"{name!r} cannot be the name of a query: letters, digits and _, a letter first,"
-            f" and none of {', '.join(_RESERVED)} in front"
+            f" and none of {', '.join(RESERVED)} in front"
         )
     if name.lower() in _saved(connection):
         forget(connection, name)
-    if connection.execute(
-        "SELECT 1 FROM sqlite_master WHERE lower(name) = lower(?)", (name,)
-    ).fetchone():
-        raise UsageError(f"{name} is a table or view of the catalog; choose another name")
+    refuse_taken(connection, name)
     try:
         connection.execute(f"CREATE VIEW {quote(name)} AS {sql}")
     except sqlite3.Error as error:

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from . import geometry, geopackage
+from .errors import UsageError
 from .geometry import CURVES
 from .geopackage import FeatureTable, quote
 from .ingest import now
 from .output_columns import output_columns
+from .table_names import is_name, refuse_taken
 from .zone_rows import ClassRow, Zone, ZoneLayer, insert_shared, our_columns, rows
 
 _FORM = 1
@@ -42,9 +44,16 @@ def up_to_date(
         layer: The layer as it is now.
         run_id: Whose class rasters it is to show.
         name: What the user calls the table.
+
+    Raises:
+        UsageError: It is no name for a table, or something else has it.
     """
+    if name is not None and not is_name(name):
+        raise UsageError(f"--out-features {name!r} is no name for a table; choose another")
     known = _known(connection, layer, name)
     if known is None:
+        if name is not None:
+            refuse_taken(connection, name)
         return None
     number, table, built_from = known
     return table if built_from == _state(connection, layer, run_id, number) else None

@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterioWindow
 
 from ..catalog.errors import OutputError
 from .image import Window
-from .raster import GDAL_ERRORS, unplaced
+from .raster import GDAL_ERRORS, own_raster
 
 
 class ClassHeader(NamedTuple):
@@ -31,9 +30,7 @@ def read_header(path: Path) -> ClassHeader:
         OutputError: It cannot be read.
     """
     try:
-        with unplaced():
-            dataset = rasterio.open(path)
-        with dataset:
+        with own_raster(path) as dataset:
             crs = dataset.crs.to_wkt() if dataset.crs else None
             return ClassHeader(dataset.width, dataset.height, dataset.transform, crs)
     except GDAL_ERRORS as error:
@@ -43,7 +40,7 @@ def read_header(path: Path) -> ClassHeader:
 def tags_of(path: Path) -> dict[str, str] | None:
     """Return the tags of a raster, by its header; None where a file is none."""
     try:
-        with unplaced(), rasterio.open(path) as dataset:
+        with own_raster(path) as dataset:
             return dict(dataset.tags())
     except GDAL_ERRORS:
         return None
@@ -57,7 +54,7 @@ def damage(path: Path, size: tuple[int, int] | None) -> str | None:
         size: Width and height that it should have; None where that is not known.
     """
     try:
-        with unplaced(), rasterio.open(path, driver="GTiff") as dataset:
+        with own_raster(path) as dataset:
             if size is not None and (dataset.width, dataset.height) != size:
                 return f"has {dataset.width} x {dataset.height} pixels, not {size[0]} x {size[1]}"
             end = _end_of_pixels(dataset)
@@ -89,9 +86,7 @@ def read_classes(path: Path, area: Window) -> tuple[NDArray[Any], int]:
         OutputError: The raster cannot be read.
     """
     try:
-        with unplaced():
-            dataset = rasterio.open(path)
-        with dataset:
+        with own_raster(path) as dataset:
             inside = RasterioWindow(area.column, area.row, area.width, area.height)
             return dataset.read(1, window=inside), int(dataset.nodata)
     except GDAL_ERRORS as error:

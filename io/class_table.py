@@ -23,6 +23,8 @@ _FIELDS = (
 _TYPES = {"integer": "0", "real": "1", "text": "2"}
 _USAGES = {"count": "1", "name": "2", "min_max": "5", "red": "6", "green": "7", "blue": "8"}
 _ALPHA = "9"
+_LARGEST_INTEGER = 2**31 - 1
+"""Of a column of whole numbers; GDAL makes others of what is larger."""
 
 
 def add_classes(
@@ -55,6 +57,8 @@ def attribute_table(
     """Return a raster attribute table: a row for each class, in order of values."""
     table = Element("GDALRasterAttributeTable", tableType="thematic")
     fields = [field for field in _FIELDS if pixels is not None or field[0] != "Count"]
+    if max(each.value for each in classes) > _LARGEST_INTEGER:
+        fields[0] = ("Value", "real", "min_max")
     for index, (name, kind, usage) in enumerate(fields):
         definition = SubElement(table, "FieldDefn", index=str(index))
         SubElement(definition, "Name").text = name

@@ -79,14 +79,10 @@ def read_tile(path: Path) -> ClassTile | None:
     Raises:
         OutputError: It cannot be read, or is none any more.
     """
-    import rasterio
-
-    from .raster import GDAL_ERRORS, unplaced
+    from .raster import GDAL_ERRORS, own_raster
 
     try:
-        with unplaced():
-            dataset = rasterio.open(path)
-        with dataset:
+        with own_raster(path) as dataset:
             if dataset.dtypes[0] not in DATA_TYPES or dataset.nodata is None:
                 raise OutputError(f"{path} is no class raster any more; delete it, classify again")
             system = srs.describe(dataset.crs.to_wkt()) if dataset.crs else None

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
-import rasterio
-
 from ..catalog.errors import OutputError
 from . import srs
 from .class_tiles import Tile
 from .extra_out import NODATA
-from .raster import GDAL_ERRORS, unplaced
+from .raster import GDAL_ERRORS, own_raster
 
 _DATA_TYPES = {"uint8": "Byte", "float32": "Float32"}
 """NumPy's names of types → GDAL's."""
@@ -33,9 +31,7 @@ def read_extra_tile(path: Path) -> ExtraTile | None:
         OutputError: It cannot be read, or is none any more.
     """
     try:
-        with unplaced():
-            dataset = rasterio.open(path)
-        with dataset:
+        with own_raster(path) as dataset:
             if dataset.dtypes[0] not in NODATA:
                 raise OutputError(f"{path} is no raster of fractions any more; classify again")
             system = srs.describe(dataset.crs.to_wkt()) if dataset.crs else None

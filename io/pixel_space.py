@@ -54,7 +54,8 @@ def mover(source: str, target: str, cell: float) -> Callable[[Any], Any]:
 
 def _densified(shape: Any, place: Place, near: float) -> Any:
     """Return a shape with points along its edges, so that straight ones between stay near."""
-    points, rings = shapely.get_coordinates(shapely.get_rings(shape), return_index=True)
+    all_rings = shapely.get_rings(shapely.get_parts(shape))  # of a multipolygon it knows none
+    points, rings = shapely.get_coordinates(all_rings, return_index=True)
     within = rings[1:] == rings[:-1]
     starts, ends = points[:-1][within], points[1:][within]
     lengths = np.hypot(*(ends - starts).T)

@@ -15,7 +15,7 @@ from rasterio.windows import Window
 
 from ..catalog.errors import OutputError, UsageError
 from .nodes import Rings, with_nodes, with_steps
-from .raster import GDAL_ERRORS, unplaced
+from .raster import GDAL_ERRORS, LOCAL, unplaced
 from .srs import PixelArea, pixel_area
 
 _ROWS = 512
@@ -58,9 +58,9 @@ class ClassGrid:
         """
         self._folder = folder
         try:
-            with unplaced():
+            with rasterio.Env(**LOCAL), unplaced():
                 dataset = rasterio.open(raster)
-            with dataset:
+            with rasterio.Env(**LOCAL), dataset:
                 self.transform: Affine = dataset.transform
                 self.crs = str(dataset.crs.to_wkt())
                 self.size = (dataset.height, dataset.width)
@@ -112,6 +112,7 @@ class ClassGrid:
             raise UsageError("--min-area is in m², and the class raster has no ground scale")
         rows = {0, self.size[0] - 1, self.size[0] // 2}
         least = int(np.ceil(min_area / min(map(area, rows)) - 1e-9))
+        least = min(least, self.size[0] * self.size[1])  # GDAL takes no more
         other = self._file("other", self._classes.dtype)
         steps = [2**power for power in range(1, 31) if 2**power < least]
         for size in (*steps, *[least] * _PASSES):
@@ -148,9 +149,13 @@ class ClassGrid:
         Raises:
             UsageError: There are more.
         """
-        hint = "give --min-area in m², or more --max-polygons"
-        if self.corners() > most * _CORNERS:
-            raise UsageError(f"borders of classes have more corners than {most} polygons; {hint}")
+        hint = "give --min-area in m², so that small areas join others, or more --max-polygons"
+        corners = self.corners()
+        if corners > most * _CORNERS:
+            raise UsageError(
+                f"the classes change from pixel to pixel: their borders have {corners} corners, which"
+                f" is more than {_CORNERS} for each of {most} polygons; {hint}"
+            )
         rings, classes = self._rings(most, hint)
         cells, area = self._areas(rings)
         rings = with_nodes(rings, self.size)

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from ..catalog.errors import ItemError
 from .image import Window, open_image
-from .raster import GDAL_ERRORS, LOCAL, unplaced
+from .raster import GDAL_ERRORS, own_raster
 
 LARGEST_IMAGE = 25_000_000
 """Pixels of an image that is read for a picture; of a larger one the class map is all there is."""
@@ -38,7 +37,7 @@ def class_picture(
         ItemError: It cannot be read.
     """
     try:
-        with rasterio.Env(**LOCAL), unplaced(), rasterio.open(path, driver="GTiff") as dataset:
+        with own_raster(path) as dataset:
             size = _fitting(dataset.height, dataset.width, longest)
             values = dataset.read(1, out_shape=size)
     except GDAL_ERRORS as error:

@@ -260,6 +260,19 @@ def unplaced() -> Iterator[list[warnings.WarningMessage]]:
         yield noted
 
 
+@contextmanager
+def own_raster(path: Path) -> Iterator[Any]:
+    """Open a raster that we wrote, as such: a GeoTIFF, of which GDAL follows no link into a network.
+
+    What lies there now may be somebody else's.
+    """
+    with rasterio.Env(**LOCAL):
+        with unplaced():
+            dataset = rasterio.open(path, driver="GTiff")
+        with dataset:
+            yield dataset
+
+
 def georeference_of(
     dataset: DatasetReader, noted: list[warnings.WarningMessage]
 ) -> tuple[Affine | None, str | None]:

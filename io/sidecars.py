@@ -23,8 +23,9 @@ SUFFIXES = (AUX, QML, VAT, CPG)
 """All that may lie beside ``<name>.tif``, as ``<name><suffix>``."""
 CHOICES = ("auto", "all", "none")
 """``auto``: all for a raster with a place on the ground, the first alone for a photo's."""
+_LONGEST_INTEGER = 9
+"""Digits of a dBASE number that programs take for an integer; longer ones become real numbers."""
 _VAT_FIELDS = (
-    DbfField("Value", 9),
     DbfField("Count", 18),
     DbfField("Class_Name", 254, is_text=True),
     DbfField("Red", 3),
@@ -174,8 +175,9 @@ def qml(classes: Sequence[ClassDefinition]) -> bytes:
 
 
 def _vat(classes: Sequence[ClassDefinition], pixels: Mapping[int, int]) -> bytes:
+    digits = max(len(str(each.value)) for each in classes)
     return dbf_bytes(
-        _VAT_FIELDS,
+        [DbfField("Value", max(digits, _LONGEST_INTEGER)), *_VAT_FIELDS],
         [
             (each.value, pixels.get(each.value, 0), each.name, *each.color)
             for each in sorted(classes, key=lambda each: each.value)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..catalog import container_check, integrity
-from ..catalog.errors import ItemError
+from ..catalog.errors import ItemError, first_line
+from ..catalog.listed_rasters import is_there, listed_place
 from ..catalog.lock import rasters_folder
 from ..catalog.query import read_only
 from ..io.class_raster_in import damage, tags_of
@@ -105,7 +106,10 @@ def _rasters(folder: Path, listed: list[integrity.RasterRow], deep: bool) -> Ite
     for row in listed:
         named[row.path].append(row)
     for path, rows in named.items():
-        problem = _problem(folder / path, rows[0], deep)
+        try:
+            problem = _problem(listed_place(folder, path), rows[0], deep)
+        except (ItemError, OSError) as error:
+            problem = first_line(error)
         if problem:
             yield Finding(
                 what="raster",
@@ -134,7 +138,7 @@ def _problem(path: Path, row: integrity.RasterRow, deep: bool) -> str | None:
 def _mosaics(folder: Path, tiles: Sequence[integrity.TileRow]) -> Iterator[Finding]:
     for tile in tiles:
         problem = None
-        if not (folder / tile.location).is_file():
+        if not is_there(folder, tile.location):
             problem = f"{tile.table} shows NoData there: its file is gone"
         elif not tile.is_listed:
             problem = f"{tile.table} shows it, and no output of the catalog names it"

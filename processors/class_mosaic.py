@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..catalog.class_mosaic import Member, Mosaic, table_name
-from ..catalog.errors import OutputError
+from ..catalog.errors import ItemError, OutputError
+from ..catalog.listed_rasters import listed_raster
 from ..catalog.records import ClassDefinition
 from ..catalog.store import Catalog
 from ..io.class_tiles import ClassTile, common_system, index_definition
@@ -64,8 +65,14 @@ def _tiles(
     """Return class rasters that can be tiles, and how many cannot."""
     tiles: list[tuple[Member, ClassTile]] = []
     left: Counter[str] = Counter()
-    paths = [catalog.path.parent / member.location for member in listed]
-    for member, tile in zip(listed, read(paths), strict=True):
+    found, paths = [], []
+    for member in listed:
+        try:
+            paths.append(listed_raster(catalog.path.parent, member.location))
+            found.append(member)
+        except ItemError:
+            left["cannot be read"] += 1
+    for member, tile in zip(found, read(paths), strict=True):
         if isinstance(tile, OutputError):
             left["cannot be read"] += 1
         elif tile is None:

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..catalog import query as catalog_query
-from ..catalog.errors import OutputError, UsageError
+from ..catalog.errors import ItemError, OutputError
+from ..catalog.listed_rasters import listed_raster
 from ..catalog.records import ClassDefinition
+from ..catalog.run_numbers import check_run
 from ..io.change_raster import ChangeWriter, new_folder
 from ..io.class_raster_in import ClassHeader, read_classes, read_header
 from ..io.image import Window
+from ..io.names import safe_stem
 from ..io.srs import pixel_area
 from .class_mosaic import CLASSES, class_definitions
 
@@ -84,9 +87,7 @@ def diff(
 
 
 def _classes(catalog: Path, run: int) -> list[ClassDefinition]:
-    rows = catalog_query.query(catalog, "SELECT id FROM runs WHERE id = ?", (run,)).rows
-    if not rows:
-        raise UsageError(f"{catalog.name} has no run {run}")
+    check_run(catalog, run)
     return class_definitions(catalog_query.query(catalog, CLASSES, (run,)).dicts())
 
 
@@ -140,17 +141,17 @@ def _compare(
     rasters: Path | None,
 ) -> tuple[NDArray[Any], NDArray[Any] | None] | str:
     """Return pixels and m² of each pair of classes; or why they cannot be compared."""
-    paths = [folder / row[f"{key}_path"] for key in ("one", "other")]
     try:
+        paths = [listed_raster(folder, row[f"{key}_path"]) for key in ("one", "other")]
         headers = [read_header(path) for path in paths]
         different = _different(*headers)
         if different is not None:
             return different
         if rasters is None:
             return _counted(paths, headers[0], runs, None)
-        target = rasters / f"{row['item_id']}_{Path(row['image_name']).stem}.tif"
+        target = rasters / f"{row['item_id']}_{safe_stem(row['image_name'])}.tif"
         writer = ChangeWriter(target, headers[0], runs)
-    except OutputError as error:
+    except (ItemError, OutputError) as error:
         return str(error)
     try:
         found = _counted(paths, headers[0], runs, writer)

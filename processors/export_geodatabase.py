@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from ..catalog.errors import ItemError
+from ..catalog.errors import ItemError, first_line
 from ..catalog.geopackage import quote
+from ..catalog.listed_rasters import listed_raster
 from ..catalog.media import CONTENT_TYPE
 from ..catalog.query import read_only
 from ..catalog.records import Dataset, Item
@@ -141,9 +142,9 @@ class _Export:
 
     def _class_map(self, number: int, name: str, raster: str, keywords: str | None) -> Attachment:
         try:
-            data = (self._folder / raster).read_bytes()
-        except OSError as error:
-            raise ItemError(f"its class map {raster} is gone; classify again") from error
+            data = listed_raster(self._folder, raster).read_bytes()
+        except (ItemError, OSError) as error:
+            raise ItemError(f"its class map {first_line(error)}; classify again") from error
         self._done.class_maps += 1
         return Attachment(number, CONTENT_TYPE, f"{PurePath(name).stem}.tif", keywords, data)
 

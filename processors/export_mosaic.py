@@ -113,9 +113,9 @@ def export_stac(
             left.append(f"{member.image_name}: has no place on the globe")
             continue
         left += [
-            f"{member.image_name}: its raster of {extra.kind} {extra.location} is gone"
-            for extra in tiles.extras[member.output_id]
-            if not (tiles.folder / extra.location).is_file()
+            f"{member.image_name}: its raster of {problem}"
+            for _, problem in tiles.beside(member)
+            if problem is not None
         ]
         items.append(_stac_item(member, tile, outline, tiles, target))
     document = {"type": "FeatureCollection", "features": items}
@@ -130,8 +130,7 @@ def _stac_item(
     shape = shapely.from_wkb(outline)
     system = tile.srs
     folder = target.resolve().parent
-    beside = tiles.extras[member.output_id]
-    extras = [extra for extra in beside if (tiles.folder / extra.location).is_file()]
+    extras = [extra for extra, problem in tiles.beside(member) if problem is None]
     return {
         "type": "Feature",
         "stac_version": _STAC,

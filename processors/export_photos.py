@@ -12,6 +12,7 @@ from typing import Any
 
 from ..catalog.errors import ItemError, OutputError, UsageError
 from ..catalog.geopackage import quote
+from ..catalog.listed_rasters import is_in, listed_raster
 from ..catalog.query import read_only
 from ..catalog.records import Item
 from ..io import sidecars
@@ -201,13 +202,16 @@ def _export(photo: _Photo, fetch: Fetch, target: Path, base: Path, done: PhotoEx
     wanted = {"class map": (photo.class_map, CLASS_MAP)}
     wanted |= {f"raster of {kind}": (path, beside(kind)) for kind, path in photo.extras.items()}
     for what, (path, suffix) in wanted.items():
-        if not (base / path).is_file():
-            done.missing.append(f"{label}: its {what} {path} is gone; classify again")
+        try:
+            raster = listed_raster(base, path)
+        except ItemError as error:
+            done.missing.append(f"{label}: its {what} {error}; classify again")
             continue
         copy = target.with_name(stem + suffix)
-        for more, file in sidecars.beside(base / path):
-            _write(sidecars.sidecar(copy, more), file)
-        _write(copy, base / path)
+        for more, file in sidecars.beside(raster):
+            if is_in(base, file):
+                _write(sidecars.sidecar(copy, more), file)
+        _write(copy, raster)
         done.class_maps += suffix == CLASS_MAP
         done.extra_rasters += suffix != CLASS_MAP
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..catalog.errors import SourceError, UsageError
 from ..catalog.records import Dataset
+from ..catalog.table_names import is_name
 from ..io.addresses import is_service
 from ..io.environment import Environment
 from ..io.places import check_place
@@ -102,5 +103,5 @@ def check_name(name: str | None, datasets: Sequence[Dataset]) -> None:
             f"--out-features takes one feature class of each input, {path} has {count};"
             " choose one with --layer"
         )
-    if not name.strip() or name.lower().startswith(("sqlite_", "gpkg_", "rtree_")):
+    if not is_name(name):
         raise UsageError(f"--out-features {name!r} is no name for a table; choose another")

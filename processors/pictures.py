@@ -10,6 +10,7 @@ import numpy as np
 
 from ..catalog import query as catalog_query
 from ..catalog.errors import ItemError, PixelcatError
+from ..catalog.listed_rasters import listed_raster
 from ..catalog.records import Dataset, Item
 from ..io.preview import blended, class_picture, data_uri, image_picture, rgb
 from ..io.sources import Fetch, reader
@@ -73,7 +74,7 @@ def _picture(
     longest: int,
 ) -> Picture:
     try:
-        classes = class_picture(_inside(folder, row["raster_path"]), colors, longest)
+        classes = class_picture(listed_raster(folder, row["raster_path"]), colors, longest)
     except (ItemError, OSError):
         return Picture(overlay=None)
     try:
@@ -85,15 +86,3 @@ def _picture(
         return Picture(overlay=data_uri(classes))
     mixed = blended(shown, classes, _OPACITY)
     return Picture(overlay=data_uri(mixed), image=data_uri(np.ascontiguousarray(shown)))
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """Return a class raster by its path in a catalog, which a stranger may have written.
-
-    Raises:
-        ItemError: It is not there, or leads out of the folder of the catalog.
-    """
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
-        raise ItemError(f"{name} is gone")
-    return path

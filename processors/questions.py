@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..catalog import query, saved_queries
+from ..catalog.errors import UsageError
 from ..catalog.query import TIME_LIMIT_S, Answer, Parameters
 from ..catalog.store import Catalog
 from ..io import spatial_functions, spatial_query
@@ -65,6 +66,8 @@ def dicts(
     path: str | os.PathLike[str], sql: str, parameters: Parameters = (), *, spatial: bool = False
 ) -> list[dict[str, Any]]:
     """Return the rows of an answer as dictionaries; see :func:`ask`."""
+    if not isinstance(sql, str):
+        raise UsageError(f"SQL is a text, not {type(sql).__name__}")
     with ask(path, sql, parameters, spatial=spatial) as asked:
         return asked.answer.kept().dicts()
 

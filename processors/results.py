@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..catalog import query as catalog_query
 from ..catalog.errors import UsageError
 from ..catalog.records import Verification
+from ..catalog.run_numbers import check_run
 
 if TYPE_CHECKING:
     import geopandas
@@ -67,6 +68,8 @@ class Run:
         names = self.layers[::2]
         if layer is None and len(names) != 1:
             raise UsageError(f"name one of the layers of this run: {_listed(names)}")
+        if layer is not None and layer.lower() not in map(str.lower, self.layers):
+            raise UsageError(f"this run has no layer {layer}; there are: {_listed(self.layers)}")
         return read_table(self.catalog, layer or names[0])
 
     def items(self) -> "pd.DataFrame":
@@ -118,7 +121,7 @@ class Results:
         """Return an output feature class: one row per feature and image.
 
         Args:
-            layer: Its name; not needed where there is only one.
+            layer: Its name, or that of any other layer; not needed where there is only one.
 
         Raises:
             UsageError: There is no such layer, or several to choose from.
@@ -127,10 +130,21 @@ class Results:
         names = [row["name"] for row in rows]
         if layer is None and len(names) != 1:
             raise UsageError(f"name one of the layers of {self.path.name}: {_listed(names)}")
+        if layer is not None:
+            shown = {row["name"].lower() for row in self.sql(_SHAPES)}
+            if layer.lower() not in shown:
+                raise UsageError(
+                    f"{self.path.name} has no layer {layer}; output feature classes:"
+                    f" {_listed(names)}; other tables by .table()"
+                )
         return self.table(layer or names[0])
 
     def items(self, run: int | None = None) -> "pd.DataFrame":
-        """Return every image with what became of it in a run; default the newest of each model."""
+        """Return every image with what became of it in a run; default the newest of each model.
+
+        Raises:
+            UsageError: There is no such run.
+        """
         return self._results("item_results", run)
 
     def class_stats(self, run: int | None = None) -> "pd.DataFrame":
@@ -140,8 +154,10 @@ class Results:
     def _results(self, view: str, run: int | None) -> "pd.DataFrame":
         from ..io.frames import read_table
 
-        rows = (_CURRENT, ()) if run is None else (_OF_RUN, (run,))
-        return read_table(self.path, view, rows)
+        if run is None:
+            return read_table(self.path, view, (_CURRENT, ()))
+        check_run(self.path, run)
+        return read_table(self.path, view, (_OF_RUN, (run,)))
 
     def sql(
         self,
@@ -190,6 +206,11 @@ class Results:
         ]
 
 
+_SHAPES = """
+SELECT table_name AS name FROM gpkg_geometry_columns UNION SELECT table_name FROM result_layers
+UNION SELECT summary_name FROM result_layers
+"""
+"""SQL of all that is a layer, those of tables without geometry among them."""
 _OF_RUN = "run_id = ? ORDER BY item_id, OGC_FID"
 _CURRENT = "is_current ORDER BY item_id, OGC_FID"
 _STATUS = """

@@ -1,13 +1,14 @@
 """The rasters of a run that have a place on the ground: what is made of them together."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ..catalog import query as catalog_query
 from ..catalog.class_mosaic import MEMBERS, Member
-from ..catalog.errors import OutputError, UsageError
+from ..catalog.errors import ItemError, OutputError, UsageError
+from ..catalog.listed_rasters import listed_raster
 from ..catalog.records import ClassDefinition
 from ..io.class_tiles import Tile, read_tile
 from ..io.extra_tiles import ExtraTile, read_extra_tile
@@ -81,24 +82,33 @@ class RunTiles:
         ]
         return self._read(members, f"raster of {kind}", read_extra_tile)
 
+    def beside(self, member: Member) -> Iterator[tuple[ExtraFile, str | None]]:
+        """Yield the rasters beside a class raster, each with why it is not to be had, else None."""
+        for extra in self.extras[member.output_id]:
+            try:
+                listed_raster(self.folder, extra.location)
+            except ItemError as error:
+                yield extra, f"{extra.kind} {error}"
+            else:
+                yield extra, None
+
     def _read(
         self, members: list[Member], what: str, read: Callable[[Path], AnyTile | None]
     ) -> tuple[list[tuple[Member, AnyTile]], list[str]]:
         known: list[tuple[Member, AnyTile]] = []
         missing: list[str] = []
         for member in members:
-            path = self.folder / member.location
             try:
-                tile = read(path) if path.is_file() else None
+                tile = read(listed_raster(self.folder, member.location))
+            except ItemError as error:
+                missing.append(f"{member.image_name}: its {what} {error}")
             except OutputError as error:
                 missing.append(f"{member.image_name}: {error}")
-                continue
-            if tile is not None:
-                known.append((member, tile))
-            elif path.is_file():
-                missing.append(f"{member.image_name}: {member.location} lost its place")
             else:
-                missing.append(f"{member.image_name}: its {what} {member.location} is gone")
+                if tile is not None:
+                    known.append((member, tile))
+                else:
+                    missing.append(f"{member.image_name}: {member.location} lost its place")
         if not known:
             raise UsageError(
                 f"run {self.run['id']} of {self._name} has no {what} with a place on the ground"

@@ -5,24 +5,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..catalog import query as catalog_query
-from ..catalog.errors import ItemError, UsageError
+from ..catalog.errors import CatalogError, ItemError, UsageError
 from ..catalog.records import Dataset, Item
 from ..io.content import digest
 from ..io.sources import Fetch
 
 
 def datasets(catalog: Path) -> dict[int, Dataset]:
-    """Return the datasets of a catalog by their number."""
+    """Return the datasets of a catalog by their number.
+
+    Raises:
+        CatalogError: What it says of them makes no sense.
+    """
     names = ("kind", "uri", "layer", "attachment_table", "key_field", "driver", "geometry_type")
     rows = catalog_query.query(catalog, f"SELECT id, options, {', '.join(names)} FROM datasets")
-    return {
-        row["id"]: Dataset(
-            id=row["id"],
-            options=json.loads(row["options"]),
-            **{name: row[name] for name in names},
-        )
-        for row in rows.dicts()
-    }
+    try:
+        return {
+            row["id"]: Dataset(
+                id=row["id"],
+                options=dict(json.loads(row["options"])),
+                **{name: row[name] for name in names},
+            )
+            for row in rows.dicts()
+        }
+    except (ValueError, TypeError) as error:
+        raise CatalogError(f"{catalog.name}: options of datasets are no JSON objects") from error
 
 
 def output_layers(catalog: Path, layer: str | Sequence[str]) -> list[tuple[str, int]]:

@@ -74,7 +74,8 @@ def zones(
         out_features: Name of the table; default ``<layer>_zones``.
 
     Raises:
-        UsageError: There is no such layer or run, or it has no class raster with a place.
+        UsageError: There is no such layer or run, it has no class raster with a place, or the name
+            of the table is none or that of another.
         SourceError: The catalog is not there, or the layer cannot be read.
         CatalogError: The catalog cannot be used.
     """

@@ -32,7 +32,10 @@ PLACE = {
 }
 NAMES = {0: "Wald & Flur", 1: "Föhren <5 m", 2: 'a "quoted", one', 9: "water\x07"}
 SHOWN = {**NAMES, 9: "water?"}
-VALUES = [[0, 1, 2, 9], [1, 254], [0, 255], [0, 300], [5, 70_000], [-3, 0, 7], [-40_000, 2]]
+VALUES = [
+    [0, 1, 2, 9], [1, 254], [0, 255], [0, 300], [5, 70_000], [-3, 0, 7], [-40_000, 2],
+    [0, 2**32 - 1], [-(2**31), 3],
+]  # fmt: skip
 
 
 def definitions(values: Sequence[int]) -> list[ClassDefinition]:
@@ -82,7 +85,7 @@ def table(band: ElementTree.Element) -> list[dict[str, str]]:
 def test_gdal_reads_names_colours_and_counts(tmp_path: Path, values: list[int]) -> None:
     counts = write(tmp_path / "c.tif", values)
     band = as_gdal_reads(tmp_path / "c.tif")
-    rows = {int(row["Value"]): row for row in table(band)}
+    rows = {int(float(row["Value"])): row for row in table(band)}
     assert list(rows) == sorted(values)
     for value, row in rows.items():
         assert row["Class_Name"] == SHOWN.get(value, f"class {value}")

@@ -104,6 +104,19 @@ def test_help_of_a_command_has_an_example(command: str) -> None:
     assert re.search(rf"Example:\n +pixelcat {command} ", result.output)
 
 
+@pytest.mark.parametrize(
+    ("command", "codes"),
+    [
+        ("zones", (0, 2, 3, 5, 70, 74, 75, 130)), ("export", (0, 2, 3, 5, 70, 74, 130)),
+        ("diff", (0, 2, 3, 5, 70, 74, 130)), ("report", (0, 2, 5, 70, 74, 130)),
+    ],
+)  # fmt: skip
+def test_help_of_commands_about_catalogs_tells_their_exit_codes(
+    command: str, codes: tuple[int, ...]
+) -> None:
+    assert _listed(parse(command, "--help").output) == codes
+
+
 def test_help_of_classify_tells_its_exit_codes_and_arguments() -> None:
     result = parse("classify", "-h")
     assert _listed(result.output) == CODES

@@ -190,7 +190,7 @@ def by_hand(tmp_path: Path, start_run: Function, done: Function) -> Function:
             (tmp_path / "results_rasters").mkdir()
             for item in catalog.pending(run, [dataset.id or 0]):
                 output = done(item, {1: 10})
-                (tmp_path / output.raster_path).write_bytes(b"class map")
+                (tmp_path / output.raster_path).write_bytes(b"II*\0 class map")
                 catalog.record(run, output)
             catalog.share_outputs(run, [dataset.id or 0])
             catalog.settle_unusable(run, [dataset.id or 0])

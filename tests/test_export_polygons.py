@@ -125,6 +125,19 @@ def test_what_cannot_be_in_the_same_raster_is_missing(class_catalog, tmp_path):
     assert "missing: d.tif: rotated" in result.stderr
 
 
+@pytest.mark.parametrize("min_area", [3601, 1e8, 1e30])
+def test_more_than_the_raster_is_as_much_as_the_raster(class_catalog, tmp_path, min_area):
+    """Everything joins the largest that is left, and what has joined nothing is told."""
+    classes = np.full((6, 6), 1, np.uint8)
+    classes[2, 3] = 2
+    catalog = class_catalog([("a.tif", classes, PLACE, UTM)])
+    words = ["export", str(catalog), "--polygons", str(tmp_path / "p.gpkg")]
+    result = CliRunner().invoke(cli, [*words, "--min-area", str(min_area)])
+    assert result.exit_code == 0, result.output
+    assert "note: 1 are smaller" in result.stderr
+    assert list(geopandas.read_file(tmp_path / "p.gpkg")["pixels"]) == [36]
+
+
 def test_small_areas_get_the_class_of_the_largest_that_touches_them(class_catalog, tmp_path):
     classes = np.full((60, 60), 1, np.uint8)
     classes[:, 30:] = 2
@@ -160,7 +173,7 @@ def test_a_crowd_of_small_areas_grows_together(class_catalog, tmp_path):
 def test_too_many_polygons_are_refused(class_catalog, tmp_path):
     catalog = class_catalog([("a.tif", noise(60, 60), PLACE, UTM)])
     for most in (5, 1000):
-        with pytest.raises(UsageError, match=f"{most} polygons; give --min-area"):
+        with pytest.raises(UsageError, match=f" {most} polygons; give --min-area"):
             export_polygons(catalog, tmp_path / "p.gpkg", max_polygons=most)
     assert not list(tmp_path.glob("*p.gpkg*"))
 

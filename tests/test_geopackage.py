@@ -262,6 +262,16 @@ def test_extents_and_r_trees_are_those_of_the_features(catalog_file):
     assert np.allclose(boxes, expected, atol=0.5, rtol=0)  # an R-tree holds 32-bit floats
 
 
+@pytest.mark.parametrize("layer", ["features", "footprints"])
+def test_extents_are_not_rounded_as_r_trees_are(catalog_file, layer):
+    with sqlite3.connect(catalog_file) as database:
+        extent = database.execute(
+            "SELECT min_x, min_y, max_x, max_y FROM gpkg_contents WHERE table_name = ?", (layer,)
+        ).fetchone()
+    database.close()
+    assert extent == tuple(geopandas.read_file(catalog_file, layer=layer).total_bounds)
+
+
 def test_locations_and_footprints_are_in_degrees(catalog_file, sources):
     features = geopandas.read_file(catalog_file, layer="features")
     expected = geopandas.read_file(sources[0], layer="plots").to_crs(4326)

@@ -94,6 +94,8 @@ def test_rio_lists_class_rasters(catalog: Path) -> None:
     assert told("-c", RIO, "pixelcat", catalog, "--where", "dominant_class = 'Crop'") == ""
     message = told("-c", RIO, "pixelcat", catalog, "--where", "birds > 1", code=2)
     assert message == "Error: sql: no such column: birds\n"
+    message = told("-c", RIO, "pixelcat", catalog, "--run", "99", code=2)
+    assert message == "Error: results.gpkg has no run 99\n"
 
 
 def test_fio_gives_features(catalog: Path) -> None:

@@ -64,7 +64,9 @@ def test_frames_of_a_catalog(run: Run) -> None:
     results = open_catalog(run.catalog)
     assert results.items().equals(run.items())
     assert results.items(run.id).equals(run.items())
-    assert len(results.items(99)) == 0
+    for ask in (results.items, results.class_stats):
+        with pytest.raises(UsageError, match="has no run 99"):
+            ask(99)
     assert results.class_stats().equals(run.class_stats())
     with pytest.raises(UsageError, match="there is none"):
         results.features()
@@ -74,13 +76,43 @@ def test_output_feature_classes_are_frames(
     make_gdb: Function, photo_bytes: Function, model_emd: Path, tmp_path: Path
 ) -> None:
     survey = make_gdb([(1, "a.jpg", "image/jpeg", photo_bytes(1))])
-    classify(survey, model=model_emd, output=tmp_path / "r.gpkg")
+    run = classify(survey, model=model_emd, output=tmp_path / "r.gpkg")
     results = open_catalog(tmp_path / "r.gpkg")
     frame = results.features()
     assert type(frame) is geopandas.GeoDataFrame
     assert frame["plot_id"].tolist() == ["P1", "P2", "P3"]
     assert results.features("plots_classified_summary")["classified"].tolist() == [1, 0, 0]
     assert len(images(results._repr_html_())) == 1
+    assert frame["item_id"].dtype == "Int64"
+    assert frame["item_id"].isna().tolist() == [False, True, True]
+    assert frame["source_fid"].dtype == "int64"
+    for name in ("items", "item_results", "nowhere"):
+        with pytest.raises(UsageError, match=f"no layer {name}.*plots_classified"):
+            results.features(name)
+        with pytest.raises(UsageError, match=f"no layer {name}.*plots_classified"):
+            run.features(name)
+
+
+def test_times_are_in_utc_and_whole_numbers_stay_whole(class_catalog: Function) -> None:
+    catalog = class_catalog([])
+    with closing(sqlite3.connect(catalog)) as database, database:
+        database.execute("create table t (fid integer primary key, at datetime, n integer, s text)")
+        database.executemany(
+            "insert into t (at, n, s) values (?, ?, ?)",
+            [("2024-02-29T12:00:00.500+02:00", 2**62 + 1, "1"), (None, None, None),
+             ("2024-03-01", 7, "2024-03-01")],
+        )  # fmt: skip
+    frame = open_catalog(catalog).table("t")
+    assert frame["at"][0] == pd.Timestamp("2024-02-29T10:00:00.5Z")
+    assert pd.isna(frame["at"][1])
+    assert frame["at"][2] == pd.Timestamp("2024-03-01T00:00:00Z")
+    assert frame["n"].tolist() == [2**62 + 1, pd.NA, 7]
+    assert frame["s"].tolist()[::2] == ["1", "2024-03-01"]
+    with closing(sqlite3.connect(catalog)) as database, database:
+        database.execute("update t set at = 'noon', n = 'many' where fid = 3")
+    frame = open_catalog(catalog).table("t")
+    assert frame["at"][2] == "noon"
+    assert frame["n"][2] == "many"
 
 
 def test_sql_takes_parameters(run: Run) -> None:
@@ -88,6 +120,9 @@ def test_sql_takes_parameters(run: Run) -> None:
     asked = "select name from items where status = :s"
     assert results.sql(asked, {"s": "unreadable"}) == [{"name": "torn.jpg"}]
     assert results.sql("select ? + ? as n", [1, 2]) == [{"n": 3}]
+    for asked in (results.sql, run.sql):
+        with pytest.raises(UsageError, match="SQL is a text, not int"):
+            asked(5)  # type: ignore[operator]
 
 
 def test_a_notebook_shows_numbers_and_pictures(run: Run) -> None:

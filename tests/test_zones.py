@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from pyproj import Geod, Transformer
 
 import pixelcat
-from pixelcat.catalog.errors import PixelcatError
+from pixelcat.catalog.errors import PixelcatError, UsageError
 from pixelcat.cli import cli
 
 Function = Callable[..., Any]
@@ -144,14 +144,16 @@ def test_areas_are_geodesic_where_the_raster_is_in_degrees(class_catalog, write_
         assert found[f"share_{name}"][0] == pytest.approx(share)
 
 
-def test_zones_in_another_system_get_points_along_their_edges(class_catalog, write_zones):
+@pytest.mark.parametrize("parts", ["one polygon", "a multipolygon"])
+def test_zones_in_another_system_get_points_along_their_edges(class_catalog, write_zones, parts):
     """A parallel is no straight line in UTM: 3 degrees of it bend by kilometres."""
     classes = np.where(np.arange(4000)[:, None] < 2000, 1, 2).astype(np.uint8)
     classes = np.repeat(classes, 300, axis=1)
     place = Affine(1000, 0, 300_000, 0, -50, 6_100_000)
     catalog = class_catalog([("a.tif", classes, place, UTM)])
     zone = shapely.box(1, 54, 5, 54.5)
-    row = pixelcat.zones(catalog, write_zones([zone], crs=LONLAT)).features().iloc[0]
+    given = zone if parts == "one polygon" else shapely.MultiPolygon([zone])
+    row = pixelcat.zones(catalog, write_zones([given], crs=LONLAT)).features().iloc[0]
     dense = shapely.segmentize(zone, 0.001)
     move = Transformer.from_crs(LONLAT, UTM, always_xy=True).transform
     moved = shapely.transform(dense, move, interleaved=False)
@@ -334,12 +336,19 @@ def test_the_command_prints_what_it_has_made(class_catalog, write_zones):
     [
         ({"layer": "plots"}, "no layer plots with geometry; there are: fields"),
         ({"run": 7}, "has no run 7"),
+        ({"out_features": "Items"}, "Items is a table or view of the catalog"),
+        ({"out_features": "zone_classes"}, "zone_classes is a table or view of the catalog"),
+        ({"out_features": "sqlite_x"}, "'sqlite_x' is no name for a table"),
+        ({"out_features": "gpkg_foo"}, "'gpkg_foo' is no name for a table"),
+        ({"out_features": " "}, "' ' is no name for a table"),
     ],
 )
 def test_mistakes_are_one_line(class_catalog, write_zones, options, message):
     catalog = class_catalog([("a.tif", noise(9, 9), PLACE, UTM)])
-    with pytest.raises(PixelcatError, match=message):
+    with pytest.raises(UsageError, match=message):
         pixelcat.zones(catalog, write_zones([TINY]), **options)
+    with closing(sqlite3.connect(catalog)) as database:
+        assert database.execute("select count(*) from zone_layers").fetchone() == (0,)
 
 
 def test_a_layer_without_reference_system_is_refused(class_catalog, write_zones):

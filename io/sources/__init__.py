@@ -5,12 +5,13 @@ inputs are addresses and not paths, and one line in ``_MODULES`` or ``_SERVICES`
 """
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from ...catalog.errors import SourceError, UsageError
+from ...catalog.errors import ItemError, PixelcatError, SourceError, UsageError, first_line
 from ...catalog.lock import assert_not_live
 from ...catalog.records import Dataset, Item, Scan
 from ..fingerprint import fingerprint
@@ -269,6 +270,26 @@ def _scan_photos(
         yield from photo_columns.scan_layers(path, options, without=without, required=required)
 
 
-def reader(dataset: Dataset) -> AbstractContextManager[Fetch]:
-    """Open a dataset of the catalog to fetch the images of its items."""
-    return (SERVICES.get(dataset.kind) or SOURCES[dataset.kind]).reader(dataset)
+@contextmanager
+def reader(dataset: Dataset) -> Iterator[Fetch]:
+    """Open a dataset of the catalog to fetch the images of its items.
+
+    Raises:
+        SourceError: It cannot be opened any more; a fetch raises ItemError where an item is gone.
+    """
+    source = SERVICES.get(dataset.kind) or SOURCES.get(dataset.kind)
+    if source is None:
+        raise SourceError(f"{dataset.uri} is of the kind {dataset.kind}, which is unknown")
+    with source.reader(dataset) as fetch:
+        yield partial(_fetched, fetch)
+
+
+def _fetched(fetch: Fetch, item: Item) -> Where:
+    """Return an image; a key that no scan has written is one of an image that is gone."""
+    try:
+        return fetch(item)
+    except PixelcatError:
+        raise
+    except (OSError, ValueError, TypeError, OverflowError) as error:
+        why = first_line(error)
+        raise ItemError(f"cannot be fetched by its key {item.source_key!r}: {why}") from error

@@ -60,9 +60,12 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], bytes]]:
         def fetch(item: Item) -> bytes:
             table, _, key = item.source_key.rpartition("/")
             column = media_key(connection, table)
-            row = connection.execute(
-                f"SELECT data FROM {quote(table)} WHERE {quote(column)} = ?", (int(key),)
-            ).fetchone()
+            try:
+                row = connection.execute(
+                    f"SELECT data FROM {quote(table)} WHERE {quote(column)} = ?", (int(key),)
+                ).fetchone()
+            except sqlite3.OperationalError as error:
+                raise ItemError("the media table is gone from its GeoPackage") from error
             if row is None or row[0] is None:
                 raise ItemError("the media row is gone from its GeoPackage")
             return bytes(row[0])

@@ -1,0 +1,181 @@
+"""A catalog that a stranger has written leads no command to a file that is not its own."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from affine import Affine
+from click.testing import CliRunner
+
+from pixelcat import classify, open_catalog
+from pixelcat.catalog.errors import PixelcatError
+from pixelcat.catalog.geometry import register_functions
+from pixelcat.cli import cli
+from pixelcat.cli_plugins import rio
+
+Function = Callable[..., Any]
+SECRET = b"nobody-may-read-this-42"
+UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
+EXPORTS = [
+    *(("--photos", "photos"), ("--file-geodatabase", "o.gdb")),
+    *(("--mosaic", "m.vrt"), ("--stac", "s.json"), ("--polygons", "p.gpkg")),
+]
+
+
+def write(catalog: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(catalog)) as database, database:
+        register_functions(database)
+        for statement in statements:
+            database.execute(statement)
+
+
+def points_at(catalog: Path, name: str) -> None:
+    """Let all rasters that a catalog lists be one file."""
+    write(catalog, f"UPDATE outputs SET raster_path = {name} WHERE status = 'done'")
+    with closing(sqlite3.connect(catalog)) as database:
+        layers = [row[0] for row in database.execute("SELECT table_name FROM result_layers")]
+    for layer in layers:
+        write(catalog, f"UPDATE {layer} SET classified_image = {name}")
+
+
+def told(*words: object) -> str:
+    answer = CliRunner().invoke(cli, list(map(str, words)))
+    if isinstance(answer.exception, PixelcatError) and answer.exception.exit_code != 70:
+        return str(answer.exception)
+    assert answer.exit_code in (0, 3), answer.output
+    return str(answer.output)
+
+
+def is_clean(folder: Path) -> bool:
+    """Return whether nothing that was written below a folder holds the secret."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return not any(SECRET in path.read_bytes() for path in files)
+
+
+@pytest.fixture(scope="module")
+def of_photos(tmp_path_factory: pytest.TempPathFactory, model_emd: Path) -> tuple[Path, Path]:
+    """A survey of one plot with one photo, and its catalog."""
+    import geopandas
+    import shapely
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("strange")
+    Image.new("RGB", (20, 10)).save(folder / "a.jpg")
+    frame = geopandas.GeoDataFrame({"photo": ["a.jpg"]}, geometry=[shapely.Point(4, 45)], crs=4326)
+    frame.to_file(folder / "survey.gpkg", layer="plots", engine="pyogrio")
+    run = classify(folder / "survey.gpkg", model=model_emd, output=folder / "r.gpkg")
+    return folder / "survey.gpkg", run.catalog
+
+
+@pytest.fixture(params=["above", "absolute", "link", "text", "blob", "nul", "long", "vrt"])
+def strange(request: Any, tmp_path: Path, canary: str) -> tuple[Path, str]:
+    """A folder for a catalog, and SQL of a path that it may not follow."""
+    folder = tmp_path / "catalog"
+    folder.mkdir()
+    secret = tmp_path / "secret.tif"
+    secret.write_bytes(b"II*\0" + SECRET)
+    (folder / "key.txt").write_bytes(SECRET)
+    (folder / "l.tif").symlink_to(secret)
+    (folder / "v.tif").write_text(
+        '<VRTDataset rasterXSize="9" rasterYSize="9"><VRTRasterBand dataType="Byte" band="1">'
+        f"<SimpleSource><SourceFilename>/vsicurl/http://{canary}/{SECRET.decode()}"
+        "</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    names = {
+        "above": "'../secret.tif'", "absolute": f"'{secret}'", "link": "'l.tif'",
+        "text": "'key.txt'", "blob": "x'2e2e'", "nul": "'a' || char(0)",
+        "long": f"'{'x' * 300}'", "vrt": "'v.tif'",
+    }  # fmt: skip
+    return folder, names[request.param]
+
+
+def test_nothing_is_copied_but_rasters_below_the_folder_of_a_catalog(
+    of_photos: tuple[Path, Path], strange: tuple[Path, str], tmp_path: Path
+) -> None:
+    _, source = of_photos
+    folder, name = strange
+    catalog = Path(shutil.copy(source, folder / "r.gpkg"))
+    points_at(catalog, name)
+    out = tmp_path / "out"
+    out.mkdir()
+    said = [told("export", catalog, way, out / target) for way, target in EXPORTS[:2]]
+    for each in said:
+        assert "1 could not be had" in each or "its class map" in each, each
+    told("report", catalog, "-o", out / "page.html")
+    told("check", catalog, "--deep")
+    (out / "card.html").write_text(open_catalog(catalog)._repr_html_())
+    assert is_clean(out)
+
+
+def test_nothing_else_is_embedded(
+    of_photos: tuple[Path, Path], tmp_path: Path, model_emd: Path
+) -> None:
+    survey, source = of_photos
+    catalog = Path(shutil.copy(source, tmp_path / "r.gpkg"))
+    (tmp_path / "key.txt").write_bytes(SECRET)
+    points_at(catalog, "'key.txt'")
+    assert "1 class maps are not embedded" in told(
+        "classify", survey, "-m", model_emd, "-o", catalog, "--embed"
+    )
+    assert SECRET not in catalog.read_bytes()
+
+
+def test_rasters_elsewhere_are_no_class_rasters(
+    class_catalog: Function, strange: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, name = strange
+    classes = np.full((9, 9), 1, np.uint8)
+    for _ in range(2):
+        class_catalog([("a.tif", classes, UTM, "EPSG:32631")], name="catalog/results.gpkg")
+    catalog = folder / "results.gpkg"
+    points_at(catalog, name)
+    zones = tmp_path / "zones.geojson"
+    zones.write_text(
+        '{"type":"FeatureCollection","features":[{"type":"Feature","properties":{},"geometry":'
+        '{"type":"Polygon","coordinates":[[[3,45],[3.001,45],[3.001,45.1],[3,45]]]}}]}'
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    for way, target in EXPORTS[2:]:
+        assert "no class raster" in told("export", catalog, way, out / target)
+    assert "no class raster" in told("zones", catalog, "--zones", zones)
+    told("diff", catalog, 1, 2, "--raster", out / "change")
+    assert "raster" in told("check", catalog)
+    assert CliRunner().invoke(rio, [str(catalog)]).exit_code == 0
+    assert is_clean(out)
+    assert not [path for path in out.rglob("*") if path.name.startswith(".tmp")]
+
+
+def test_files_beside_a_class_raster_are_copied_only_from_its_folder(
+    of_photos: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, source = of_photos
+    folder = tmp_path / "catalog"
+    shutil.copytree(source.parent, folder)
+    (beside,) = folder.rglob("*.tif.aux.xml")
+    beside.unlink()
+    (tmp_path / "secret.xml").write_bytes(SECRET)
+    beside.symlink_to(tmp_path / "secret.xml")
+    told("export", folder / "r.gpkg", "--photos", tmp_path / "out")
+    assert list((tmp_path / "out").rglob("*_classes.tif"))
+    assert is_clean(tmp_path / "out")
+
+
+def test_a_key_that_no_scan_has_written_is_that_of_an_image_that_is_gone(
+    make_gdb: Function, make_gpkg: Function, photo_bytes: Function, model_emd: Path, tmp_path: Path
+) -> None:
+    surveys = [
+        make_gdb([(1, "a.jpg", "image/jpeg", photo_bytes(1))]),
+        make_gpkg([("image/jpeg", photo_bytes(2))], [(1, 1)]),
+    ]
+    catalog = classify(surveys, model=model_emd, output=tmp_path / "r.gpkg").catalog
+    for number, key in enumerate(["'x'", "'99999999999999999999'", "x'00ff'", "'a/b/../../c'"]):
+        write(catalog, f"UPDATE items SET source_key = {key}")
+        said = told("export", catalog, "--photos", tmp_path / f"out{number}")
+        assert "wrote 0 photos" in said
+        assert said.count("missing: ") == 2
