@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote as quote_uri
 
-from . import guard
+from . import guard, statement
 from .connection import BUSY_TIMEOUT_S, translated_errors
 from .errors import CatalogError, SourceError, UsageError
 from .geometry import register_functions
@@ -103,7 +103,7 @@ def asked(
         problem = functions(connection) if functions else lambda: None
         if limit_memory:
             guard.limit_memory(connection)
-        statement = _whole_table(connection, sql)
+        whole = whole_statement(connection, sql)
         guard.restrict(connection, time_limit_s)
 
         @contextmanager
@@ -122,13 +122,19 @@ def asked(
                     yield row
 
         with judged():
-            cursor = connection.execute(statement, parameters)
+            cursor = connection.execute(whole, parameters)
             names = [column[0] for column in cursor.description or ()]
         yield Answer(columns=unique(names), rows=rows(cursor))
 
 
-def _whole_table(connection: sqlite3.Connection, sql: str) -> str:
-    """Return the statement; that for all of a table where only its name is given."""
+def whole_statement(connection: sqlite3.Connection, sql: str) -> str:
+    """Return the statement; that for all of a table where only its name is given.
+
+    Raises:
+        UsageError: There is nothing of that name, or nothing at all is asked.
+    """
+    if not statement.bare(sql):
+        raise UsageError("sql: the statement is empty; give a SELECT or the name of a table")
     name = sql.strip()
     if not re.fullmatch(r"[\w .-]+", name):
         return sql

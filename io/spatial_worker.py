@@ -23,8 +23,15 @@ def main() -> None:
     except MemoryError:
         told = {"error": "needs too much memory; narrow the query"}
     except Exception as error:  # noqa: BLE001  whatever GDAL raises is told
-        told = {"error": " ".join(str(error).split())[:300]}
+        told = {"error": _plainly(str(error))}
     sys.stdout.write(json.dumps(told))
+
+
+def _plainly(message: str) -> str:
+    """Return what SQLite said, without GDAL's words around it and the statement in them."""
+    told = " ".join(message.split())
+    _, called, after = told.partition("In ExecuteSQL(): sqlite3_")
+    return (after.rpartition("): ")[2] if called else told)[:300]
 
 
 def _limit(seconds: float) -> None:
@@ -42,25 +49,10 @@ def _limit(seconds: float) -> None:
 def _answer(copy: str, sql: str) -> dict[str, Any]:
     import pyogrio
 
-    from .ogr_values import SQL_TYPES, sql_values
+    from .spatial_values import rows
 
-    meta, _, shapes, fields = pyogrio.raw.read(copy, sql=sql, datetime_as_string=True)
-    columns = [str(name) for name in meta["fields"]]
-    values = [
-        sql_values(SQL_TYPES.get((kind, subtype), "TEXT"), field)
-        for kind, subtype, field in zip(
-            meta["ogr_types"], meta["ogr_subtypes"], fields, strict=True
-        )
-    ]
-    if shapes is not None:
-        columns.append(meta.get("geometry_name") or "geom")
-        values.append(list(shapes))
-    return {
-        "columns": columns,
-        "geometry": None if shapes is None else len(columns) - 1,
-        "crs": meta["crs"],
-        "rows": [list(map(_plain, row)) for row in zip(*values, strict=True)],
-    }
+    _, _, _, texts = pyogrio.raw.read(copy, sql=sql)
+    return {"rows": [list(map(_plain, row)) for row in rows(texts)]}
 
 
 def _plain(value: Any) -> Any:

@@ -382,6 +382,71 @@ def test_spatialite_never_opens_the_catalog_itself(catalog: Path) -> None:
         opened._connection.execute("ROLLBACK")
 
 
+AWKWARD = [
+    "select 1 as n union all select 2.5 union all select 'text' union all select null",
+    "select case when fid > 1 then fid / 4.0 else 0 end as share from plots_classified",
+    "select fid, plot_id, trees, geom, share_crop from plots_classified_summary",
+    "select id, name, width as item_id from items",
+    "select count(*) as fid, 7 as item_id, 8 as OGC_FID from items",
+    "select 1 as a, 2 as a, 3 as 'b:1', 1 + 1, 'it''s', \"name\" from items limit 1",
+    "select x'00ff' as b, x'' as none, 0.1 + 0.2, 1e999, -1e999, 9223372036854775807, 1e-300",
+    "select -9223372036854775808, 2.0, cast('3' as real), 'é\n' || char(0, 10), '', '1', 'N'",
+    "select geom as shape, geom as other, geom from plots_classified order by fid desc",
+    "select plot_id from plots_classified where 0",
+    "select null as n from plots_classified",
+    "select name, count(*) over () from items -- how many\n;  /* the end",
+    "with n as (select 1 as x) select * from n union select 2 order by 1 desc;",
+    "values (1, 'b'), (2.5, null)",
+    *[
+        "select 1-:one as n, :half as half, :word as word, :none, :exact = 0.1 + 0.2 as same,"
+        " (select code from plots_classified where code = :seven) as code, :hidden as h"
+    ],
+    "plots_classified",
+    "Items",
+]
+
+
+def test_spatialite_changes_no_value_name_or_order(catalog: Path) -> None:
+    values = {"one": -1, "half": -0.5, "word": "it's :one", "none": None, "seven": "007"}
+    values |= {"exact": 0.1 + 0.2, "hidden": "a\0b"}
+    results = open_catalog(catalog)
+    for statement in AWKWARD:
+        plain, spatial = (
+            [[(name, type(value), value) for name, value in row.items()] for row in rows]
+            for rows in (results.sql(statement, values, spatial=each) for each in (False, True))
+        )
+        assert spatial == plain, statement
+
+
+def test_geometries_of_spatialite_are_geometries_where_they_stand(sql: Callable[..., str]) -> None:
+    statement = (
+        "select plot_id, ST_Buffer(ST_Centroid(geom), 1, 1) as circle, x'0001' as b, geom,"
+        " ST_Translate(ST_Centroid(geom), 1, 1, 3) as z from plots_classified where fid = 1"
+    )
+    (row,) = json.loads(sql(statement, "--spatial", "--format", "json"))
+    assert list(row) == ["plot_id", "circle", "b", "geom", "z"]
+    assert shapely.from_wkt(row["circle"]).area == pytest.approx(2)
+    assert row["geom"].startswith("POLYGON ((500050 5000000,")
+    assert (row["b"], row["z"]) == ("<blob 2 bytes>", "POINT (500026 5000021)")
+    sql(statement, "--spatial", "-o", "circles.gpkg")
+    frame = geopandas.read_file("circles.gpkg", engine="pyogrio")
+    assert (frame.crs.to_epsg(), frame.area[0]) == (32632, pytest.approx(2))
+
+
+def test_an_answer_of_spatialite_without_rows_has_columns(sql: Callable[..., str]) -> None:
+    statement = "select fid, plot_id, ST_Buffer(geom, 1) from plots_classified where 0"
+    assert sql(statement, "--spatial", "--format", "csv") == 'fid,plot_id,"ST_Buffer(geom, 1)"\n'
+
+
+def test_spatialite_says_what_fails_half_way(sql: Callable[..., str]) -> None:
+    late = "json_extract(case when fid = 3 then '{' else '{}' end, '$')"
+    many = ", ".join(f"'text {n}'" for n in range(300))
+    statement = f"select {many}, {late} from plots_classified"
+    assert sql(statement, "--spatial", code=2) == "Error: sql: malformed JSON\n"
+    birds = f"select {many}, ST_Birds(geom) from plots_classified"
+    assert sql(birds, "--spatial", code=2) == "Error: sql: no such function: ST_Birds\n"
+
+
 def test_spatialite_takes_one_statement(catalog: Path) -> None:
     with pytest.raises(UsageError, match="one statement at a time"):
         open_catalog(catalog).sql("select ST_Area(null); attach 'x' as y", spatial=True)
