@@ -91,7 +91,7 @@ def sql(
         {name: _number_or_text(text) for name, text in parameters.items()},
         spatial=spatial,
         time_limit_s=timeout,
-        limit_memory=True,
+        apart=True,
     ) as asked:
         _write(asked, kind, output)
     return None

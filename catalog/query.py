@@ -87,7 +87,7 @@ def asked(
     *,
     time_limit_s: float = TIME_LIMIT_S,
     functions: Functions | None = None,
-    limit_memory: bool = False,
+    memory_limit_bytes: int | None = None,
 ) -> Iterator[Answer]:
     """Run a statement like :func:`query`, and give its rows one by one.
 
@@ -97,12 +97,12 @@ def asked(
         parameters: Their values.
         time_limit_s: Wall-clock seconds before the query is stopped.
         functions: SQL functions to be had beyond SQLite's own.
-        limit_memory: Limit SQLite's memory for the rest of this process.
+        memory_limit_bytes: What SQLite may take for the rest of this process.
     """
     with read_only(path) as connection:
         problem = functions(connection) if functions else lambda: None
-        if limit_memory:
-            guard.limit_memory(connection)
+        if memory_limit_bytes is not None:
+            guard.limit_memory(connection, memory_limit_bytes)
         whole = whole_statement(connection, sql)
         guard.restrict(connection, time_limit_s)
 
@@ -158,6 +158,15 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
             free = f"{name}_{number}"
         result.append(free)
     return tuple(result)
+
+
+def reference_systems(connection: sqlite3.Connection) -> dict[int, str]:
+    """Return the definitions of reference systems by the numbers that geometries name."""
+    try:
+        rows = connection.execute("SELECT srs_id, definition FROM gpkg_spatial_ref_sys")
+        return {number: text for number, text in rows if text != "undefined"}
+    except sqlite3.Error:  # no GeoPackage: numbers are those of EPSG
+        return {}
 
 
 @contextmanager

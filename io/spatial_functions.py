@@ -19,6 +19,7 @@ from shapely.geometry.base import BaseGeometry
 
 from ..catalog import geometry
 from ..catalog.geometry import srs_id_of
+from ..catalog.query import reference_systems
 from .srs import reprojection
 
 _MEASURES: dict[str, Callable[[Any], Any]] = {
@@ -114,7 +115,9 @@ def _answer(problems: list[str], name: str, function: Callable[..., Any], *value
     except _MixedSystemsError as problem:
         problems[:] = [f"{name}: {problem}"]
         raise
-    except _NO_ANSWER:
+    except _NO_ANSWER as error:
+        if "bad_alloc" in str(error):  # GEOS; NULL would be taken for an answer
+            raise MemoryError from error
         return None
     return None if isinstance(found, float) and not math.isfinite(found) else found
 
@@ -133,15 +136,6 @@ def shape_of(blob: Any) -> BaseGeometry | None:
 @lru_cache(maxsize=16)
 def _decoded(blob: bytes) -> BaseGeometry | None:
     return shapely.from_wkb(geometry.decode(blob), on_invalid="ignore")
-
-
-def reference_systems(connection: sqlite3.Connection) -> dict[int, str]:
-    """Return the definitions of reference systems by the numbers that geometries name."""
-    try:
-        rows = connection.execute("SELECT srs_id, definition FROM gpkg_spatial_ref_sys")
-        return {number: text for number, text in rows if text != "undefined"}
-    except sqlite3.Error:  # no GeoPackage: numbers are those of EPSG
-        return {}
 
 
 def _is_line(shape: BaseGeometry) -> bool:

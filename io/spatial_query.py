@@ -7,18 +7,14 @@ columns are SQLite's, not GDAL's, which hides some and moves others; values come
 :mod:`.spatial_values`.
 """
 
-import base64
-import json
 import math
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,40 +25,36 @@ from ..catalog.query import (
     Answer,
     Parameters,
     read_only,
+    reference_systems,
     unique,
     whole_statement,
 )
-from .spatial_functions import reference_systems
 from .spatial_values import as_texts
-from .srs import describe
+from .sql_apart import Messages, conversation, rows
 
 _UNKNOWN = re.compile(r"(?:no such function: |wrong number of arguments to function )(\w+)")
-_SETTINGS = ("OGR_", "SPATIALITE_", "CPL_", "GDAL_")
-"""Beginnings of the names of environment variables that could allow what we do not."""
 _MARK = "pixelcat-"
-_OUT_OF_TIME = (-24, -9)
-"""Exit codes of a process that has had all the processor time it may have: SIGXCPU, SIGKILL."""
-_START_S = 15.0
-"""What a process may take to start."""
+_COPIED_PAGES = 4096
+"""At once; a signal is heard between."""
 
 
-def ask(
+@contextmanager
+def asked(
     path: str | os.PathLike[str],
     sql: str,
     parameters: Parameters = (),
     *,
     time_limit_s: float = TIME_LIMIT_S,
-) -> tuple[Answer, dict[int, str]]:
+) -> Iterator[tuple[Answer, dict[int, str]]]:
     """Run one read-only statement with SpatiaLite's ``ST_*`` functions.
+
+    Gives the answer, with geometries as GeoPackage blobs, and the reference systems they name.
 
     Args:
         path: The catalog.
         sql: One statement.
         parameters: Values of ``?`` or ``:name`` in it.
         time_limit_s: Wall-clock seconds before the query is stopped.
-
-    Returns:
-        The answer, with geometries as GeoPackage blobs, and the reference systems they name.
 
     Raises:
         UsageError: The SQL is wrong, writes, or takes too long.
@@ -76,16 +68,18 @@ def ask(
             _copy(connection, copy)
         with closing(sqlite3.connect(copy)) as connection:
             checked, columns = _checked(connection, whole, parameters, time_limit_s)
-        told = _run(copy, as_texts(checked, len(columns)), time_limit_s)
-    if "error" in told:
-        raise UsageError(f"sql: {told['error']}")
-    return Answer(columns=unique(columns), rows=_rows(told, systems)), systems
+        request = {"copy": str(copy), "sql": as_texts(checked, len(columns))}
+        with conversation("pixelcat.io.spatial_worker", request, time_limit_s) as messages:
+            yield Answer(columns=unique(columns), rows=_rows(messages, systems)), systems
 
 
 def _copy(connection: sqlite3.Connection, copy: Path) -> None:
     try:
         with closing(sqlite3.connect(copy)) as target:
-            connection.backup(target)
+            connection.execute("BEGIN")
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # holds writers off
+            connection.backup(target, pages=_COPIED_PAGES)
+            connection.execute("ROLLBACK")
             target.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.OperationalError as error:
         raise SourceError(
@@ -197,44 +191,19 @@ def _as_given(names: Iterable[str]) -> list[str]:
     return result
 
 
-def _run(copy: Path, sql: str, time_limit_s: float) -> dict[str, Any]:
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)
-    }
-    try:
-        done = subprocess.run(  # noqa: S603  our own interpreter and module
-            [sys.executable, "-P", "-m", "pixelcat.io.spatial_worker", copy, str(time_limit_s)],
-            input=sql.encode(),
-            capture_output=True,
-            check=False,
-            timeout=time_limit_s + _START_S,
-            env=environment,
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"stopped after {time_limit_s:g} s; narrow the query"}
-    try:
-        told: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        if done.returncode in _OUT_OF_TIME:
-            return {"error": f"stopped after {time_limit_s:g} s; narrow the query"}
-        return {"error": f"GDAL gave up (exit code {done.returncode}); narrow the query"}
-    return told
-
-
-def _rows(told: dict[str, Any], systems: dict[int, str]) -> Iterator[tuple[Any, ...]]:
+def _rows(messages: Messages, systems: dict[int, str]) -> Iterator[tuple[Any, ...]]:
     """Yield the rows, and add reference systems that geometries name by a code of EPSG."""
-    for row in told["rows"]:
-        values = tuple(
-            base64.b64decode(value["base64"]) if isinstance(value, dict) else value for value in row
-        )
-        for value in values:
+    for row in rows(messages):
+        for value in row:
             if isinstance(value, bytes) and value[:2] == b"GP" and len(value) >= 8:
                 _add_system(systems, geometry.srs_id_of(value))
-        yield values
+        yield row
 
 
 def _add_system(systems: dict[int, str], srs_id: int) -> None:
     if srs_id > 0 and srs_id not in systems:
+        from .srs import describe
+
         known = describe(f"EPSG:{srs_id}")
         if known is not None:
             systems[srs_id] = known.definition

@@ -3,14 +3,13 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..catalog import query, saved_queries
 from ..catalog.query import TIME_LIMIT_S, Answer, Parameters
-from ..catalog.store import Catalog
-from ..io import spatial_functions, spatial_query
+from ..io import sql_apart
 
 
 class Asked(NamedTuple):
@@ -28,7 +27,7 @@ def ask(
     *,
     spatial: bool = False,
     time_limit_s: float = TIME_LIMIT_S,
-    limit_memory: bool = False,
+    apart: bool = False,
 ) -> Iterator[Asked]:
     """Run one read-only statement and give its rows one by one.
 
@@ -38,7 +37,10 @@ def ask(
         parameters: Values of ``?`` or ``:name`` in it.
         spatial: With all functions of SpatiaLite, on a copy of the catalog.
         time_limit_s: Wall-clock seconds before the query is stopped.
-        limit_memory: Limit SQLite's memory for the rest of this process.
+        apart: In a process of its own, which is ended when it takes too long or too much memory,
+            whatever it is at. Spatial questions always are. Without, the time limit is looked at
+            between SQLite's steps, not inside a function, and memory has no limit but that of the
+            answer.
 
     Raises:
         UsageError: The SQL is wrong, writes, takes too long or too much memory.
@@ -46,19 +48,24 @@ def ask(
         CatalogError: Damaged, or no catalog.
     """
     if spatial:
-        yield Asked(*spatial_query.ask(path, sql, parameters, time_limit_s=time_limit_s))
+        from ..io import spatial_query
+
+        with spatial_query.asked(path, sql, parameters, time_limit_s=time_limit_s) as found:
+            yield Asked(*found)
         return
     with query.read_only(path) as connection:
-        systems = spatial_functions.reference_systems(connection)
-    with query.asked(
-        path,
-        sql,
-        parameters,
-        time_limit_s=time_limit_s,
-        functions=spatial_functions.register,
-        limit_memory=limit_memory,
-    ) as answer:
+        systems = query.reference_systems(connection)
+    answering = sql_apart.asked if apart else _asked_here
+    with answering(path, sql, parameters, time_limit_s=time_limit_s) as answer:
         yield Asked(answer, systems)
+
+
+def _asked_here(
+    path: str | os.PathLike[str], sql: str, parameters: Parameters, *, time_limit_s: float
+) -> AbstractContextManager[Answer]:
+    from ..io.spatial_functions import register
+
+    return query.asked(path, sql, parameters, time_limit_s=time_limit_s, functions=register)
 
 
 def dicts(
@@ -78,7 +85,10 @@ def save(path: str | os.PathLike[str], name: str, sql: str) -> None:
     """
     statement = re.sub(r"(;|\s|^--.*$)+\Z", "", sql, flags=re.MULTILINE)
     whole = f"SELECT * FROM ({statement}\n) LIMIT 0"
-    query.query(path, whole, functions=spatial_functions.register)
+    with _asked_here(path, whole, (), time_limit_s=TIME_LIMIT_S):
+        pass
+    from ..catalog.store import Catalog
+
     with Catalog(Path(path)) as catalog, catalog.transaction() as connection:
         saved_queries.save(connection, name, statement)
 
@@ -90,6 +100,8 @@ def forget(path: str | os.PathLike[str], name: str) -> None:
         UsageError: None has that name.
         CatalogError: The catalog cannot be written; busy while a run writes it.
     """
+    from ..catalog.store import Catalog
+
     with Catalog(Path(path)) as catalog, catalog.transaction() as connection:
         saved_queries.forget(connection, name)
 

@@ -2,9 +2,13 @@
 
 import io
 import json
+import os
+import signal
 import sqlite3
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ import pytest
 import shapely
 
 from pixelcat import Catalog, open_catalog
+from pixelcat.catalog import guard
 from pixelcat.catalog.errors import UsageError
 from pixelcat.cli import main
 from pixelcat.io.sources import scan
@@ -124,6 +129,74 @@ def test_codes_are_found_by_parameters(sql: Callable[..., str]) -> None:
 def test_a_statement_has_so_much_time(sql: Callable[..., str]) -> None:
     endless = "with recursive n(x) as (select 1 union all select x+1 from n) select max(x) from n"
     assert "stopped after 0.3 s" in sql(endless, "--timeout", "0.3", code=2)
+
+
+SLOW = (
+    "with t as materialized (select printf('%.*c', 4000000, 'x') as a,"
+    " printf('%.*c', 2000000, 'x') || 'y' as b)"
+    " select count(*) from t where instr(a, b) > 0"
+)
+"""One step of SQLite that takes minutes."""
+
+
+@pytest.mark.parametrize("spatial", [(), ("--spatial",)], ids=["plain", "spatial"])
+def test_time_is_up_inside_one_function(sql: Callable[..., str], spatial: Sequence[str]) -> None:
+    message = sql(SLOW, "--timeout", "0.5", *spatial, code=2)
+    assert message == "Error: sql: stopped after 0.5 s; narrow the query\n"
+
+
+@pytest.mark.parametrize("spatial", [(), ("--spatial",)], ids=["plain", "spatial"])
+def test_memory_is_limited_inside_one_function(
+    sql: Callable[..., str], spatial: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "MAX_MEMORY_BYTES", 60 << 20)
+    points = (
+        "with recursive n(x) as (select 1 union all select x + 1 from n where x < 150000)"
+        " select ST_GeomFromText('MULTIPOINT(' || group_concat(x || ' ' || (x % 977)) || ')') as g"
+        " from n"
+    )
+    message = sql(f"select ST_AsText(ST_Buffer(g, 300)) from ({points})", *spatial, code=2)
+    assert message == "Error: sql: needs too much memory; narrow the query\n"
+
+
+def test_few_large_rows_are_an_answer_that_is_too_large(
+    sql: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "MAX_MEMORY_BYTES", 100 << 20)
+    statement = (
+        "with recursive n(x) as (select 1 union all select x + 1 from n where x < 20)"
+        " select char(0x1F600) || printf('%.*c', 3000000, 'x') as a from n"
+    )
+    for kind in ("table", "json"):
+        message = sql(statement, "--format", kind, code=2)
+        assert message == "Error: sql: the answer is larger than 100 MB; narrow the query\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_a_signal_ends_a_question_at_once(catalog: Path, number: signal.Signals, code: int) -> None:
+    command = [sys.executable, "-m", "pixelcat", "sql", str(catalog), SLOW]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not (child := children.read_text().strip()):
+            assert process.poll() is None
+        working = Path(f"/proc/{child}/status")
+        while _processor_time_s(child) < 1:
+            assert process.poll() is None
+        process.send_signal(number)
+        assert process.wait(30) == code
+        assert process.stderr is not None
+        assert process.stderr.read().split() == (["Error:", "stopped"] if code > 0 else [])
+    end = time.monotonic() + 30
+    while working.exists() and "(zombie)" not in working.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _processor_time_s(process: str) -> float:
+    ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 # --- formats ---------------------------------------------------------------------------------
@@ -397,10 +470,8 @@ AWKWARD = [
     "select name, count(*) over () from items -- how many\n;  /* the end",
     "with n as (select 1 as x) select * from n union select 2 order by 1 desc;",
     "values (1, 'b'), (2.5, null)",
-    *[
-        "select 1-:one as n, :half as half, :word as word, :none, :exact = 0.1 + 0.2 as same,"
-        " (select code from plots_classified where code = :seven) as code, :hidden as h"
-    ],
+    "select 1-:one as n, :half as half, :word, :none, :exact = 0.1 + 0.2, :hidden as h",
+    "select code from plots_classified where code = :seven",
     "plots_classified",
     "Items",
 ]

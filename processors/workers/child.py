@@ -33,8 +33,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ...catalog.errors import PixelcatError
+from ...io.lifeline import hang_on
 from ..device import choose_device
-from ..lifeline import hang_on
 from ..messages import Task
 from ..row_memory import Work
 from ..verify import Done
