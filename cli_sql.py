@@ -83,7 +83,9 @@ def sql(
         return print_rows(as_rows(questions.saved(catalog)), _format(format_, output))
     question = _read(statement or "")
     if save:
-        return questions.save(catalog, save, question)
+        if note := questions.save(catalog, save, question):
+            click.echo(f"note: saved, but not listed for other programs: {note}", err=True)
+        return None
     kind = _format(format_, output)
     with questions.ask(
         catalog,

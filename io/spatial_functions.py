@@ -35,6 +35,7 @@ _MEASURES: dict[str, Callable[[Any], Any]] = {
     "ST_GeometryType": lambda shape: shape.geom_type.upper(),
     "ST_NPoints": lambda shape: int(shapely.get_num_coordinates(shape)),
     "ST_NumGeometries": lambda shape: int(shapely.get_num_geometries(shape)),
+    "ST_Is3D": lambda shape: int(shape.has_z),
     "ST_IsValid": lambda shape: int(shape.is_valid),
 }
 _SHAPES: dict[str, Callable[[Any], Any]] = {

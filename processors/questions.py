@@ -1,14 +1,16 @@
 """Questions in SQL to a catalog: plain, spatial, and saved ones."""
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..catalog import query, saved_queries
+from ..catalog import query, saved_queries, statement
+from ..catalog.errors import UsageError
+from ..catalog.geopackage import quote
 from ..catalog.query import TIME_LIMIT_S, Answer, Parameters
+from ..catalog.saved_queries import Seen
 from ..io import sql_apart
 
 
@@ -76,21 +78,51 @@ def dicts(
         return asked.answer.kept().dicts()
 
 
-def save(path: str | os.PathLike[str], name: str, sql: str) -> None:
+def save(path: str | os.PathLike[str], name: str, sql: str) -> str | None:
     """Keep a question in a catalog as a view of this name; replaces a saved one.
+
+    Returns:
+        Why other programs do not list a view that looks as if they could; None where they do.
 
     Raises:
         UsageError: The SQL is no SELECT or has parameters, or something else has the name.
         CatalogError: The catalog cannot be written; busy while a run writes it.
     """
-    statement = re.sub(r"(;|\s|^--.*$)+\Z", "", sql, flags=re.MULTILINE)
-    whole = f"SELECT * FROM ({statement}\n) LIMIT 0"
-    with _asked_here(path, whole, (), time_limit_s=TIME_LIMIT_S):
-        pass
     from ..catalog.store import Catalog
+    from ..io.spatial_functions import register
 
+    bare = statement.bare(sql)
+    with sql_apart.asked(path, f"SELECT * FROM ({bare}\n) LIMIT 0") as answer:
+        columns = answer.columns
+    seen = _seen(path, bare, columns)
     with Catalog(Path(path)) as catalog, catalog.transaction() as connection:
-        saved_queries.save(connection, name, statement)
+        register(connection)
+        return saved_queries.save(connection, name, bare, seen)
+
+
+def _seen(path: str | os.PathLike[str], bare: str, columns: Sequence[str]) -> Seen:
+    """Return what the answer to a question is like."""
+    try:
+        with query.asked(path, f"SELECT * FROM ({bare}\n) LIMIT 0"):
+            pass
+    except UsageError:
+        return Seen(hidden="it needs functions that they do not have")
+    key = quote(columns[0])
+    shape = "geom" if "geom" in columns else "NULL"
+    facts = (
+        f"SELECT count(*) = count(DISTINCT {key}) AND count(*) = count({key}),"
+        f" min(ST_SRID({shape})), max(ST_SRID({shape})), min(ST_Is3D({shape})),"
+        f" max(ST_Is3D({shape})) FROM ({bare}\n)"
+    )
+    try:
+        with sql_apart.asked(path, facts) as answer:
+            ((is_key, srs_id, other, flat, high),) = answer.rows
+    except UsageError as error:
+        return Seen(hidden=f"what they must know could not be worked out: {error}")
+    if srs_id != other:
+        return Seen(hidden=f"its geometries are of reference systems {srs_id} and {other}")
+    has_z = bool(flat) if flat == high else None
+    return Seen(is_key=bool(is_key), srs_id=srs_id, has_z=has_z)
 
 
 def forget(path: str | os.PathLike[str], name: str) -> None:

@@ -61,14 +61,15 @@ def sql(
 ) -> Callable[..., str]:
     """Return a function that runs the command; what it prints, or the error where it fails."""
 
-    def run(*args: object, code: int = 0, stdin: str = "") -> str:
+    def run(*args: object, code: int = 0, stdin: str = "", note: str = "") -> str:
         monkeypatch.setattr(sys, "argv", ["pixelcat", "sql", str(catalog), *map(str, args)])
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capfd.readouterr()
         assert (ended.value.code or 0) == code, err
-        assert err.count("\n") == int(code != 0)
+        assert err.count("\n") == int(code != 0 or note != "")
+        assert note in err
         return err if code else out
 
     return run
@@ -352,6 +353,44 @@ def test_a_saved_query_can_be_a_layer(
     sql("--forget", "crops")
     assert "crops" not in pyogrio.list_layers(catalog)[:, 0]
     assert gpkg_errors(catalog) == []
+
+
+def test_a_layer_that_is_flat_is_flat_in_other_programs(
+    sql: Callable[..., str], catalog: Path
+) -> None:
+    sql("select fid, geom from plots_classified", "--save", "flat")
+    assert pyogrio.read_info(catalog, layer="flat")["geometry_type"] == "Polygon"
+
+
+def test_a_question_is_listed_for_others_only_where_its_rows_have_a_key(
+    sql: Callable[..., str], catalog: Path, gpkg_errors: Callable[[Path], list[str]]
+) -> None:
+    for column in ("nullif(item_id, 1) as item_id", "trees"):
+        with_null = f"select {column}, geom from plots_classified"
+        sql(with_null, "--save", "keyless", note="" if "nullif" in column else "repeat")
+    twice = "select a.fid, b.geom from plots_classified a, plots_classified b"
+    sql(twice, "--save", "twice", note="first column fid are missing or repeat")
+    assert sql("select count(*) as n from twice", "--format", "csv") == "n\n9\n"
+    assert {"keyless", "twice"}.isdisjoint(pyogrio.list_layers(catalog)[:, 0])
+    assert gpkg_errors(catalog) == []
+
+
+def test_a_question_with_our_functions_is_saved(
+    sql: Callable[..., str], catalog: Path, gpkg_errors: Callable[[Path], list[str]]
+) -> None:
+    statement = "select fid, ST_GeodesicArea(geom) > 0 as ok, geom from plots_classified"
+    sql(statement, "--save", "areas", note="functions that they do not have")
+    assert sql("select sum(ok) as n from areas", "--format", "csv") == "n\n3\n"
+    assert open_catalog(catalog).table("areas")["ok"].tolist() == [1, 1, 1]
+    assert "areas" not in pyogrio.list_layers(catalog)[:, 0]
+    assert gpkg_errors(catalog) == []
+    sql("--forget", "areas")
+
+
+def test_a_question_that_asks_itself_is_not_saved(sql: Callable[..., str]) -> None:
+    sql("select 1 as a", "--save", "mine")
+    assert "circularly defined" in sql("select * from mine", "--save", "mine", code=2)
+    assert sql("mine", "--format", "csv") == "a\n1\n"
 
 
 @pytest.mark.parametrize(
