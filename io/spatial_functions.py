@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
 import shapely
 from pyproj import CRS, Geod
 from pyproj.exceptions import CRSError, ProjError
@@ -71,7 +72,7 @@ _NO_ANSWER = (
 )
 
 
-class _MixedSystemsError(Exception):
+class _ToldError(Exception):
     """Something a user must be told, because NULL would be taken for an answer."""
 
 
@@ -112,8 +113,9 @@ def _functions(systems: dict[int, str]) -> Iterator[tuple[str, Sequence[int], Ca
 
 def _answer(problems: list[str], name: str, function: Callable[..., Any], *values: Any) -> Any:
     try:
-        found = function(*values)
-    except _MixedSystemsError as problem:
+        with np.errstate(all="ignore"):  # NULL says that there is no answer
+            found = function(*values)
+    except _ToldError as problem:
         problems[:] = [f"{name}: {problem}"]
         raise
     except _NO_ANSWER as error:
@@ -144,7 +146,21 @@ def _is_line(shape: BaseGeometry) -> bool:
 
 
 def _blob(shape: BaseGeometry, srs_id: int) -> bytes | None:
-    return geometry.encode(shapely.to_wkb(shape, flavor="iso"), srs_id)
+    return geometry.encode(shapely.to_wkb(shape, flavor="iso"), _checked(srs_id))
+
+
+def _checked(srs_id: Any) -> int:
+    """Return the number of a reference system.
+
+    Raises:
+        TypeError: NULL.
+        _ToldError: It is none.
+    """
+    if srs_id is None:
+        raise TypeError
+    if not isinstance(srs_id, int) or not -(2**31) <= srs_id < 2**31:
+        raise _ToldError(f"{srs_id!r:.40} is no number of a reference system, like 4326")
+    return srs_id
 
 
 def _measured(measure: Callable[[Any], Any], blob: Any) -> Any:
@@ -163,7 +179,7 @@ def _of_two(relate: Callable[[Any, Any], Any], one: Any, other: Any) -> Any:
         return None
     numbers = srs_id_of(one), srs_id_of(other)
     if numbers[0] != numbers[1]:
-        raise _MixedSystemsError(
+        raise _ToldError(
             f"geometries of reference systems {numbers[0]} and {numbers[1]}; bring one to that of"
             " the other with ST_Transform(geometry, number)"
         )
@@ -209,7 +225,9 @@ def _transformed(systems: dict[int, str], blob: Any, srs_id: int) -> bytes | Non
     shape = shape_of(blob)
     if shape is None:
         return None
-    source, target = (_definition(systems, number) for number in (srs_id_of(blob), srs_id))
+    source, target = (
+        _definition(systems, number) for number in (srs_id_of(blob), _checked(srs_id))
+    )
     return _blob(_moved(shape, source, target), srs_id)
 
 

@@ -91,7 +91,8 @@ def save(path: str | os.PathLike[str], name: str, sql: str) -> str | None:
     from ..catalog.store import Catalog
     from ..io.spatial_functions import register
 
-    bare = statement.bare(sql)
+    with query.read_only(path) as opened:
+        bare = statement.bare(query.whole_statement(opened, sql))
     with sql_apart.asked(path, f"SELECT * FROM ({bare}\n) LIMIT 0") as answer:
         columns = answer.columns
     seen = _seen(path, bare, columns)

@@ -84,6 +84,9 @@ def test_a_statement_comes_from_a_file_or_standard_input(sql: Callable[..., str]
     assert sql("-", "--format", "csv", stdin="select 7 as n") == "n\n7\n"
 
 
+UNTIMELY = ("0", "-1", "1e300", "inf", "nan")
+
+
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
@@ -95,7 +98,22 @@ def test_a_statement_comes_from_a_file_or_standard_input(sql: Callable[..., str]
         (["select 1", "-o", "x.doc"], 2, "give --format"),
         (["select 1", "-o", "plots.gpkg"], 2, "exists and is left alone"),
         (["birds"], 2, "no table, view or saved query is called birds"),
-        (["select 1", "--timeout", "0"], 2, "timeout"),
+        *((["select 1", "--timeout", each], 2, "up to 1,000,000") for each in UNTIMELY),
+        (["select 1", "--spatial", "--timeout", "nan"], 2, "up to 1,000,000"),
+        *(
+            ([each], 2, "the statement is empty")
+            for each in ("", " ;", "-- a remark", "/* so", "-")
+        ),
+        (["-- a remark", "--spatial"], 2, "the statement is empty"),
+        (["-- a remark", "--save", "mine"], 2, "the statement is empty"),
+        (["select 1", "-p", "nosuch=1"], 2, "has no :nosuch; it has no parameters"),
+        (["select ':b', :a -- :b", "-p", "a=1", "-p", "b=1"], 2, "no :b; there are: a"),
+        (["--formt", "csv", "select 1"], 2, "No such option"),
+        (["--formt=csv", "select 1"], 2, "No such option"),
+        (["select 1", "-o", "nodir/x.csv"], 2, "there is no folder nodir"),
+        (["select ST_Point(1, 1, 'x')"], 2, "ST_Point: 'x' is no number of a reference system"),
+        (["select ST_Point(1, 1, 99999999999)"], 2, "ST_Point: 99999999999 is no number"),
+        (["select ST_Transform(geom, 1.5) from plots_classified"], 2, "1.5 is no number"),
         (["select 1 as a", "--format", "geojson"], 2, "no column of the answer holds geometries"),
     ],
 )
@@ -103,6 +121,17 @@ def test_a_mistake_is_one_line(
     sql: Callable[..., str], args: list[str], code: int, message: str
 ) -> None:
     assert message in sql(*args, code=code)
+
+
+def test_a_statement_may_begin_with_a_remark(sql: Callable[..., str]) -> None:
+    for remark in ("-- how many?\n", "--how many\n", "--\n", "/* how many */"):
+        statement = f"{remark}select :a as n, $b as m, count(*) as c from items"
+        parameters = ("-p", "a=1", "--param", "b=2")
+        assert sql(*parameters, statement, "--format", "csv") == "n,m,c\n1,2,3\n"
+
+
+def test_help_lists_exit_codes(sql: Callable[..., str]) -> None:
+    assert "2    the statement or the command is wrong" in sql("--help")
 
 
 @pytest.mark.parametrize(
@@ -385,6 +414,11 @@ def test_a_question_with_our_functions_is_saved(
     assert "areas" not in pyogrio.list_layers(catalog)[:, 0]
     assert gpkg_errors(catalog) == []
     sql("--forget", "areas")
+
+
+def test_a_whole_table_is_saved_by_its_name(sql: Callable[..., str], catalog: Path) -> None:
+    sql("plots_classified", "--save", "all_plots")
+    assert pyogrio.read_dataframe(catalog, layer="all_plots")["plot_id"].tolist() == ["A", "B", "C"]
 
 
 def test_a_question_that_asks_itself_is_not_saved(sql: Callable[..., str]) -> None:
