@@ -75,7 +75,7 @@ def fio(catalog: str, statement: str) -> None:
     from .processors.questions import ask
 
     try:
-        with ask(catalog, statement, limit_memory=True) as asked:
+        with ask(catalog, statement, apart=True) as asked:
             for feature in features(asked.answer.kept(), asked.systems):
                 click.echo(json.dumps(feature, ensure_ascii=False))
     except PixelcatError as error:

@@ -11,17 +11,49 @@ import click
 
 from .catalog.errors import SourceError, UsageError
 from .catalog.query import TIME_LIMIT_S
+from .catalog.statement import parameters as parameters_of
 from .cli_options import pairs
 from .cli_output import FORMATS, as_rows, print_lines, print_rows
 
 if TYPE_CHECKING:
     from .processors.questions import Asked
 
+EXIT_CODES = """\b
+Exit codes:
+  0    the question is answered, kept or forgotten
+  2    the statement or the command is wrong, or it took too long or too much memory
+  5    there is no such catalog or file with a statement
+  74   the catalog cannot be read, or the disk refused
+  75   a run holds the catalog (--save, --forget)
+  130  stopped by Ctrl-C
+  143  stopped by a signal to terminate
+"""
+
+_LONGEST_S = 1_000_000.0
 _BINARY = ("gpkg", "parquet")
+_OPTION = re.compile(r"--([A-Za-z][\w-]*(=|\Z)|\Z)")
 _NUMBER = re.compile(r"-?(0|[1-9]\d*|(0|[1-9]\d*)?\.\d+|\d\.?\d*[eE][-+]?\d{1,3})", re.ASCII)
 
 
-@click.command()
+class _Sql(click.Command):
+    """A command that takes a statement that begins with a remark for what it is."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put such a statement where nothing is taken for an option."""
+        remarks = [arg for arg in args if arg[:2] == "--" and not _OPTION.match(arg)]
+        if remarks and "--" not in args:
+            args = [arg for arg in args if arg not in remarks]
+            args += ["--", *remarks]
+        return super().parse_args(ctx, args)
+
+
+def _seconds(_context: object, _option: object, value: float) -> float:
+    if not 0 < value <= _LONGEST_S:
+        raise click.BadParameter(f"give seconds, more than 0 and up to {_LONGEST_S:,.0f}")
+    return value
+
+
+@click.command(cls=_Sql, epilog=EXIT_CODES)
 @click.argument("catalog", type=click.Path())
 @click.argument("statement", required=False)
 @click.option(
@@ -43,8 +75,8 @@ _NUMBER = re.compile(r"-?(0|[1-9]\d*|(0|[1-9]\d*)?\.\d+|\d\.?\d*[eE][-+]?\d{1,3}
     help="With all functions of SpatiaLite, on a copy of the catalog.",
 )  # fmt: skip
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=TIME_LIMIT_S,
-    show_default=True, metavar="SECONDS", help="Stop a statement that takes longer.",
+    "--timeout", type=float, default=TIME_LIMIT_S, show_default=True, metavar="SECONDS",
+    callback=_seconds, help="Stop a statement that takes longer.",
 )  # fmt: skip
 @click.option("--save", metavar="NAME", help="Keep the statement in the catalog, as a view.")
 @click.option("--saved", is_flag=True, help="List what --save has kept.")
@@ -82,8 +114,11 @@ def sql(
     if saved:
         return print_rows(as_rows(questions.saved(catalog)), _format(format_, output))
     question = _read(statement or "")
+    _check_parameters(question, parameters)
     if save:
-        return questions.save(catalog, save, question)
+        if note := questions.save(catalog, save, question):
+            click.echo(f"note: saved, but not listed for other programs: {note}", err=True)
+        return None
     kind = _format(format_, output)
     with questions.ask(
         catalog,
@@ -91,7 +126,7 @@ def sql(
         {name: _number_or_text(text) for name, text in parameters.items()},
         spatial=spatial,
         time_limit_s=timeout,
-        limit_memory=True,
+        apart=True,
     ) as asked:
         _write(asked, kind, output)
     return None
@@ -108,6 +143,14 @@ def _check_together(
             if statement
             else "give a STATEMENT: a SELECT, @FILE, - or the name of a table"
         )
+
+
+def _check_parameters(question: str, given: Mapping[str, str]) -> None:
+    known = sorted(parameters_of(question))
+    for name in given:
+        if name not in known:
+            there = f"there are: {', '.join(known)}" if known else "it has no parameters"
+            raise UsageError(f"-p {name}: the statement has no :{name}; {there}")
 
 
 def _read(statement: str) -> str:

@@ -5,6 +5,7 @@ a copy, so an authorizer allows reading and nothing else.
 """
 
 import sqlite3
+import sys
 import time
 from collections.abc import Iterable, Iterator
 
@@ -57,13 +58,13 @@ def restrict(connection: sqlite3.Connection, time_limit_s: float) -> None:
     connection.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS_BETWEEN_CHECKS)
 
 
-def limit_memory(connection: sqlite3.Connection) -> None:
+def limit_memory(connection: sqlite3.Connection, most_bytes: int) -> None:
     """Stop statements for which SQLite would need too much memory, or files instead.
 
     The limit holds for all of this process that uses Python's SQLite, until it ends: for a
-    command, not for a library.
+    process that asks and ends, not for a library.
     """
-    connection.execute(f"PRAGMA hard_heap_limit = {MAX_MEMORY_BYTES}")
+    connection.execute(f"PRAGMA hard_heap_limit = {most_bytes}")
     connection.execute("PRAGMA temp_store = MEMORY")
 
 
@@ -76,7 +77,7 @@ def fitting(rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
     size = 0
     for row in rows:
         size += _OVERHEAD_BYTES * (len(row) + 1)
-        size += sum(len(value) for value in row if isinstance(value, str | bytes))
+        size += sum(sys.getsizeof(value) for value in row if isinstance(value, str | bytes))
         if size > MAX_MEMORY_BYTES:
             raise UsageError(
                 f"sql: the answer is larger than {MAX_MEMORY_BYTES >> 20} MB; narrow the query"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote as quote_uri
 
-from . import guard
+from . import guard, statement
 from .connection import BUSY_TIMEOUT_S, translated_errors
 from .errors import CatalogError, SourceError, UsageError
 from .geometry import register_functions
@@ -87,7 +87,7 @@ def asked(
     *,
     time_limit_s: float = TIME_LIMIT_S,
     functions: Functions | None = None,
-    limit_memory: bool = False,
+    memory_limit_bytes: int | None = None,
 ) -> Iterator[Answer]:
     """Run a statement like :func:`query`, and give its rows one by one.
 
@@ -97,13 +97,13 @@ def asked(
         parameters: Their values.
         time_limit_s: Wall-clock seconds before the query is stopped.
         functions: SQL functions to be had beyond SQLite's own.
-        limit_memory: Limit SQLite's memory for the rest of this process.
+        memory_limit_bytes: What SQLite may take for the rest of this process.
     """
     with read_only(path) as connection:
         problem = functions(connection) if functions else lambda: None
-        if limit_memory:
-            guard.limit_memory(connection)
-        statement = _whole_table(connection, sql)
+        if memory_limit_bytes is not None:
+            guard.limit_memory(connection, memory_limit_bytes)
+        whole = whole_statement(connection, sql)
         guard.restrict(connection, time_limit_s)
 
         @contextmanager
@@ -122,13 +122,19 @@ def asked(
                     yield row
 
         with judged():
-            cursor = connection.execute(statement, parameters)
+            cursor = connection.execute(whole, parameters)
             names = [column[0] for column in cursor.description or ()]
         yield Answer(columns=unique(names), rows=rows(cursor))
 
 
-def _whole_table(connection: sqlite3.Connection, sql: str) -> str:
-    """Return the statement; that for all of a table where only its name is given."""
+def whole_statement(connection: sqlite3.Connection, sql: str) -> str:
+    """Return the statement; that for all of a table where only its name is given.
+
+    Raises:
+        UsageError: There is nothing of that name, or nothing at all is asked.
+    """
+    if not statement.bare(sql):
+        raise UsageError("sql: the statement is empty; give a SELECT or the name of a table")
     name = sql.strip()
     if not re.fullmatch(r"[\w .-]+", name):
         return sql
@@ -152,6 +158,15 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
             free = f"{name}_{number}"
         result.append(free)
     return tuple(result)
+
+
+def reference_systems(connection: sqlite3.Connection) -> dict[int, str]:
+    """Return the definitions of reference systems by the numbers that geometries name."""
+    try:
+        rows = connection.execute("SELECT srs_id, definition FROM gpkg_spatial_ref_sys")
+        return {number: text for number, text in rows if text != "undefined"}
+    except sqlite3.Error:  # no GeoPackage: numbers are those of EPSG
+        return {}
 
 
 @contextmanager

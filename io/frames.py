@@ -13,6 +13,7 @@ from ..catalog.geopackage import quote
 from ..catalog.output_columns import INTEGERS
 from ..catalog.query import read_only
 from ..catalog.records import SqlValue
+from .spatial_functions import register
 
 
 def read_table(
@@ -35,6 +36,7 @@ def read_table(
         CatalogError: Damaged, or no catalog.
     """
     with read_only(path) as connection:
+        register(connection)  # for saved queries
         known = connection.execute(
             "SELECT name FROM sqlite_master WHERE lower(name) = lower(?) AND type IN"
             " ('table', 'view')",

@@ -67,11 +67,13 @@ def new_file(final: Path) -> Iterator[Path]:
     """Give a hidden name beside a file to be, which gets its name where nothing goes wrong.
 
     Raises:
-        UsageError: Something has that name.
+        UsageError: Something has that name, or there is no such folder.
         OutputError: The disk refused.
     """
     if final.exists() or final.is_symlink():
         raise UsageError(f"{final} exists and is left alone; choose another name")
+    if not final.parent.is_dir():
+        raise UsageError(f"{final}: there is no folder {final.parent}; make it first")
     draft = temporary_name(final)
     try:
         yield draft

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
 import shapely
 from pyproj import CRS, Geod
 from pyproj.exceptions import CRSError, ProjError
@@ -19,6 +20,7 @@ from shapely.geometry.base import BaseGeometry
 
 from ..catalog import geometry
 from ..catalog.geometry import srs_id_of
+from ..catalog.query import reference_systems
 from .srs import reprojection
 
 _MEASURES: dict[str, Callable[[Any], Any]] = {
@@ -34,6 +36,7 @@ _MEASURES: dict[str, Callable[[Any], Any]] = {
     "ST_GeometryType": lambda shape: shape.geom_type.upper(),
     "ST_NPoints": lambda shape: int(shapely.get_num_coordinates(shape)),
     "ST_NumGeometries": lambda shape: int(shapely.get_num_geometries(shape)),
+    "ST_Is3D": lambda shape: int(shape.has_z),
     "ST_IsValid": lambda shape: int(shape.is_valid),
 }
 _SHAPES: dict[str, Callable[[Any], Any]] = {
@@ -69,7 +72,7 @@ _NO_ANSWER = (
 )
 
 
-class _MixedSystemsError(Exception):
+class _ToldError(Exception):
     """Something a user must be told, because NULL would be taken for an answer."""
 
 
@@ -110,11 +113,14 @@ def _functions(systems: dict[int, str]) -> Iterator[tuple[str, Sequence[int], Ca
 
 def _answer(problems: list[str], name: str, function: Callable[..., Any], *values: Any) -> Any:
     try:
-        found = function(*values)
-    except _MixedSystemsError as problem:
+        with np.errstate(all="ignore"):  # NULL says that there is no answer
+            found = function(*values)
+    except _ToldError as problem:
         problems[:] = [f"{name}: {problem}"]
         raise
-    except _NO_ANSWER:
+    except _NO_ANSWER as error:
+        if "bad_alloc" in str(error):  # GEOS; NULL would be taken for an answer
+            raise MemoryError from error
         return None
     return None if isinstance(found, float) and not math.isfinite(found) else found
 
@@ -135,21 +141,26 @@ def _decoded(blob: bytes) -> BaseGeometry | None:
     return shapely.from_wkb(geometry.decode(blob), on_invalid="ignore")
 
 
-def reference_systems(connection: sqlite3.Connection) -> dict[int, str]:
-    """Return the definitions of reference systems by the numbers that geometries name."""
-    try:
-        rows = connection.execute("SELECT srs_id, definition FROM gpkg_spatial_ref_sys")
-        return {number: text for number, text in rows if text != "undefined"}
-    except sqlite3.Error:  # no GeoPackage: numbers are those of EPSG
-        return {}
-
-
 def _is_line(shape: BaseGeometry) -> bool:
     return bool(shapely.get_dimensions(shape) == 1)
 
 
 def _blob(shape: BaseGeometry, srs_id: int) -> bytes | None:
-    return geometry.encode(shapely.to_wkb(shape, flavor="iso"), srs_id)
+    return geometry.encode(shapely.to_wkb(shape, flavor="iso"), _checked(srs_id))
+
+
+def _checked(srs_id: Any) -> int:
+    """Return the number of a reference system.
+
+    Raises:
+        TypeError: NULL.
+        _ToldError: It is none.
+    """
+    if srs_id is None:
+        raise TypeError
+    if not isinstance(srs_id, int) or not -(2**31) <= srs_id < 2**31:
+        raise _ToldError(f"{srs_id!r:.40} is no number of a reference system, like 4326")
+    return srs_id
 
 
 def _measured(measure: Callable[[Any], Any], blob: Any) -> Any:
@@ -168,7 +179,7 @@ def _of_two(relate: Callable[[Any, Any], Any], one: Any, other: Any) -> Any:
         return None
     numbers = srs_id_of(one), srs_id_of(other)
     if numbers[0] != numbers[1]:
-        raise _MixedSystemsError(
+        raise _ToldError(
             f"geometries of reference systems {numbers[0]} and {numbers[1]}; bring one to that of"
             " the other with ST_Transform(geometry, number)"
         )
@@ -214,7 +225,9 @@ def _transformed(systems: dict[int, str], blob: Any, srs_id: int) -> bytes | Non
     shape = shape_of(blob)
     if shape is None:
         return None
-    source, target = (_definition(systems, number) for number in (srs_id_of(blob), srs_id))
+    source, target = (
+        _definition(systems, number) for number in (srs_id_of(blob), _checked(srs_id))
+    )
     return _blob(_moved(shape, source, target), srs_id)
 
 

@@ -1,72 +1,40 @@
 """A process that asks GDAL, and SpatiaLite in it, one question about a copy of a catalog.
 
-``python -m pixelcat.io.spatial_worker COPY SECONDS`` reads SQL from standard input and writes
-one line of JSON. Bytes are ``{"base64": text}``.
+``python -m pixelcat.io.spatial_worker``.
 """
 
-import base64
-import json
-import sys
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import Any
 
-_MEMORY_BYTES = 6 << 30
-_FILE_BYTES = 1 << 30
+import pyogrio
+
+from ..catalog.errors import UsageError
+from .spatial_values import rows
+from .sql_told import answer, batches, limit, request, tell
 
 
 def main() -> None:
     """Answer the question."""
-    copy, seconds = sys.argv[1], float(sys.argv[2])
-    _limit(seconds)
+    question = request()
+    limit(question["seconds"], question["bytes"])
+    tell(started=True)
+    answer(_answered(question))
+
+
+def _answered(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
     try:
-        told = _answer(copy, sys.stdin.read())
-    except MemoryError:
-        told = {"error": "needs too much memory; narrow the query"}
-    except Exception as error:  # noqa: BLE001  whatever GDAL raises is told
-        told = {"error": " ".join(str(error).split())[:300]}
-    sys.stdout.write(json.dumps(told))
+        _, _, _, texts = pyogrio.raw.read(question["copy"], sql=question["sql"])
+        yield from batches(rows(texts))
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
+        raise UsageError(f"sql: {_plainly(str(error))}") from error
 
 
-def _limit(seconds: float) -> None:
-    with suppress(ImportError, ValueError):  # Windows has no limits
-        import resource
-
-        for limit, value in (
-            (resource.RLIMIT_AS, _MEMORY_BYTES),
-            (resource.RLIMIT_FSIZE, _FILE_BYTES),
-            (resource.RLIMIT_CPU, int(seconds) + 2),
-        ):
-            resource.setrlimit(limit, (value, value))
-
-
-def _answer(copy: str, sql: str) -> dict[str, Any]:
-    import pyogrio
-
-    from .ogr_values import SQL_TYPES, sql_values
-
-    meta, _, shapes, fields = pyogrio.raw.read(copy, sql=sql, datetime_as_string=True)
-    columns = [str(name) for name in meta["fields"]]
-    values = [
-        sql_values(SQL_TYPES.get((kind, subtype), "TEXT"), field)
-        for kind, subtype, field in zip(
-            meta["ogr_types"], meta["ogr_subtypes"], fields, strict=True
-        )
-    ]
-    if shapes is not None:
-        columns.append(meta.get("geometry_name") or "geom")
-        values.append(list(shapes))
-    return {
-        "columns": columns,
-        "geometry": None if shapes is None else len(columns) - 1,
-        "crs": meta["crs"],
-        "rows": [list(map(_plain, row)) for row in zip(*values, strict=True)],
-    }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode()}
-    return value
+def _plainly(message: str) -> str:
+    """Return what SQLite said, without GDAL's words around it and the statement in them."""
+    told = " ".join(message.split())
+    _, called, after = told.partition("In ExecuteSQL(): sqlite3_")
+    told = (after.rpartition("): ")[2] if called else told)[:300]
+    return "needs too much memory; narrow the query" if told == "out of memory" else told
 
 
 if __name__ == "__main__":

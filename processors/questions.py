@@ -1,17 +1,17 @@
 """Questions in SQL to a catalog: plain, spatial, and saved ones."""
 
 import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..catalog import query, saved_queries
+from ..catalog import query, saved_queries, statement
 from ..catalog.errors import UsageError
+from ..catalog.geopackage import quote
 from ..catalog.query import TIME_LIMIT_S, Answer, Parameters
-from ..catalog.store import Catalog
-from ..io import spatial_functions, spatial_query
+from ..catalog.saved_queries import Seen
+from ..io import sql_apart
 
 
 class Asked(NamedTuple):
@@ -29,7 +29,7 @@ def ask(
     *,
     spatial: bool = False,
     time_limit_s: float = TIME_LIMIT_S,
-    limit_memory: bool = False,
+    apart: bool = False,
 ) -> Iterator[Asked]:
     """Run one read-only statement and give its rows one by one.
 
@@ -39,7 +39,10 @@ def ask(
         parameters: Values of ``?`` or ``:name`` in it.
         spatial: With all functions of SpatiaLite, on a copy of the catalog.
         time_limit_s: Wall-clock seconds before the query is stopped.
-        limit_memory: Limit SQLite's memory for the rest of this process.
+        apart: In a process of its own, which is ended when it takes too long or too much memory,
+            whatever it is at. Spatial questions always are. Without, the time limit is looked at
+            between SQLite's steps, not inside a function, and memory has no limit but that of the
+            answer.
 
     Raises:
         UsageError: The SQL is wrong, writes, takes too long or too much memory.
@@ -47,19 +50,24 @@ def ask(
         CatalogError: Damaged, or no catalog.
     """
     if spatial:
-        yield Asked(*spatial_query.ask(path, sql, parameters, time_limit_s=time_limit_s))
+        from ..io import spatial_query
+
+        with spatial_query.asked(path, sql, parameters, time_limit_s=time_limit_s) as found:
+            yield Asked(*found)
         return
     with query.read_only(path) as connection:
-        systems = spatial_functions.reference_systems(connection)
-    with query.asked(
-        path,
-        sql,
-        parameters,
-        time_limit_s=time_limit_s,
-        functions=spatial_functions.register,
-        limit_memory=limit_memory,
-    ) as answer:
+        systems = query.reference_systems(connection)
+    answering = sql_apart.asked if apart else _asked_here
+    with answering(path, sql, parameters, time_limit_s=time_limit_s) as answer:
         yield Asked(answer, systems)
+
+
+def _asked_here(
+    path: str | os.PathLike[str], sql: str, parameters: Parameters, *, time_limit_s: float
+) -> AbstractContextManager[Answer]:
+    from ..io.spatial_functions import register
+
+    return query.asked(path, sql, parameters, time_limit_s=time_limit_s, functions=register)
 
 
 def dicts(
@@ -72,18 +80,52 @@ def dicts(
         return asked.answer.kept().dicts()
 
 
-def save(path: str | os.PathLike[str], name: str, sql: str) -> None:
+def save(path: str | os.PathLike[str], name: str, sql: str) -> str | None:
     """Keep a question in a catalog as a view of this name; replaces a saved one.
+
+    Returns:
+        Why other programs do not list a view that looks as if they could; None where they do.
 
     Raises:
         UsageError: The SQL is no SELECT or has parameters, or something else has the name.
         CatalogError: The catalog cannot be written; busy while a run writes it.
     """
-    statement = re.sub(r"(;|\s|^--.*$)+\Z", "", sql, flags=re.MULTILINE)
-    whole = f"SELECT * FROM ({statement}\n) LIMIT 0"
-    query.query(path, whole, functions=spatial_functions.register)
+    from ..catalog.store import Catalog
+    from ..io.spatial_functions import register
+
+    with query.read_only(path) as opened:
+        bare = statement.bare(query.whole_statement(opened, sql))
+    with sql_apart.asked(path, f"SELECT * FROM ({bare}\n) LIMIT 0") as answer:
+        columns = answer.columns
+    seen = _seen(path, bare, columns)
     with Catalog(Path(path)) as catalog, catalog.transaction() as connection:
-        saved_queries.save(connection, name, statement)
+        register(connection)
+        return saved_queries.save(connection, name, bare, seen)
+
+
+def _seen(path: str | os.PathLike[str], bare: str, columns: Sequence[str]) -> Seen:
+    """Return what the answer to a question is like."""
+    try:
+        with query.asked(path, f"SELECT * FROM ({bare}\n) LIMIT 0"):
+            pass
+    except UsageError:
+        return Seen(hidden="it needs functions that they do not have")
+    key = quote(columns[0])
+    shape = "geom" if "geom" in columns else "NULL"
+    facts = (
+        f"SELECT count(*) = count(DISTINCT {key}) AND count(*) = count({key}),"
+        f" min(ST_SRID({shape})), max(ST_SRID({shape})), min(ST_Is3D({shape})),"
+        f" max(ST_Is3D({shape})) FROM ({bare}\n)"
+    )
+    try:
+        with sql_apart.asked(path, facts) as answer:
+            ((is_key, srs_id, other, flat, high),) = answer.rows
+    except UsageError as error:
+        return Seen(hidden=f"what they must know could not be worked out: {error}")
+    if srs_id != other:
+        return Seen(hidden=f"its geometries are of reference systems {srs_id} and {other}")
+    has_z = bool(flat) if flat == high else None
+    return Seen(is_key=bool(is_key), srs_id=srs_id, has_z=has_z)
 
 
 def forget(path: str | os.PathLike[str], name: str) -> None:
@@ -93,6 +135,8 @@ def forget(path: str | os.PathLike[str], name: str) -> None:
         UsageError: None has that name.
         CatalogError: The catalog cannot be written; busy while a run writes it.
     """
+    from ..catalog.store import Catalog
+
     with Catalog(Path(path)) as catalog, catalog.transaction() as connection:
         saved_queries.forget(connection, name)
 

@@ -248,7 +248,7 @@ from pathlib import Path
 from pixelcat.catalog.errors import UsageError
 from pixelcat.catalog.query import asked
 try:
-    with asked(sys.argv[1], sys.argv[2], limit_memory=True) as answer:
+    with asked(sys.argv[1], sys.argv[2], memory_limit_bytes=200 << 20) as answer:
         answer.kept()
 except UsageError as refusal:
     print(refusal)

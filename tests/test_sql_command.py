@@ -2,9 +2,13 @@
 
 import io
 import json
+import os
+import signal
 import sqlite3
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ import pytest
 import shapely
 
 from pixelcat import Catalog, open_catalog
+from pixelcat.catalog import guard
 from pixelcat.catalog.errors import UsageError
 from pixelcat.cli import main
 from pixelcat.io.sources import scan
@@ -57,14 +62,15 @@ def sql(
 ) -> Callable[..., str]:
     """Return a function that runs the command; what it prints, or the error where it fails."""
 
-    def run(*args: object, code: int = 0, stdin: str = "") -> str:
+    def run(*args: object, code: int = 0, stdin: str = "", note: str = "") -> str:
         monkeypatch.setattr(sys, "argv", ["pixelcat", "sql", str(catalog), *map(str, args)])
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capfd.readouterr()
         assert (ended.value.code or 0) == code, err
-        assert err.count("\n") == int(code != 0)
+        assert err.count("\n") == int(code != 0 or note != "")
+        assert note in err
         return err if code else out
 
     return run
@@ -79,6 +85,9 @@ def test_a_statement_comes_from_a_file_or_standard_input(sql: Callable[..., str]
     assert sql("-", "--format", "csv", stdin="select 7 as n") == "n\n7\n"
 
 
+UNTIMELY = ("0", "-1", "1e300", "inf", "nan")
+
+
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
@@ -90,7 +99,22 @@ def test_a_statement_comes_from_a_file_or_standard_input(sql: Callable[..., str]
         (["select 1", "-o", "x.doc"], 2, "give --format"),
         (["select 1", "-o", "plots.gpkg"], 2, "exists and is left alone"),
         (["birds"], 2, "no table, view or saved query is called birds"),
-        (["select 1", "--timeout", "0"], 2, "timeout"),
+        *((["select 1", "--timeout", each], 2, "up to 1,000,000") for each in UNTIMELY),
+        (["select 1", "--spatial", "--timeout", "nan"], 2, "up to 1,000,000"),
+        *(
+            ([each], 2, "the statement is empty")
+            for each in ("", " ;", "-- a remark", "/* so", "-")
+        ),
+        (["-- a remark", "--spatial"], 2, "the statement is empty"),
+        (["-- a remark", "--save", "mine"], 2, "the statement is empty"),
+        (["select 1", "-p", "nosuch=1"], 2, "has no :nosuch; it has no parameters"),
+        (["select ':b', :a -- :b", "-p", "a=1", "-p", "b=1"], 2, "no :b; there are: a"),
+        (["--formt", "csv", "select 1"], 2, "No such option"),
+        (["--formt=csv", "select 1"], 2, "No such option"),
+        (["select 1", "-o", "nodir/x.csv"], 2, "there is no folder nodir"),
+        (["select ST_Point(1, 1, 'x')"], 2, "ST_Point: 'x' is no number of a reference system"),
+        (["select ST_Point(1, 1, 99999999999)"], 2, "ST_Point: 99999999999 is no number"),
+        (["select ST_Transform(geom, 1.5) from plots_classified"], 2, "1.5 is no number"),
         (["select 1 as a", "--format", "geojson"], 2, "no column of the answer holds geometries"),
     ],
 )
@@ -98,6 +122,17 @@ def test_a_mistake_is_one_line(
     sql: Callable[..., str], args: list[str], code: int, message: str
 ) -> None:
     assert message in sql(*args, code=code)
+
+
+def test_a_statement_may_begin_with_a_remark(sql: Callable[..., str]) -> None:
+    for remark in ("-- how many?\n", "--how many\n", "--\n", "/* how many */"):
+        statement = f"{remark}select :a as n, $b as m, count(*) as c from items"
+        parameters = ("-p", "a=1", "--param", "b=2")
+        assert sql(*parameters, statement, "--format", "csv") == "n,m,c\n1,2,3\n"
+
+
+def test_help_lists_exit_codes(sql: Callable[..., str]) -> None:
+    assert "2    the statement or the command is wrong" in sql("--help")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +160,74 @@ def test_codes_are_found_by_parameters(sql: Callable[..., str]) -> None:
 def test_a_statement_has_so_much_time(sql: Callable[..., str]) -> None:
     endless = "with recursive n(x) as (select 1 union all select x+1 from n) select max(x) from n"
     assert "stopped after 0.3 s" in sql(endless, "--timeout", "0.3", code=2)
+
+
+SLOW = (
+    "with t as materialized (select printf('%.*c', 4000000, 'x') as a,"
+    " printf('%.*c', 2000000, 'x') || 'y' as b)"
+    " select count(*) from t where instr(a, b) > 0"
+)
+"""One step of SQLite that takes minutes."""
+
+
+@pytest.mark.parametrize("spatial", [(), ("--spatial",)], ids=["plain", "spatial"])
+def test_time_is_up_inside_one_function(sql: Callable[..., str], spatial: Sequence[str]) -> None:
+    message = sql(SLOW, "--timeout", "0.5", *spatial, code=2)
+    assert message == "Error: sql: stopped after 0.5 s; narrow the query\n"
+
+
+@pytest.mark.parametrize("spatial", [(), ("--spatial",)], ids=["plain", "spatial"])
+def test_memory_is_limited_inside_one_function(
+    sql: Callable[..., str], spatial: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "MAX_MEMORY_BYTES", 60 << 20)
+    points = (
+        "with recursive n(x) as (select 1 union all select x + 1 from n where x < 150000)"
+        " select ST_GeomFromText('MULTIPOINT(' || group_concat(x || ' ' || (x % 977)) || ')') as g"
+        " from n"
+    )
+    message = sql(f"select ST_AsText(ST_Buffer(g, 300)) from ({points})", *spatial, code=2)
+    assert message == "Error: sql: needs too much memory; narrow the query\n"
+
+
+def test_few_large_rows_are_an_answer_that_is_too_large(
+    sql: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "MAX_MEMORY_BYTES", 100 << 20)
+    statement = (
+        "with recursive n(x) as (select 1 union all select x + 1 from n where x < 20)"
+        " select char(0x1F600) || printf('%.*c', 3000000, 'x') as a from n"
+    )
+    for kind in ("table", "json"):
+        message = sql(statement, "--format", kind, code=2)
+        assert message == "Error: sql: the answer is larger than 100 MB; narrow the query\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_a_signal_ends_a_question_at_once(catalog: Path, number: signal.Signals, code: int) -> None:
+    command = [sys.executable, "-m", "pixelcat", "sql", str(catalog), SLOW]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not (child := children.read_text().strip()):
+            assert process.poll() is None
+        working = Path(f"/proc/{child}/status")
+        while _processor_time_s(child) < 1:
+            assert process.poll() is None
+        process.send_signal(number)
+        assert process.wait(30) == code
+        assert process.stderr is not None
+        assert process.stderr.read().split() == (["Error:", "stopped"] if code > 0 else [])
+    end = time.monotonic() + 30
+    while working.exists() and "(zombie)" not in working.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _processor_time_s(process: str) -> float:
+    ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 # --- formats ---------------------------------------------------------------------------------
@@ -293,6 +396,49 @@ def test_a_saved_query_can_be_a_layer(
     assert gpkg_errors(catalog) == []
 
 
+def test_a_layer_that_is_flat_is_flat_in_other_programs(
+    sql: Callable[..., str], catalog: Path
+) -> None:
+    sql("select fid, geom from plots_classified", "--save", "flat")
+    assert pyogrio.read_info(catalog, layer="flat")["geometry_type"] == "Polygon"
+
+
+def test_a_question_is_listed_for_others_only_where_its_rows_have_a_key(
+    sql: Callable[..., str], catalog: Path, gpkg_errors: Callable[[Path], list[str]]
+) -> None:
+    for column in ("nullif(item_id, 1) as item_id", "trees"):
+        with_null = f"select {column}, geom from plots_classified"
+        sql(with_null, "--save", "keyless", note="" if "nullif" in column else "repeat")
+    twice = "select a.fid, b.geom from plots_classified a, plots_classified b"
+    sql(twice, "--save", "twice", note="first column fid are missing or repeat")
+    assert sql("select count(*) as n from twice", "--format", "csv") == "n\n9\n"
+    assert {"keyless", "twice"}.isdisjoint(pyogrio.list_layers(catalog)[:, 0])
+    assert gpkg_errors(catalog) == []
+
+
+def test_a_question_with_our_functions_is_saved(
+    sql: Callable[..., str], catalog: Path, gpkg_errors: Callable[[Path], list[str]]
+) -> None:
+    statement = "select fid, ST_GeodesicArea(geom) > 0 as ok, geom from plots_classified"
+    sql(statement, "--save", "areas", note="functions that they do not have")
+    assert sql("select sum(ok) as n from areas", "--format", "csv") == "n\n3\n"
+    assert open_catalog(catalog).table("areas")["ok"].tolist() == [1, 1, 1]
+    assert "areas" not in pyogrio.list_layers(catalog)[:, 0]
+    assert gpkg_errors(catalog) == []
+    sql("--forget", "areas")
+
+
+def test_a_whole_table_is_saved_by_its_name(sql: Callable[..., str], catalog: Path) -> None:
+    sql("plots_classified", "--save", "all_plots")
+    assert pyogrio.read_dataframe(catalog, layer="all_plots")["plot_id"].tolist() == ["A", "B", "C"]
+
+
+def test_a_question_that_asks_itself_is_not_saved(sql: Callable[..., str]) -> None:
+    sql("select 1 as a", "--save", "mine")
+    assert "circularly defined" in sql("select * from mine", "--save", "mine", code=2)
+    assert sql("mine", "--format", "csv") == "a\n1\n"
+
+
 @pytest.mark.parametrize(
     ("statement", "name", "message"),
     [
@@ -392,6 +538,69 @@ def test_spatialite_never_opens_the_catalog_itself(catalog: Path) -> None:
             other.execute("BEGIN IMMEDIATE")
         other.close()
         opened._connection.execute("ROLLBACK")
+
+
+AWKWARD = [
+    "select 1 as n union all select 2.5 union all select 'text' union all select null",
+    "select case when fid > 1 then fid / 4.0 else 0 end as share from plots_classified",
+    "select fid, plot_id, trees, geom, share_crop from plots_classified_summary",
+    "select id, name, width as item_id from items",
+    "select count(*) as fid, 7 as item_id, 8 as OGC_FID from items",
+    "select 1 as a, 2 as a, 3 as 'b:1', 1 + 1, 'it''s', \"name\" from items limit 1",
+    "select x'00ff' as b, x'' as none, 0.1 + 0.2, 1e999, -1e999, 9223372036854775807, 1e-300",
+    "select -9223372036854775808, 2.0, cast('3' as real), 'é\n' || char(0, 10), '', '1', 'N'",
+    "select geom as shape, geom as other, geom from plots_classified order by fid desc",
+    "select plot_id from plots_classified where 0",
+    "select null as n from plots_classified",
+    "select name, count(*) over () from items -- how many\n;  /* the end",
+    "with n as (select 1 as x) select * from n union select 2 order by 1 desc;",
+    "values (1, 'b'), (2.5, null)",
+    "select 1-:one as n, :half as half, :word, :none, :exact = 0.1 + 0.2, :hidden as h",
+    "select code from plots_classified where code = :seven",
+    "plots_classified",
+    "Items",
+]
+
+
+def test_spatialite_changes_no_value_name_or_order(catalog: Path) -> None:
+    values = {"one": -1, "half": -0.5, "word": "it's :one", "none": None, "seven": "007"}
+    values |= {"exact": 0.1 + 0.2, "hidden": "a\0b"}
+    results = open_catalog(catalog)
+    for statement in AWKWARD:
+        plain, spatial = (
+            [[(name, type(value), value) for name, value in row.items()] for row in rows]
+            for rows in (results.sql(statement, values, spatial=each) for each in (False, True))
+        )
+        assert spatial == plain, statement
+
+
+def test_geometries_of_spatialite_are_geometries_where_they_stand(sql: Callable[..., str]) -> None:
+    statement = (
+        "select plot_id, ST_Buffer(ST_Centroid(geom), 1, 1) as circle, x'0001' as b, geom,"
+        " ST_Translate(ST_Centroid(geom), 1, 1, 3) as z from plots_classified where fid = 1"
+    )
+    (row,) = json.loads(sql(statement, "--spatial", "--format", "json"))
+    assert list(row) == ["plot_id", "circle", "b", "geom", "z"]
+    assert shapely.from_wkt(row["circle"]).area == pytest.approx(2)
+    assert row["geom"].startswith("POLYGON ((500050 5000000,")
+    assert (row["b"], row["z"]) == ("<blob 2 bytes>", "POINT (500026 5000021)")
+    sql(statement, "--spatial", "-o", "circles.gpkg")
+    frame = geopandas.read_file("circles.gpkg", engine="pyogrio")
+    assert (frame.crs.to_epsg(), frame.area[0]) == (32632, pytest.approx(2))
+
+
+def test_an_answer_of_spatialite_without_rows_has_columns(sql: Callable[..., str]) -> None:
+    statement = "select fid, plot_id, ST_Buffer(geom, 1) from plots_classified where 0"
+    assert sql(statement, "--spatial", "--format", "csv") == 'fid,plot_id,"ST_Buffer(geom, 1)"\n'
+
+
+def test_spatialite_says_what_fails_half_way(sql: Callable[..., str]) -> None:
+    late = "json_extract(case when fid = 3 then '{' else '{}' end, '$')"
+    many = ", ".join(f"'text {n}'" for n in range(300))
+    statement = f"select {many}, {late} from plots_classified"
+    assert sql(statement, "--spatial", code=2) == "Error: sql: malformed JSON\n"
+    birds = f"select {many}, ST_Birds(geom) from plots_classified"
+    assert sql(birds, "--spatial", code=2) == "Error: sql: no such function: ST_Birds\n"
 
 
 def test_spatialite_takes_one_statement(catalog: Path) -> None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..lifeline import hang_on
+from ...io.lifeline import hang_on
 from .messages import Arrays, receive, send
 from .report import told
 from .served import Served

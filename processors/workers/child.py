@@ -43,10 +43,10 @@ from typing import Any
 
 from ...catalog import lock
 from ...catalog.errors import PixelcatError
+from ...io.lifeline import hang_on
 from ...io.scan_options import ScanOptions
 from ...io.watch import Read
 from ..device import choose_device
-from ..lifeline import hang_on
 from ..messages import Task
 from ..verifiable import Done
 from ..work import Work
