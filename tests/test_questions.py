@@ -1,7 +1,9 @@
 """The questions of docs/questions.md, each against an answer worked out by hand."""
 
 import re
+import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +187,22 @@ ANSWERS = {
     # 50 m by 40 m on a map that is 0.9996 of the ground
     "plots_by_class": ({"class": "Crop"}, [("A", 0.6, 2002.0), ("B", 1.0, 2002.0)]),
 }
+
+
+@pytest.mark.parametrize(
+    "name", ["dominant_classes", "diversity", "hectares", "plots_with_class", "rasters_at_point"]
+)
+def test_the_answers_of_two_models_are_kept_apart(catalog: Path, tmp_path: Path, name: str) -> None:
+    copy = Path(shutil.copy(catalog, tmp_path / "both.gpkg"))
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("UPDATE outputs SET is_current = 1")
+    parameters, expected = ANSWERS[name]
+    sql = (DOCS / "questions" / f"{name}.sql").read_text("utf-8")
+    found = dicts(copy, sql, parameters)
+    first = [tuple(row.values())[: len(expected[0])] for row in found if row["run_id"] == 1]
+    assert first == expected
+    others = {row["run_id"] for row in found} - {1}
+    assert others == (set() if name in ("hectares", "rasters_at_point") else {2})
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -1,6 +1,6 @@
 -- How many photos show mostly which class?
-select dominant_class, count(*) as images, round(avg(dominant_share), 3) as mean_share
+select dominant_class, count(*) as images, round(avg(dominant_share), 3) as mean_share, run_id
 from item_results
 where is_current and status = 'done'
-group by dominant_class
-order by images desc, dominant_class;
+group by run_id, dominant_class
+order by run_id, images desc, dominant_class;
