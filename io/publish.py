@@ -73,7 +73,8 @@ def new_file(final: Path) -> Iterator[Path]:
     if final.exists() or final.is_symlink():
         raise UsageError(f"{final} exists and is left alone; choose another name")
     if not final.parent.is_dir():
-        raise UsageError(f"{final}: there is no folder {final.parent}; make it first")
+        what = "it is a file" if final.parent.exists() else "make it first"
+        raise UsageError(f"{final}: there is no folder {final.parent}; {what}")
     draft = temporary_name(final)
     try:
         yield draft

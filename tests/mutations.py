@@ -222,7 +222,7 @@ MUTATIONS = (
     Mutation(
         name="a lost class map is not missed",
         file="catalog/runs.py",
-        old="if not (folder / path).is_file()}\n",
+        old="if not is_there(folder, path)}\n",
         new="if not path}\n",
         test="test_crash_safety.py::test_outputs_that_were_lost_or_damaged_are_made_anew",
     ),
