@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from .errors import ItemError
+from .errors import CatalogError, ItemError
+from .lock import assert_not_live
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """What a TIFF begins with, the last two a BigTIFF."""
@@ -57,8 +58,11 @@ def listed_raster(folder: Path, name: Any) -> Path:
     try:
         if not path.is_file():
             raise ItemError(f"{name} is gone")
+        assert_not_live(path)
         with path.open("rb") as file:
             head = file.read(4)
+    except CatalogError as error:
+        raise ItemError(f"{name} is no class raster but the catalog") from error
     except OSError as error:
         raise ItemError(f"{name} cannot be read: {error.strerror}") from error
     if head not in _TIFF:
