@@ -1,5 +1,6 @@
 """The command line: parse, call, print."""
 
+import errno
 import os
 import signal
 import sys
@@ -163,6 +164,13 @@ def _terminate(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def _unexpected(error: Exception) -> tuple[int, str]:
+    """Return exit code and message for what no command has expected."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return 2, f"{error.filename or 'a name'}: the name is too long for a file"
+    return 70, f"internal error: {type(error).__name__}: {error}"
+
+
 def main() -> None:
     """Run the command line; a mistake of the user is one line, never a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
@@ -181,6 +189,6 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("PIXELCAT_DEBUG"):
             raise
-        code, message = 70, f"internal error: {type(error).__name__}: {error}"
-    click.echo(f"Error: {message}", err=True)
+        code, message = _unexpected(error)
+    click.echo(f"Error: {' '.join(message.splitlines())}", err=True)  # names may have line breaks
     sys.exit(code)

@@ -15,6 +15,7 @@ from typing import IO
 
 from .errors import CatalogBusyError, CatalogError
 
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _SIDE_FILES = ("", ".lock", "-journal", "-wal", "-shm")
 
 _counting = threading.Lock()
@@ -60,6 +61,29 @@ def assert_not_live(path: str | os.PathLike[str]) -> None:
     inode = _inode(path)
     if inode is not None and inode in _live.values():
         raise CatalogError(f"{os.fspath(path)} is the open catalog; give another file")
+
+
+def check_journal(catalog: Path) -> None:
+    """Refuse a journal that names another one: SQLite would delete what it names, anywhere.
+
+    Ours never do, as a commit is about one database. The name stands at the end, before a fixed
+    number. Source: sqlite.org/fileformat.html, and ``writeSuperJournal`` in pager.c.
+
+    Raises:
+        CatalogError: It does.
+    """
+    journal = catalog.with_name(f"{catalog.name}-journal")
+    try:
+        with open(journal, "rb") as file:
+            file.seek(-len(_JOURNAL_MAGIC), os.SEEK_END)
+            is_of_several = file.read() == _JOURNAL_MAGIC
+    except OSError:  # there is none, or it is too short for a name
+        return
+    if is_of_several:
+        raise CatalogError(
+            f"{journal} is about several databases, which none of pixelcat is; if it is not yours,"
+            " delete it"
+        )
 
 
 def rasters_folder(catalog: Path) -> Path:

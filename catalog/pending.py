@@ -7,7 +7,14 @@ from pathlib import Path
 
 from .query import read_only
 from .records import Item
-from .runs import ITEM_COLUMNS, OF_DATASETS, OTHER_OF_SAME_CONTENT, WITHOUT_OUTPUT
+from .runs import (
+    ITEM_COLUMNS,
+    OF_DATASETS,
+    OTHER_OF_SAME_CONTENT,
+    WITHOUT_OUTPUT,
+    asked_for,
+    finish,
+)
 
 _PENDING = (
     f"i.status = 'ready' AND +{OF_DATASETS} AND {WITHOUT_OUTPUT} AND NOT EXISTS"
@@ -62,3 +69,17 @@ def size(
         {"run": run_id, "datasets": json.dumps(list(dataset_ids))},
     ).fetchone()
     return int(row[0]), int(row[1])
+
+
+def end_run(connection: sqlite3.Connection, run_id: int, status: str) -> int:
+    """Close a run; it is finished where nothing is pending of all inputs that it was asked for.
+
+    Returns:
+        How many images keep it from being finished.
+    """
+    (before,) = connection.execute("SELECT status FROM runs WHERE id = ?", (run_id,)).fetchone()
+    left = 0
+    if status == "finished" != before:
+        left = size(connection, run_id, asked_for(connection, run_id))[0]
+    finish(connection, run_id, "stopped" if left else status)
+    return left

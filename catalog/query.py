@@ -15,7 +15,7 @@ from .connection import BUSY_TIMEOUT_S, translated_errors
 from .errors import CatalogError, SourceError, UsageError
 from .geometry import register_functions
 from .geopackage import quote
-from .lock import mark_live, unmark_live
+from .lock import check_journal, mark_live, unmark_live
 
 TIME_LIMIT_S = 60.0
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -197,6 +197,7 @@ def read_only(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
 
 def _undo_half_a_commit(path: Path) -> None:
     """Let SQLite undo what a killed process has left in a journal; reading alone it may not."""
+    check_journal(path)
     if path.with_name(f"{path.name}-journal").exists() and os.access(path, os.W_OK):
         with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

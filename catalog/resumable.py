@@ -1,12 +1,12 @@
 """Which runs of a catalog can go on, and what they were asked for."""
 
-import json
 import os
 import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
 from .query import read_only
+from .remembered import read
 
 _RUNS = """
 SELECT r.id, m.name AS model, r.status, r.started_at, {command} AS command,
@@ -60,6 +60,6 @@ def _row(row: sqlite3.Row) -> RunRow:
     names = ("id", "model", "status", "started_at", "newest", "failed")
     return RunRow(
         **{name: row[name] for name in names},
-        command=row["command"] and json.loads(row["command"]),
+        command=read(row["command"]),
         hashes=(row["definition_sha256"], row["weights_sha256"]),
     )

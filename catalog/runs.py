@@ -13,6 +13,7 @@ from .ingest import now
 from .ingest_items import LEFT, is_gone
 from .listed_rasters import is_there
 from .records import ClassDefinition, ClassStat, Output, SqlValue
+from .remembered import datasets_of, with_earlier
 
 ITEM_COLUMNS = (
     "i.id, i.dataset_id, i.kind, i.source_key, i.name, i.content_type, i.byte_size,"
@@ -92,11 +93,13 @@ def start(
 ) -> int:
     """Return the id of the run to go on with, or of a new one."""
     text = json.dumps(options, sort_keys=True)
-    command = run["command"] and json.dumps(run["command"], sort_keys=True, ensure_ascii=False)
-    known = db.execute(
-        "SELECT max(id) FROM runs WHERE model_id = ? AND options = ?", (run["model_id"], text)
-    ).fetchone()[0]
-    if known is not None and not force:
+    known, before = db.execute(
+        "SELECT max(id), command FROM runs WHERE model_id = ? AND options = ?",
+        (run["model_id"], text),
+    ).fetchone()
+    goes_on = known is not None and not force
+    command = run["command"] and with_earlier(run["command"], before if goes_on else None)
+    if goes_on:
         db.execute(
             "UPDATE runs SET status = 'running', command = coalesce(?, command) WHERE id = ?",
             (command, known),
@@ -119,6 +122,17 @@ def finish(connection: sqlite3.Connection, run_id: int, status: str) -> None:
         "UPDATE runs SET status = ?, finished_at = ? WHERE id = ? AND status != ?",
         (status, now(), run_id, status),
     )
+
+
+def asked_for(connection: sqlite3.Connection, run_id: int) -> list[int]:
+    """Return the ids of the datasets of all inputs that a run was asked for."""
+    (command,) = connection.execute("SELECT command FROM runs WHERE id = ?", (run_id,)).fetchone()
+    of_outputs = connection.execute(
+        "SELECT DISTINCT i.dataset_id FROM outputs o JOIN items i ON i.id = o.item_id"
+        " WHERE o.run_id = ?",
+        (run_id,),
+    )
+    return sorted(datasets_of(command) | {row[0] for row in of_outputs})
 
 
 def settle_unusable(

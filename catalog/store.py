@@ -27,16 +27,8 @@ from . import (
 from .connection import BUSY_TIMEOUT_S, CACHE_KIB, translated_errors
 from .errors import CatalogError
 from .geometry import register_functions
-from .lock import RunLock, mark_live, rasters_folder, unmark_live
-from .records import (
-    ClassDefinition,
-    Dataset,
-    Item,
-    Output,
-    Reprojection,
-    Scan,
-    Verification,
-)
+from .lock import RunLock, check_journal, mark_live, rasters_folder, unmark_live
+from .records import ClassDefinition, Dataset, Item, Output, Reprojection, Scan, Verification
 
 
 class Catalog:
@@ -72,6 +64,7 @@ class Catalog:
     def _connect(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = None
         try:
+            check_journal(self.path)
             with translated_errors(self.path):
                 connection = sqlite3.connect(
                     self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None
@@ -232,10 +225,10 @@ class Catalog:
         with self.transaction() as connection:
             verifications.write(connection, run_id, found)
 
-    def finish_run(self, run_id: int, status: str) -> None:
-        """Mark a run ``finished`` or ``stopped``."""
+    def finish_run(self, run_id: int, status: str) -> int:
+        """Mark a run as ended; return how many images of its inputs keep it from ``finished``."""
         with self.transaction() as connection:
-            runs.finish(connection, run_id, status)
+            return pending.end_run(connection, run_id, status)
 
     def check_name(
         self,

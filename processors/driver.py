@@ -75,7 +75,10 @@ class Driver:
             self._catalog.share_outputs(run_id, ids)
         else:
             self._catalog.settle_unusable(run_id, ids)
-        self._catalog.finish_run(run_id, status)
+        left = self._catalog.finish_run(run_id, status)
+        if left:
+            resume = f"pixelcat resume {self._catalog.path.name}"
+            notes += (f"of other inputs of run {run_id} {left} are pending: {resume} goes on",)
         if self._request.verify and status == "finished":
             verification, more, status = self._verify(run_id, workers)
             notes += more
@@ -123,7 +126,7 @@ class Driver:
             software=software(),
             device=facts.device,
             decoder=decoder(),
-            command=self._request.command,
+            command={**self._request.command, "datasets": sorted(self._datasets)},
             force=self._request.force,
         )
 

@@ -22,13 +22,15 @@ def as_inputs(given: Inputs) -> list[Path | str]:
     """Return paths; addresses and VRTs as the text that they are.
 
     Raises:
-        UsageError: An address that is none of http or https.
+        UsageError: An address that is none of http or https, or an empty text.
     """
     each = [given] if isinstance(given, str | os.PathLike) else given
     return [_as_input(one) for one in each]
 
 
 def _as_input(one: str | os.PathLike[str]) -> Path | str:
+    if one == "":
+        raise UsageError("an input is empty; give a path or an address")
     if isinstance(one, str) and is_vrt_text(one):
         return one
     if not isinstance(one, str) or "://" not in one or Path(one).exists():

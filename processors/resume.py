@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..catalog.errors import ModelError, UsageError
+from ..catalog.errors import ModelError, PixelcatError, SourceError, UsageError
+from ..catalog.remembered import commands_of
 from ..catalog.resumable import RunRow, runs_of
 from ..io.vrt_words import is_vrt_text
 from .classify import classify
@@ -24,7 +25,7 @@ def resume(
     model_code: ModelCode = "refuse",
     progress: Show | None = None,
 ) -> Run:
-    """Go on with a run that was stopped or killed, as its last command has it.
+    """Go on with a run that was stopped or killed, as its commands have it.
 
     Model, inputs and options are those that the catalog remembers. Credentials are not: services
     find them in the environment, as before. Nor is that code of a model may run.
@@ -45,10 +46,38 @@ def resume(
     """
     path = Path(catalog)
     chosen = _chosen(path.name, runs_of(path), run, retry_failed)
-    command = _checked(chosen)
+    if chosen.command is None:
+        raise UsageError(
+            f"run {chosen.id} was made by an older pixelcat, which did not note its command; give"
+            " the classify command again, it goes on"
+        )
+    ended: list[Run] = []
+    problems: list[PixelcatError] = []
+    for command in commands_of(chosen.command):
+        try:
+            ended.append(_go_on(path, chosen, command, retry_failed, model_code, progress))
+        except (SourceError, UsageError) as error:  # an input is gone: the others go on
+            problems.append(error)
+        if ended and ended[-1].status == "stopped":
+            break
+    if problems:
+        raise problems[0]
+    return _together(ended, chosen)
+
+
+def _go_on(
+    path: Path,
+    chosen: RunRow,
+    command: dict[str, Any],
+    retry_failed: bool,
+    model_code: ModelCode,
+    progress: Show | None,
+) -> Run:
+    """Go on with one command of a run."""
+    _check_place(chosen, command)
     options: dict[str, Any] = {"model_code": model_code, **command["options"]}
     _check_model(chosen, command, options)
-    gone_on = classify(
+    return classify(
         command["inputs"],
         model=_model(command),
         output=path,
@@ -56,10 +85,26 @@ def resume(
         progress=progress,
         **options,
     )
-    if gone_on.id == chosen.id:
-        return gone_on
-    note = f"this is run {gone_on.id}: to this version of pixelcat run {chosen.id} is another one"
-    return replace(gone_on, notes=(*gone_on.notes, note))
+
+
+def _together(ended: Sequence[Run], chosen: RunRow) -> Run:
+    """Return what several commands of a run gave as one."""
+    last = ended[-1]
+    notes = list(dict.fromkeys(note for each in ended for note in each.notes))
+    if last.id != chosen.id:
+        notes.append(
+            f"this is run {last.id}: to this version of pixelcat run {chosen.id} is another one"
+        )
+    return replace(
+        last,
+        done=sum(each.done for each in ended),
+        failed=sum(each.failed for each in ended),
+        skipped=sum(each.skipped for each in ended),
+        classified_now=sum(each.classified_now for each in ended),
+        layers=tuple(dict.fromkeys(layer for each in ended for layer in each.layers)),
+        failures=tuple(failure for each in ended for failure in each.failures),
+        notes=tuple(notes),
+    )
 
 
 def _chosen(name: str, runs: Sequence[RunRow], run: int | None, retry_failed: bool) -> RunRow:
@@ -88,21 +133,14 @@ def _numbered(name: str, runs: Sequence[RunRow], run: int) -> RunRow:
     return found
 
 
-def _checked(run: RunRow) -> dict[str, Any]:
-    """Return what a run was asked for, where that means the same here."""
-    command = run.command
-    if command is None:
-        raise UsageError(
-            f"run {run.id} was made by an older pixelcat, which did not note its command; give the"
-            " classify command again, it goes on"
-        )
+def _check_place(run: RunRow, command: dict[str, Any]) -> None:
+    """Refuse texts that name files by their place in another folder."""
     is_relative = is_text(command["model"]) or any(map(is_vrt_text, command["inputs"]))
     if is_relative and Path.cwd() != Path(command["folder"]):
         raise UsageError(
             f"run {run.id} was given a text that names files from {command['folder']}; resume it"
             " in that folder"
         )
-    return command
 
 
 def _model(command: dict[str, Any]) -> str | Path:

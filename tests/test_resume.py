@@ -79,6 +79,57 @@ def test_a_stopped_run_goes_on_from_another_folder(
     assert gone_on.sql(sql) == whole.sql(sql)
 
 
+def test_another_input_does_not_hide_what_is_pending(
+    stopped: Function, model_emd: Path, tmp_path: Path, photos: Path
+) -> None:
+    """Both are one run, as model and arguments are the same."""
+    first = stopped()
+    more = tmp_path / "more"
+    more.mkdir()
+    for number in range(3):
+        Image.effect_noise((64, 48), 50 + number).convert("RGB").save(more / f"{number}.png")
+    second = classify(more, model=model_emd, output=tmp_path / "r.gpkg")
+    assert (second.id, second.done) == (first.id, 3)
+    pending = len(list(photos.iterdir())) - first.done
+    assert any(f"{pending} are pending: pixelcat resume r.gpkg" in note for note in second.notes)
+    ended = resume(tmp_path / "r.gpkg")
+    assert (ended.done, ended.classified_now) == (9, pending)
+    with pytest.raises(UsageError, match="is finished"):
+        resume(tmp_path / "r.gpkg")
+
+
+def test_lost_class_maps_of_all_inputs_are_made_again(model_emd: Path, tmp_path: Path) -> None:
+    for name in ("a", "b", "a"):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        Image.effect_noise((64, 48), ord(name)).convert("RGB").save(folder / "photo.png")
+        run = classify(folder, model=model_emd, output=tmp_path / "r.gpkg")
+    rasters = sorted(run.rasters.glob("*.tif"))
+    before = [path.read_bytes() for path in rasters]
+    for path in rasters:
+        path.unlink()
+    result = CliRunner().invoke(cli, ["check", str(run.catalog), "--repair"])
+    assert "2" in result.output
+    ended = resume(run.catalog)
+    assert (ended.done, ended.classified_now) == (2, 2)
+    assert [path.read_bytes() for path in rasters] == before
+
+
+def test_of_two_inputs_one_that_is_gone_stops_no_other(
+    stopped: Function, model_emd: Path, tmp_path: Path, photos: Path
+) -> None:
+    stopped()
+    more = tmp_path / "more"
+    more.mkdir()
+    Image.effect_noise((64, 48), 50).convert("RGB").save(more / "photo.png")
+    classify(more, model=model_emd, output=tmp_path / "r.gpkg")
+    shutil.rmtree(more)
+    with pytest.raises(SourceError, match="more"):
+        resume(tmp_path / "r.gpkg")
+    found = sqlite3.connect(tmp_path / "r.gpkg").execute("select count(*) from outputs").fetchone()
+    assert found == (7,)
+
+
 def test_a_killed_run_goes_on(photos: Path, model_emd: Path, tmp_path: Path) -> None:
     catalog = tmp_path / "r.gpkg"
     for number in range(200):

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import struct
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -49,6 +50,25 @@ def told(*words: object) -> str:
         return str(answer.exception)
     assert answer.exit_code in (0, 3), answer.output
     return str(answer.output)
+
+
+def journal_that_names(catalog: Path, victim: Path) -> bytes:
+    """A journal of several databases, as SQLite would leave it: it deletes the file that it names."""
+    magic = bytes.fromhex("d9d505f920a163d7")
+    head = catalog.read_bytes()[:4096]
+    size = int.from_bytes(head[16:18], "big")
+    page = catalog.read_bytes()[:size]
+    pages = catalog.stat().st_size // size
+    check = 1234 + sum(page[at] for at in range(size - 200, 0, -200))
+    name = bytes(victim)
+    return b"".join(
+        [
+            (magic + struct.pack(">IIIII", 1, 1234, pages, 512, size)).ljust(512, b"\0"),
+            struct.pack(">I", 1) + page + struct.pack(">I", check & 0xFFFFFFFF),
+            struct.pack(">I", (1 << 30) // size + 1) + name,
+            struct.pack(">II", len(name), sum(name)) + magic,
+        ]
+    )
 
 
 def is_clean(folder: Path) -> bool:
@@ -179,3 +199,33 @@ def test_a_key_that_no_scan_has_written_is_that_of_an_image_that_is_gone(
         said = told("export", catalog, "--photos", tmp_path / f"out{number}")
         assert "wrote 0 photos" in said
         assert said.count("missing: ") == 2
+
+
+@pytest.mark.parametrize("command", ["status", "check", "sql", "classify"])
+def test_a_journal_leads_to_no_other_file(
+    of_photos: tuple[Path, Path], model_emd: Path, tmp_path: Path, command: str
+) -> None:
+    survey, made = of_photos
+    catalog = Path(shutil.copy(made, tmp_path / "r.gpkg"))
+    victim = tmp_path / "precious.txt"
+    victim.write_text("precious")
+    journal = tmp_path / "r.gpkg-journal"
+    journal.write_bytes(journal_that_names(catalog, victim))
+    words = {
+        "sql": ["sql", catalog, "runs"],
+        "classify": ["classify", survey, "-m", model_emd, "-o", catalog],
+    }.get(command, [command, catalog])
+    assert "several databases" in told(*words)
+    assert victim.read_text() == "precious"
+    journal.unlink()
+    assert "several databases" not in told("status", catalog)
+
+
+@pytest.mark.parametrize("text", ["[" * 40_000, "[]", "{}", "no", "7"])
+def test_a_command_that_is_none_is_one_line(
+    of_photos: tuple[Path, Path], tmp_path: Path, text: str
+) -> None:
+    catalog = Path(shutil.copy(of_photos[1], tmp_path / "r.gpkg"))
+    write(catalog, f"UPDATE runs SET command = '{text}', status = 'stopped'")
+    for command in ("status", "resume"):
+        assert "is no command" in told(command, catalog)
