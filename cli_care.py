@@ -59,7 +59,9 @@ def how_to_go_on(catalog: str) -> Iterator[str]:
     for run in runs_of(catalog):
         if run.can_go_on:
             has_ended = "was stopped" if run.status == "stopped" else "runs, or was killed"
-            yield f"run {run.id} {has_ended}; it goes on with: pixelcat resume {catalog} {run.id}"
+            left = f", {run.pending} pending" if run.pending else ""
+            how = f"pixelcat resume {catalog} {run.id}"
+            yield f"run {run.id} {has_ended}{left}; it goes on with: {how}"
         elif run.failed and run.newest == run.id:
             yield (
                 f"run {run.id}: {run.failed} failed; to try them again:"
@@ -78,7 +80,7 @@ def resume(
 ) -> None:
     """Go on with a run that was stopped or killed; RUN is its number where several were.
 
-    Model, inputs and options are those of its last command. Credentials of services are taken from
+    Model, inputs and options are those of its commands. Credentials of services are taken from
     the environment, as before; a model's own code needs --trust-model-code again. Exit codes are
     those of classify.
 

@@ -2,11 +2,13 @@
 
 import os
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from .pending import size
 from .query import read_only
 from .remembered import read
+from .runs import asked_for
 
 _RUNS = """
 SELECT r.id, m.name AS model, r.status, r.started_at, {command} AS command,
@@ -33,6 +35,8 @@ class RunRow:
     """The newest run with the same model and options: where it is another one, it replaced this."""
     failed: int
     """Images that failed."""
+    pending: int = 0
+    """Images of its inputs that have no output yet, where it can go on."""
 
     @property
     def can_go_on(self) -> bool:
@@ -53,7 +57,16 @@ def runs_of(path: str | os.PathLike[str]) -> list[RunRow]:
         ).fetchone()[0]
         connection.row_factory = sqlite3.Row
         rows = connection.execute(_RUNS.format(command="r.command" if has_command else "NULL"))
-        return [_row(row) for row in rows]
+        found = [_row(row) for row in rows]
+        if not has_command:
+            return found
+        connection.row_factory = None
+        return [_counted(connection, each) if each.can_go_on else each for each in found]
+
+
+def _counted(connection: sqlite3.Connection, run: RunRow) -> RunRow:
+    pending, _ = size(connection, run.id, asked_for(connection, run.id))
+    return replace(run, pending=pending)
 
 
 def _row(row: sqlite3.Row) -> RunRow:

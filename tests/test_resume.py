@@ -92,6 +92,8 @@ def test_another_input_does_not_hide_what_is_pending(
     assert (second.id, second.done) == (first.id, 3)
     pending = len(list(photos.iterdir())) - first.done
     assert any(f"{pending} are pending: pixelcat resume r.gpkg" in note for note in second.notes)
+    said = CliRunner().invoke(cli, ["status", str(tmp_path / "r.gpkg")])
+    assert f"run {first.id} was stopped, {pending} pending; it goes on with" in said.output
     ended = resume(tmp_path / "r.gpkg")
     assert (ended.done, ended.classified_now) == (9, pending)
     with pytest.raises(UsageError, match="is finished"):
@@ -140,9 +142,8 @@ def test_a_killed_run_goes_on(photos: Path, model_emd: Path, tmp_path: Path) -> 
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
     status = CliRunner().invoke(cli, ["status", str(catalog)])
-    assert f"run 1 runs, or was killed; it goes on with: pixelcat resume {catalog} 1" in (
-        status.stderr
-    )
+    assert "run 1 runs, or was killed" in status.stderr
+    assert f"pending; it goes on with: pixelcat resume {catalog} 1" in status.stderr
     answer = CliRunner().invoke(cli, ["resume", str(catalog), "--format", "json"])
     assert (answer.exit_code, json.loads(answer.stdout)[0]["done"]) == (0, 206)
     assert not list(tmp_path.rglob(".tmp-*"))
