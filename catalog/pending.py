@@ -77,9 +77,11 @@ def end_run(connection: sqlite3.Connection, run_id: int, status: str) -> int:
     Returns:
         How many images keep it from being finished.
     """
-    (before,) = connection.execute("SELECT status FROM runs WHERE id = ?", (run_id,)).fetchone()
+    is_open = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM runs WHERE id = ? AND status != 'finished')", (run_id,)
+    ).fetchone()[0]
     left = 0
-    if status == "finished" != before:
+    if status == "finished" and is_open:
         left = size(connection, run_id, asked_for(connection, run_id))[0]
     finish(connection, run_id, "stopped" if left else status)
     return left
