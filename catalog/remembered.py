@@ -49,9 +49,20 @@ def read(text: str | None) -> dict[str, Any] | None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict) or not found.keys() >= _NEEDED:
+    if not _is_command(found) or not all(map(_is_command, found.get(_EARLIER, ()))):
         raise CatalogError("what the catalog says of the command of a run is no command")
-    return found
+    return dict(found)
+
+
+def _is_command(found: Any) -> bool:
+    return (
+        isinstance(found, dict)
+        and found.keys() >= _NEEDED
+        and isinstance(found["inputs"], list)
+        and isinstance(found["options"], dict)
+        and isinstance(found.get("datasets", []), list)
+        and isinstance(found.get(_EARLIER, []), list)
+    )
 
 
 def _sought(command: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -40,7 +40,7 @@ def resume(
     Raises:
         UsageError: There is no such run, nothing to go on with, or several to choose from.
         ModelError: The model is gone, has changed, or cannot be used.
-        SourceError: No such catalog, or an input is gone.
+        SourceError: No such catalog, or an input is gone; other inputs went on.
         CatalogError: The catalog cannot be used; CatalogBusyError where another run has it.
         OutputError: The disk refused.
     """

@@ -232,28 +232,27 @@ def small_disk(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def assert_nothing_is_left(folder: Path, side: int, room: float) -> None:
+    """Write a raster where there is room for a fraction of it."""
+    pixels = noise((side, side), range(200)).astype(np.uint8)
+    write(folder / "c.tif", pixels, range(200))
+    size = (folder / "c.tif").stat().st_size
+    (folder / "c.tif").unlink()
+    with small_disk(int(room * size)), pytest.raises(OutputError, match=r"c\.tif"):
+        write(folder / "c.tif", pixels, range(200))
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("room", [0, 0.1, 0.5, 0.9, 0.999])
 def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path, room: float) -> None:
     """Room is a fraction of the finished file: the draft fills up, or what is made of it."""
-    pixels = noise((1600, 1600), range(200)).astype(np.uint8)
-    write(tmp_path / "c.tif", pixels, range(200))
-    size = (tmp_path / "c.tif").stat().st_size
-    (tmp_path / "c.tif").unlink()
-    with small_disk(int(room * size)), pytest.raises(OutputError, match=r"c\.tif"):
-        write(tmp_path / "c.tif", pixels, range(200))
-    assert list(tmp_path.iterdir()) == []
+    assert_nothing_is_left(tmp_path, 1600, room)
 
 
 @pytest.mark.parametrize("room", [0.85, 0.9, 0.95])
 def test_a_raster_that_does_not_read_back_is_not_published(tmp_path: Path, room: float) -> None:
     """GDAL, writing blocks in threads, says nothing of a full disk here."""
-    pixels = noise((600, 600), range(200)).astype(np.uint8)
-    write(tmp_path / "c.tif", pixels, range(200))
-    size = (tmp_path / "c.tif").stat().st_size
-    (tmp_path / "c.tif").unlink()
-    with small_disk(int(room * size)), pytest.raises(OutputError, match=r"c\.tif"):
-        write(tmp_path / "c.tif", pixels, range(200))
-    assert list(tmp_path.iterdir()) == []
+    assert_nothing_is_left(tmp_path, 600, room)
 
 
 def test_a_full_disk_leaves_the_older_raster(tmp_path: Path) -> None:

@@ -221,7 +221,16 @@ def test_a_journal_leads_to_no_other_file(
     assert "several databases" not in told("status", catalog)
 
 
-@pytest.mark.parametrize("text", ["[" * 40_000, "[]", "{}", "no", "7"])
+NO_COMMAND = '"inputs": ["a"], "model": "m", "folder": "f", "options": '
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[" * 40_000, "[]", "{}", "no", "7", f"{{{NO_COMMAND} 3}}"),
+        *(f'{{{NO_COMMAND} {{}}, "earlier": {earlier}}}' for earlier in ("[1]", "7", "[{}]")),
+    ],
+)
 def test_a_command_that_is_none_is_one_line(
     of_photos: tuple[Path, Path], tmp_path: Path, text: str
 ) -> None:
