@@ -69,6 +69,20 @@ def photo_bytes() -> Callable[..., bytes]:
     return make
 
 
+@pytest.fixture
+def photo_folder(tmp_path: Path, photo_bytes: Callable[..., bytes]) -> Callable[..., Path]:
+    """Return a function that makes a folder of photos with these names."""
+
+    def make(*names: str) -> Path:
+        folder = tmp_path / "photos"
+        folder.mkdir(exist_ok=True)
+        for seed, name in enumerate(names):
+            (folder / name).write_bytes(photo_bytes(seed, (40 + 3 * seed, 37)))
+        return folder
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def keras_net() -> Callable[..., Any]:
     """Return a function that builds a small fully convolutional network with random weights."""

@@ -66,20 +66,6 @@ def model(tmp_path: Path, exact_net: Function) -> Path:
 
 
 @pytest.fixture
-def photos(tmp_path: Path, photo_bytes: Function) -> Function:
-    """Return a function that makes a folder of photos with these names."""
-
-    def make(*names: str) -> Path:
-        folder = tmp_path / "photos"
-        folder.mkdir(exist_ok=True)
-        for seed, name in enumerate(names):
-            (folder / name).write_bytes(photo_bytes(seed, (40 + 3 * seed, 37)))
-        return folder
-
-    return make
-
-
-@pytest.fixture
 def scene(tmp_path: Path, write_raster: Function) -> Function:
     """Return a function that writes a raster of 64 x 64 pixels; the second lies east of the first."""
 
@@ -120,10 +106,10 @@ def items(catalog: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def test_rows_are_the_same_whichever_process_reads(
-    tmp_path: Path, make_gdb: Function, make_gpkg: Function, photos: Function, scene: Function,
+    tmp_path: Path, make_gdb: Function, make_gpkg: Function, photo_folder: Function, scene: Function,
     photo_bytes: Function,
 ) -> None:  # fmt: skip
-    folder = photos("1.jpg", "2.jpg")
+    folder = photo_folder("1.jpg", "2.jpg")
     (folder / "cut.jpg").write_bytes((folder / "1.jpg").read_bytes()[:700])
     (folder / "a.txt").write_text("no image")
     attachments = [(1, "a.jpg", "image/jpeg", photo_bytes()), (9, "b.jpg", "image/jpeg", b"")]
@@ -146,8 +132,10 @@ def test_rows_are_the_same_whichever_process_reads(
 
 
 @pytest.mark.usefixtures("apart")
-def test_a_catalog_among_the_photos_is_no_part_of_them(tmp_path: Path, photos: Function) -> None:
-    folder = photos("1.jpg")
+def test_a_catalog_among_the_photos_is_no_part_of_them(
+    tmp_path: Path, photo_folder: Function
+) -> None:
+    folder = photo_folder("1.jpg")
     for _ in range(2):
         scan(folder, output=folder / "out.gpkg")
         assert list(items(folder / "out.gpkg")) == ["1.jpg"]
@@ -173,9 +161,9 @@ def test_what_is_wrong_with_an_input_is_said_as_in_one_process(tmp_path: Path) -
 
 @pytest.mark.usefixtures("apart")
 def test_a_photo_that_takes_its_reader_down_is_unreadable_alone(
-    tmp_path: Path, photos: Function
+    tmp_path: Path, photo_folder: Function
 ) -> None:
-    folder = photos(
+    folder = photo_folder(
         "1.jpg", "2_SCAN-SIGSEGV.jpg", "3.jpg", "4_SCAN-ONCE.jpg", "5_SCAN-HANG.jpg", "6.jpg"
     )
     scan(folder, output=tmp_path / "here.gpkg", workers=0)
@@ -195,9 +183,9 @@ def test_a_photo_that_takes_its_reader_down_is_unreadable_alone(
 
 @pytest.mark.usefixtures("apart")
 def test_a_run_goes_on_without_a_photo_that_takes_its_reader_down(
-    tmp_path: Path, model: Path, photos: Function
+    tmp_path: Path, model: Path, photo_folder: Function
 ) -> None:
-    folder = photos("1.jpg", "2_SCAN-SIGKILL.jpg", "3.jpg")
+    folder = photo_folder("1.jpg", "2_SCAN-SIGKILL.jpg", "3.jpg")
     run = classify(folder, model=model, output=tmp_path / "out.gpkg")
     assert (run.done, run.failed, run.status) == (2, 1, "finished")
     (failure,) = run.failures
@@ -212,10 +200,10 @@ def test_a_run_goes_on_without_a_photo_that_takes_its_reader_down(
 @pytest.mark.usefixtures("apart")
 @pytest.mark.parametrize("name", ["trees_SIGSEGV.csv", "9_SCAN-SIGSEGV.jpg"])
 def test_an_input_that_takes_its_reader_down_is_named(
-    tmp_path: Path, photos: Function, name: str
+    tmp_path: Path, photo_folder: Function, name: str
 ) -> None:
     """A table cannot be read; an image of its own is one that is unreadable."""
-    folder = photos(name)
+    folder = photo_folder(name)
     catalog = tmp_path / "out.gpkg"
     answer = CliRunner().invoke(cli, ["scan", str(folder / name), "-o", str(catalog)])
     if name.endswith("csv"):
@@ -229,20 +217,28 @@ def test_an_input_that_takes_its_reader_down_is_named(
 
 @pytest.mark.usefixtures("apart")
 def test_an_environment_that_takes_its_reader_down_is_named(
-    tmp_path: Path, photos: Function, model: Path
+    tmp_path: Path, photo_folder: Function, model: Path
 ) -> None:
-    extent = photos("extent_SIGSEGV.csv") / "extent_SIGSEGV.csv"
+    extent = photo_folder("extent_SIGSEGV.csv") / "extent_SIGSEGV.csv"
     with pytest.raises(SourceError, match=f"--extent {extent}: reading it crashed"):
         classify(
-            photos("1.jpg"), model=model, output=tmp_path / "out.gpkg",
+            photo_folder("1.jpg"), model=model, output=tmp_path / "out.gpkg",
             environment={"extent": extent},
         )  # fmt: skip
 
 
 @pytest.mark.usefixtures("apart")
-def test_a_signal_ends_a_scan_and_its_process(tmp_path: Path, photos: Function) -> None:
+def test_a_signal_ends_a_scan_and_its_process(tmp_path: Path, photo_folder: Function) -> None:
     output = tmp_path / "out.gpkg"
-    command = [sys.executable, "-m", "pixelcat", "scan", photos("1_SCAN-HANG.jpg"), "-o", output]
+    command = [
+        sys.executable,
+        "-m",
+        "pixelcat",
+        "scan",
+        photo_folder("1_SCAN-HANG.jpg"),
+        "-o",
+        output,
+    ]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         until = time.monotonic() + 90
         while not (output.exists() and has_items(output)) and time.monotonic() < until:
@@ -296,7 +292,7 @@ def test_what_is_refused_is_refused_in_its_place_only() -> None:
 
 
 def test_the_process_with_the_catalog_loads_neither_gdal_nor_tensorflow(
-    tmp_path: Path, model: Path, make_gdb: Function, make_gpkg: Function, photos: Function,
+    tmp_path: Path, model: Path, make_gdb: Function, make_gpkg: Function, photo_folder: Function,
     scene: Function, photo_bytes: Function,
 ) -> None:  # fmt: skip
     survey = make_gpkg([("image/jpeg", photo_bytes(3))], [(1, 1)])
@@ -310,7 +306,7 @@ def test_the_process_with_the_catalog_loads_neither_gdal_nor_tensorflow(
         ["classify", survey, *rest, tmp_path / "a.gpkg", "--out-features", "mine", "--verify", 1],
         ["classify", make_gdb([(1, "a.jpg", "image/jpeg", photo_bytes())]), *rest, tmp_path / "b.gpkg", "--embed"],
         ["classify", first.parent, "--mode", "mosaic", *rest, tmp_path / "c.gpkg", "--also", "confidence"],
-        ["classify", first, second, photos("1.jpg"), *rest, tmp_path / "d.gpkg", "--extent", first,
+        ["classify", first, second, photo_folder("1.jpg"), *rest, tmp_path / "d.gpkg", "--extent", first,
          "--mask", area, "--snap", second, "--map-crs", "EPSG:3857", "--max-memory", "3G"],
         ["classify", first, *rest, tmp_path / "d.gpkg"],
         ["resume", tmp_path / "d.gpkg", 1, "--retry-failed"],

@@ -34,20 +34,6 @@ def model(tmp_path: Path, exact_net: Function) -> Path:
 
 
 @pytest.fixture
-def photos(tmp_path: Path, photo_bytes: Function) -> Function:
-    """Return a function that makes a folder of photos with these names."""
-
-    def make(*names: str) -> Path:
-        folder = tmp_path / "photos"
-        folder.mkdir(exist_ok=True)
-        for seed, name in enumerate(names):
-            (folder / name).write_bytes(photo_bytes(seed, (40 + 3 * seed, 37)))
-        return folder
-
-    return make
-
-
-@pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(FAULTS), prepend=os.pathsep)
 
@@ -104,9 +90,9 @@ def done(catalog: Path) -> set[str]:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_class_maps_are_the_same_bytes_in_any_number_of_processes(
-    tmp_path: Path, model: Path, photos: Function, count: int
+    tmp_path: Path, model: Path, photo_folder: Function, count: int
 ) -> None:
-    folder = photos(*(f"{number}.jpg" for number in range(7)))
+    folder = photo_folder(*(f"{number}.jpg" for number in range(7)))
     (folder / "cut.jpg").write_bytes((folder / "0.jpg").read_bytes()[:700])
     seen = []
     here = classify(folder, model=model, output=tmp_path / "here.gpkg", workers=0)
@@ -125,9 +111,9 @@ def test_class_maps_are_the_same_bytes_in_any_number_of_processes(
 
 @pytest.mark.usefixtures("faults")
 def test_an_image_that_takes_its_process_down_fails_alone(
-    tmp_path: Path, model: Path, photos: Function
+    tmp_path: Path, model: Path, photo_folder: Function
 ) -> None:
-    folder = photos("1.jpg", "2_SIGKILL.jpg", "3.jpg", "4_ONCE.jpg", "5.jpg")
+    folder = photo_folder("1.jpg", "2_SIGKILL.jpg", "3.jpg", "4_ONCE.jpg", "5.jpg")
     run = classify(folder, model=model, output=tmp_path / "out.gpkg", workers=1)
     assert (run.done, run.failed, run.status) == (4, 1, "finished")
     (failure,) = run.failures
@@ -141,9 +127,9 @@ def test_an_image_that_takes_its_process_down_fails_alone(
 
 @pytest.mark.usefixtures("faults")
 def test_an_image_without_end_fails_after_its_time(
-    tmp_path: Path, model: Path, photos: Function
+    tmp_path: Path, model: Path, photo_folder: Function
 ) -> None:
-    folder = photos("1.jpg", "2_HANG.jpg", "3.jpg")
+    folder = photo_folder("1.jpg", "2_HANG.jpg", "3.jpg")
     run = classify(folder, model=model, output=tmp_path / "out.gpkg", workers=1, item_timeout=25.0)
     assert (run.done, run.failed) == (2, 1)
     assert run.failures[0].image == "2_HANG.jpg"
@@ -152,32 +138,32 @@ def test_an_image_without_end_fails_after_its_time(
 
 @pytest.mark.usefixtures("faults")
 def test_a_process_that_ends_while_it_loads_the_model_is_started_again(
-    tmp_path: Path, model: Path, photos: Function
+    tmp_path: Path, model: Path, photo_folder: Function
 ) -> None:
     net = model.rename(tmp_path / "net_ONCE.keras")
-    run = classify(photos("1.jpg"), model=net, output=tmp_path / "out.gpkg", workers=1)
+    run = classify(photo_folder("1.jpg"), model=net, output=tmp_path / "out.gpkg", workers=1)
     assert (run.done, run.failed) == (1, 0)
     assert (tmp_path / "net_ONCE.keras.seen").exists()
 
 
 @pytest.mark.usefixtures("faults")
 def test_a_model_that_is_replaced_in_mid_run_stops_it(
-    tmp_path: Path, model: Path, photos: Function, exact_net: Function
+    tmp_path: Path, model: Path, photo_folder: Function, exact_net: Function
 ) -> None:
     other = tmp_path / "other.keras"
     exact_net(seed=2).save(other)
     with pytest.raises(ModelError, match="was changed while the run went on"):
         classify(
-            photos("1.jpg", "2_ONCE.jpg"), model=model, output=tmp_path / "out.gpkg", workers=1,
+            photo_folder("1.jpg", "2_ONCE.jpg"), model=model, output=tmp_path / "out.gpkg", workers=1,
             progress=lambda _: shutil.copy(other, model),
         )  # fmt: skip
     assert done(tmp_path / "out.gpkg") <= {"1.jpg"}
 
 
 def test_what_is_wrong_with_a_model_is_said_as_in_one_process(
-    tmp_path: Path, model: Path, photos: Function
+    tmp_path: Path, model: Path, photo_folder: Function
 ) -> None:
-    photos("1.jpg")
+    photo_folder("1.jpg")
     broken = tmp_path / "broken.keras"
     broken.write_bytes(model.read_bytes()[:-3000])
     said = []
@@ -191,8 +177,10 @@ def test_what_is_wrong_with_a_model_is_said_as_in_one_process(
     assert not (tmp_path / "out.gpkg").exists()
 
 
-def test_a_folder_that_is_gone_stops_the_run(tmp_path: Path, model: Path, photos: Function) -> None:
-    folder, output = photos("1.jpg"), tmp_path / "out.gpkg"
+def test_a_folder_that_is_gone_stops_the_run(
+    tmp_path: Path, model: Path, photo_folder: Function
+) -> None:
+    folder, output = photo_folder("1.jpg"), tmp_path / "out.gpkg"
     (tmp_path / "out_rasters").write_text("no folder")
     with pytest.raises(OutputError):
         classify(folder, model=model, output=output, workers=1)
@@ -201,10 +189,14 @@ def test_a_folder_that_is_gone_stops_the_run(tmp_path: Path, model: Path, photos
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.usefixtures("faults")
 def test_what_ends_the_run_ends_its_processes(
-    tmp_path: Path, model: Path, photos: Function, number: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    model: Path,
+    photo_folder: Function,
+    number: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PIXELCAT_WORKERS", "1")
-    folder, output = photos("1.jpg", "2_HANG.jpg"), tmp_path / "out.gpkg"
+    folder, output = photo_folder("1.jpg", "2_HANG.jpg"), tmp_path / "out.gpkg"
     command = [sys.executable, "-c", INTERRUPTIBLE, "classify", folder, "-m", model, "-o", output]
     command += ["--arg", "batch_size=1"]  # the first does not wait for the second
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
@@ -219,8 +211,8 @@ def test_what_ends_the_run_ends_its_processes(
 
 @pytest.mark.parametrize("text", ["many", "-1", "65"])
 def test_a_number_of_processes_that_cannot_be_meant_is_refused(
-    tmp_path: Path, model: Path, photos: Function, text: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: Path, photo_folder: Function, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIXELCAT_WORKERS", text)
     with pytest.raises(UsageError, match="--workers"):
-        classify(photos("1.jpg"), model=model, output=tmp_path / "out.gpkg")
+        classify(photo_folder("1.jpg"), model=model, output=tmp_path / "out.gpkg")
