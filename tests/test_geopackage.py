@@ -449,12 +449,14 @@ def test_output_columns_are_unique_and_keep_their_order(names):
 
 @given(st.text(max_size=20))
 @example("DOUBLE PRECISION")
+@example("LINESTRING")
 @example("VARCHAR(10, 2)")
 @example("TEXT); DROP TABLE items; --")
 def test_any_declared_type_becomes_one_that_a_geopackage_may_have(declared):
     assert safe_type(declared).partition("(")[0] in {
         *("BOOLEAN", "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "INTEGER", "FLOAT", "DOUBLE"),
-        *("REAL", "TEXT", "BLOB", "DATE", "DATETIME", "GEOMETRY", "POINT", "POLYGON"),
+        *("REAL", "TEXT", "BLOB", "DATE", "DATETIME", "GEOMETRY", "GEOMETRYCOLLECTION"),
+        *("POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON"),
     }
 
 

@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from affine import Affine
 from click.testing import CliRunner
+from own_processes import children, is_alive, within
 
 from pixelcat import classify, scan
 from pixelcat.catalog.errors import CatalogError, ItemError, SourceError
@@ -77,10 +77,6 @@ def scene(tmp_path: Path, write_raster: Function) -> Function:
         return write_raster(folder / f"{number}.tif", pixels, crs="EPSG:32632", transform=place)
 
     return write
-
-
-def children(parent: int) -> list[str]:
-    return Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
 
 
 def rows(catalog: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -240,16 +236,11 @@ def test_a_signal_ends_a_scan_and_its_process(tmp_path: Path, photo_folder: Func
         output,
     ]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 90
-        while not (output.exists() and has_items(output)) and time.monotonic() < until:
-            time.sleep(0.1)
+        assert within(90, lambda: output.exists() and has_items(output))
         (reader,) = children(process.pid)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 143
-    until = time.monotonic() + 10
-    while Path(f"/proc/{reader}/cmdline").exists() and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not Path(f"/proc/{reader}/cmdline").exists()
+    assert within(10, lambda: not is_alive(reader))
     assert items(output) == {}
 
 

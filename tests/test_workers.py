@@ -6,13 +6,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from own_processes import children, is_alive, within
 
 from pixelcat import classify
 from pixelcat.catalog.errors import ModelError, OutputError, UsageError
@@ -42,32 +41,6 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_process_is_left() -> Iterator[None]:
     yield
     assert not children(os.getpid())
-
-
-def children(parent: int) -> list[int]:
-    """Return the numbers of the processes that classify for another one."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            above = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
-            if above == parent and b"workers.child" in folder.joinpath("cmdline").read_bytes():
-                found.append(int(folder.name))
-    return found
-
-
-def is_alive(process: int) -> bool:
-    """Whether a process runs; one that has ended may still be listed."""
-    try:
-        return bool(Path(f"/proc/{process}/cmdline").read_bytes())
-    except OSError:
-        return False
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    until = time.monotonic() + seconds
-    while not (held := holds()) and time.monotonic() < until:
-        time.sleep(0.1)
-    return held
 
 
 def outputs(catalog: Path) -> dict[str, tuple[str, str | None, str | None]]:
