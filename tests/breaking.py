@@ -277,5 +277,6 @@ if __name__ == "__main__":
     from pixelcat import classify
     from pixelcat.catalog.store import Catalog
     from pixelcat.io import fingerprint
+    from pixelcat.processors.workers import here  # noqa: F401  else each copy imports it
 
     serve()

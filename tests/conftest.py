@@ -44,6 +44,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing is taken from the cache of whoever runs the tests, and nothing left there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIXELCAT_WORKERS", "0")  # others start TensorFlow anew for every call
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # a process else compiles all of it
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 

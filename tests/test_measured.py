@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pixelcat.processors.definition import ModelDefinition
-from pixelcat.processors.model_check import check
+from pixelcat.processors.options import options_of
+from pixelcat.processors.prepare import prepare
 
 Function = Callable[..., Any]
 
@@ -27,8 +28,10 @@ def model(tmp_path: Path, exact_net: Function) -> Path:
 
 
 def found(model: Path, **arguments: str) -> tuple[Any, ...]:
-    report = check(ModelDefinition.load(model), arguments, None)
-    return report["stride"], report["looks"], report["margin"]
+    definition = ModelDefinition.load(model)
+    prepared = prepare(definition, options_of(definition, arguments))
+    prepared.classifier.close()
+    return prepared.found["stride"], prepared.found["looks"], prepared.found["margin"]
 
 
 def test_a_measurement_is_made_once(cache: Path, model: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_photo_that_takes_its_reader_down_is_unreadable_alone(
         "1.jpg", "2_SCAN-SIGSEGV.jpg", "3.jpg", "4_SCAN-ONCE.jpg", "5_SCAN-HANG.jpg", "6.jpg"
     )
     scan(folder, output=tmp_path / "here.gpkg", workers=0)
-    scan(folder, output=tmp_path / "apart.gpkg", item_timeout=20.0)
+    scan(folder, output=tmp_path / "apart.gpkg", item_timeout=12.0)
     expected = items(tmp_path / "here.gpkg")
     found = items(tmp_path / "apart.gpkg")
     assert list(found) == list(expected)
@@ -172,7 +172,7 @@ def test_a_photo_that_takes_its_reader_down_is_unreadable_alone(
         "unreadable", "reading it crashed: its process was killed by SIGSEGV, 3 times"
     )  # fmt: skip
     assert hung[1] == "unreadable"
-    assert "came to no end: its process gave no sign of life for 20 s; --item-timeout" in hung[2]
+    assert "came to no end: its process gave no sign of life for 12 s; --item-timeout" in hung[2]
     assert found == {name: expected[name] for name in found}
     assert (folder / "4_SCAN-ONCE.jpg.seen").exists()
 

@@ -103,10 +103,10 @@ def test_an_image_without_end_fails_after_its_time(
     tmp_path: Path, model: Path, photo_folder: Function
 ) -> None:
     folder = photo_folder("1.jpg", "2_HANG.jpg", "3.jpg")
-    run = classify(folder, model=model, output=tmp_path / "out.gpkg", workers=1, item_timeout=25.0)
+    run = classify(folder, model=model, output=tmp_path / "out.gpkg", workers=1, item_timeout=12.0)
     assert (run.done, run.failed) == (2, 1)
     assert run.failures[0].image == "2_HANG.jpg"
-    assert "no sign of life for 25 s; --item-timeout" in run.failures[0].reason
+    assert "no sign of life for 12 s; --item-timeout" in run.failures[0].reason
 
 
 @pytest.mark.usefixtures("faults")
