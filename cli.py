@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
-from .catalog.errors import PixelcatError
+from .catalog.errors import PixelcatError, UsageError
 from .cli_answers import diff, zones
 from .cli_care import check, doctor, how_to_go_on, resume
 from .cli_model import model
@@ -30,6 +30,7 @@ from .cli_output import (
     format_option,
     print_rows,
     report_run,
+    say,
     stopped,
     usage_line,
 )
@@ -154,18 +155,26 @@ def status(catalog: str, format_: str) -> None:
             click.echo(f"\n{title}")
             print_rows(as_rows(rows), format_)
     for line in how_to_go_on(catalog):
-        click.echo(line, err=True)
+        say(line)
     return None
 
 
-def _terminate(*_: object) -> None:
-    """Stop as at Ctrl-C, and say in the exit code that it was another signal."""
-    stopped.code = 143
+def _stop(number: int, _: object) -> None:
+    """Stop as at Ctrl-C, and say in the exit code which signal it was."""
+    stopped.signal = number
     raise KeyboardInterrupt
 
 
-def _unexpected(error: Exception) -> tuple[int, str]:
-    """Return exit code and message for what no command has expected."""
+def _told(error: Exception) -> tuple[int, str]:
+    """Return the exit code of an error, and what the user is told."""
+    if isinstance(error, click.exceptions.Abort):
+        return stopped.code, "stopped"
+    if isinstance(error, UsageError) and stopped.signal is not None:
+        return stopped.code, "stopped"  # a question: SQLite says no more than "interrupted"
+    if isinstance(error, click.ClickException):
+        return error.exit_code, usage_line(error)
+    if isinstance(error, PixelcatError):
+        return error.exit_code, str(error)
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return 2, f"{error.filename or 'a name'}: the name is too long for a file"
     return 70, f"internal error: {type(error).__name__}: {error}"
@@ -173,22 +182,18 @@ def _unexpected(error: Exception) -> tuple[int, str]:
 
 def main() -> None:
     """Run the command line; a mistake of the user is one line, never a traceback."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else a shell has it ignored
+        signal.signal(signal.SIGINT, _stop)
     warnings.filterwarnings("ignore", module="pyogrio|PIL")  # what matters is an error or a reason
     try:
         sys.exit(cli.main(prog_name="pixelcat", standalone_mode=False))
-    except click.exceptions.Abort:
-        code, message = stopped.code, "stopped"
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.ClickException as error:
-        code, message = error.exit_code, usage_line(error)
-    except PixelcatError as error:
-        code, message = error.exit_code, str(error)
     except Exception as error:
-        if os.environ.get("PIXELCAT_DEBUG"):
+        code, message = _told(error)
+        if code == 70 and os.environ.get("PIXELCAT_DEBUG"):
             raise
-        code, message = _unexpected(error)
-    click.echo(f"Error: {' '.join(message.splitlines())}", err=True)  # names may have line breaks
+    say(f"Error: {message}")
     sys.exit(code)

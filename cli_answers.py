@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from .cli_output import as_rows, exit_codes, format_option, print_rows
+from .cli_output import as_rows, exit_codes, format_option, print_rows, say
 
 
 @click.command(
@@ -45,11 +45,11 @@ def zones(
 
     done = zones_(catalog, zones, layer=layer, run=run, out_features=out_features)
     for note in done.notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}")
     for line in done.missing:
-        click.echo(f"missing: {line}", err=True)
+        say(f"missing: {line}")
     if not done.is_new:
-        click.echo("nothing has changed", err=True)
+        say("nothing has changed")
     row = {
         "table": done.table, "run": done.run, "zones": done.zones, "without": done.without,
     }  # fmt: skip
@@ -93,7 +93,7 @@ def diff(catalog: str, one: int, other: int, raster: str | None, show: str, form
 
     found = diff_(catalog, one, other, raster=raster)
     if raster is not None:
-        click.echo(f"wrote {found.rasters} change rasters to {raster}", err=True)
+        say(f"wrote {found.rasters} change rasters to {raster}")
     tables = {name: getattr(found, name) for name in TABLES}
     if format_ == "json":
         click.echo(json.dumps(tables, indent=1, ensure_ascii=False))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .cli_options import code_options
-from .cli_output import ProgressBar, as_rows, format_option, print_rows, report_run, stopped
+from .cli_output import ProgressBar, as_rows, format_option, print_rows, report_run, say, stopped
 
 if TYPE_CHECKING:
     from .processors.trust import ModelCode
@@ -46,9 +46,9 @@ def check(catalog: str, deep: bool, repair: bool, format_: str) -> None:
         rows = [{name: getattr(each, name) for name in columns} for each in found]
         print_rows(as_rows(rows), format_)
     else:
-        click.echo("nothing is damaged or missing", err=True)
+        say("nothing is damaged or missing")
     if any(each.what == "raster" and not each.is_open for each in found):
-        click.echo(f"pixelcat resume {catalog} makes again what is pending now", err=True)
+        say(f"pixelcat resume {catalog} makes again what is pending now")
     sys.exit(3 if any(each.is_open for each in found) else 0)
 
 
@@ -126,7 +126,7 @@ def doctor(folder: str, format_: str) -> None:
         )
         for fact in facts:
             if fact.problem:
-                click.echo(f"{fact.name}: {fact.problem}", err=True)
+                say(f"{fact.name}: {fact.problem}")
     else:
         print_rows(as_rows(rows), format_)
     sys.exit(3 if any(fact.problem for fact in facts) else 0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .cli_options import argument_options, classes_option, code_options, environment_options
-from .cli_output import as_rows, format_option, print_rows
+from .cli_output import as_rows, format_option, print_rows, say
 
 if TYPE_CHECKING:
     from .processors.trust import ModelCode
@@ -93,7 +93,7 @@ def pack(
     from .processors.describe import pack as pack_
 
     pack_(definition, output, classes=classes, bands=bands, tile=tile)
-    click.echo(f"wrote {output}", err=True)
+    say(f"wrote {output}")
 
 
 def _print_report(report: Mapping[str, Any], format_: str) -> None:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -64,6 +65,34 @@ format_option = click.option(
 )
 
 
+@dataclass
+class _Stopped:
+    """How a command ends that was stopped."""
+
+    signal: int | None = None
+    """Which came, if one did."""
+
+    @property
+    def code(self) -> int:
+        """The exit code, as shells have it."""
+        return 128 + (self.signal or signal.SIGINT)
+
+    def check(self) -> None:
+        """Stop here where a signal came and what it raised was lost.
+
+        Python drops what is raised while it takes an object away, as TensorFlow's are.
+
+        Raises:
+            KeyboardInterrupt: One came.
+        """
+        if self.signal is not None:
+            raise KeyboardInterrupt
+
+
+stopped = _Stopped()
+"""Of this process."""
+
+
 class ProgressBar:
     """A bar on a terminal, nothing elsewhere; a context manager."""
 
@@ -88,7 +117,12 @@ class ProgressBar:
         self._bar = None
 
     def show(self, state: "Progress") -> None:
-        """Show how far a run is: share, pixels, speed, images, and the time that is left."""
+        """Show how far a run is: share, pixels, speed, images, and the time that is left.
+
+        Raises:
+            KeyboardInterrupt: The run is to stop.
+        """
+        stopped.check()
         if self._bar is None or self._work != state.work:
             if not sys.stderr.isatty():
                 return
@@ -129,29 +163,30 @@ class ProgressBar:
 _SHOWN_FAILURES = 20
 
 
-@dataclass
-class _Stopped:
-    """How a command ends that was stopped."""
-
-    code: int = 130
-    """After Ctrl-C; the handler of another signal sets another."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-stopped = _Stopped()
-"""Of this process."""
+def legible(text: str) -> str:
+    """Write out control characters, which a terminal would obey: names come from strangers."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def say(text: str) -> None:
+    """Print one line on standard error, whatever line breaks the names in it have."""
+    click.echo(legible(" ".join(text.splitlines())), err=True)
 
 
 def report_run(run: "Run", format_: str) -> None:
     """Say what a run gave: notes and failures on standard error, numbers on standard output."""
     for note in run.notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}")
     for failure in run.failures[:_SHOWN_FAILURES]:
-        click.echo(f"failed: {failure.image}: {failure.reason}", err=True)
+        say(f"failed: {failure.image}: {failure.reason}")
     rest = len(run.failures) - _SHOWN_FAILURES
     if rest > 0:
-        click.echo(f"failed: {rest} more; see the table item_results", err=True)
+        say(f"failed: {rest} more; see the table item_results")
     if run.status == "stopped":
-        click.echo("stopped; the same command goes on from here", err=True)
+        say("stopped; the same command goes on from here")
     summary = {
         "run": run.id,
         "done": run.done,
@@ -239,7 +274,7 @@ def _cell(value: Any) -> Any:
         return _number(value)
     if isinstance(value, str) and len(value) > _WIDEST_SHAPE and _WKT.match(value):
         return f"{value[:_WIDEST_SHAPE]}..."
-    return value
+    return legible(value) if isinstance(value, str) else value
 
 
 def _number(value: float) -> str:

@@ -45,6 +45,7 @@ def rio(catalog: str, where: str, run: int | None) -> None:
         f" AND (run_id = :run OR :run IS NULL AND is_current) AND ({where}\n) ORDER BY item_id"
     )
     from .catalog.run_numbers import check_run
+    from .cli_output import say
 
     if run is not None:
         try:
@@ -56,7 +57,7 @@ def rio(catalog: str, where: str, run: int | None) -> None:
         try:
             click.echo(listed_place(folder, row["classified_image"]))
         except PixelcatError as error:
-            click.echo(f"left out: {error}", err=True)
+            say(f"left out: {error}")
 
 
 @click.command("pixelcat")

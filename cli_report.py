@@ -4,7 +4,7 @@ import os
 
 import click
 
-from .cli_output import exit_codes
+from .cli_output import exit_codes, say
 
 
 @click.command(epilog=exit_codes("the page is written"))
@@ -37,8 +37,7 @@ def report(catalog: str, output: str, run: int | None, gallery: int, picture_siz
     from .processors.report import report as report_
 
     done = report_(catalog, output, run=run, gallery=gallery, picture_size=picture_size)
-    click.echo(
+    say(
         f"wrote {os.path.relpath(output)}: run {done.run}, {done.pictures} pictures,"
-        f" {done.size / 1e6:.1f} MB",
-        err=True,
+        f" {done.size / 1e6:.1f} MB"
     )

@@ -13,7 +13,7 @@ from .catalog.errors import SourceError, UsageError
 from .catalog.query import TIME_LIMIT_S
 from .catalog.statement import parameters as parameters_of
 from .cli_options import pairs
-from .cli_output import FORMATS, as_rows, print_lines, print_rows
+from .cli_output import FORMATS, as_rows, print_lines, print_rows, say
 
 if TYPE_CHECKING:
     from .processors.questions import Asked
@@ -117,7 +117,7 @@ def sql(
     _check_parameters(question, parameters)
     if save:
         if note := questions.save(catalog, save, question):
-            click.echo(f"note: saved, but not listed for other programs: {note}", err=True)
+            say(f"note: saved, but not listed for other programs: {note}")
         return None
     kind = _format(format_, output)
     with questions.ask(

@@ -9,7 +9,7 @@ import click
 
 from .catalog.errors import UsageError
 from .cli_options import item_timeout_option, service_options, source_options
-from .cli_output import as_rows, exit_codes, format_option, print_rows
+from .cli_output import as_rows, exit_codes, format_option, print_rows, say
 
 TITLES = {
     "layers": "Layers",
@@ -60,7 +60,7 @@ def scan(
         inputs, output=recorded, options=look, environment=environment, item_timeout=item_timeout
     )
     for note in survey.notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}")
     tables = {name: getattr(survey, name) for name in TITLES}
     if format_ == "json":
         click.echo(json.dumps(tables, indent=1, ensure_ascii=False))
@@ -73,7 +73,7 @@ def scan(
             click.echo(f"{'' if name == 'layers' else chr(10)}{TITLES[name]}")
             print_rows(as_rows(rows), format_)
     if survey.catalog is not None:
-        click.echo(f"recorded in {survey.catalog}", err=True)
+        say(f"recorded in {survey.catalog}")
 
 
 @click.command(
@@ -197,7 +197,7 @@ def export(
     else:
         missing = _export_mosaic(catalog, mosaic, stac, run, raster or "classes")
     for line in missing:
-        click.echo(f"missing: {line}", err=True)
+        say(f"missing: {line}")
     sys.exit(3 if missing else 0)
 
 
@@ -218,7 +218,7 @@ def _export_mosaic(
     else:
         done = export_stac(catalog, stac or "", run=run)
     what = "class rasters" if raster == "classes" else f"rasters of {raster}"
-    click.echo(f"wrote {mosaic or stac} with {done.rasters} {what}", err=True)
+    say(f"wrote {mosaic or stac} with {done.rasters} {what}")
     return done.missing
 
 
@@ -228,7 +228,7 @@ def _export_layer(catalog: str, layers: Sequence[str], path: str) -> Sequence[st
     if len(layers) != 1:
         raise UsageError("--to writes one layer; name it with --layer")
     count = export_layer(catalog, layers[0], path)
-    click.echo(f"wrote {count} rows of {layers[0]} to {path}", err=True)
+    say(f"wrote {count} rows of {layers[0]} to {path}")
     return ()
 
 
@@ -239,9 +239,9 @@ def _export_polygons(
 
     given = {name: value for name, value in limits.items() if value is not None}
     done = export_polygons(catalog, path, run=run, **given)
-    click.echo(f"wrote {done.polygons} polygons to {path}", err=True)
+    say(f"wrote {done.polygons} polygons to {path}")
     if done.small:
-        click.echo(f"note: {done.small} are smaller: they touch nothing that is larger", err=True)
+        say(f"note: {done.small} are smaller: they touch nothing that is larger")
     return done.missing
 
 
@@ -254,9 +254,7 @@ def _export_photos(
     given = {key: text for key, text in names.items() if text is not None}
     done = export_photos(catalog, folder, layer=layers, **given)
     more = f", and {done.extra_rasters} rasters beside them" if done.extra_rasters else ""
-    click.echo(
-        f"wrote {done.photos} photos and {done.class_maps} class maps{more} to {folder}", err=True
-    )
+    say(f"wrote {done.photos} photos and {done.class_maps} class maps{more} to {folder}")
     return done.missing
 
 
@@ -266,9 +264,8 @@ def _export_geodatabase(
     from .processors.export_geodatabase import export_geodatabase
 
     done = export_geodatabase(catalog, geodatabase, layer=layers, overwrite_attachments=overwrite)
-    click.echo(
+    say(
         f"wrote {', '.join(done.layers)} with {done.class_maps} class maps and {done.photos}"
-        f" other attachments to {geodatabase}",
-        err=True,
+        f" other attachments to {geodatabase}"
     )
     return done.missing

@@ -3,9 +3,8 @@
 import sqlite3
 from collections.abc import Iterator
 
-from sqlite_utils import Database
-
 from . import schema
+from .database import Database
 from .geometry import register_functions
 from .geopackage import APPLICATION_ID, quote
 from .integrity import has_table

@@ -204,8 +204,11 @@ def _undo_half_a_commit(path: Path) -> None:
 
 
 def _check_is_catalog(connection: sqlite3.Connection, path: str | os.PathLike[str]) -> None:
-    found = connection.execute(
-        "SELECT count(*) FROM sqlite_master WHERE name IN ('runs', 'items', 'gpkg_contents')"
-    ).fetchone()[0]
-    if found < 3:
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if not names:
+        raise CatalogError(
+            f"{path} is empty: what began it was stopped before it wrote anything; the same"
+            " command begins again"
+        )
+    if not names >= {"runs", "items", "gpkg_contents"}:
         raise CatalogError(f"{path} is not a pixelcat catalog")

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
 from . import extra_rasters
+from .database import Database
 from .ingest import now
 from .ingest_items import LEFT, is_gone
 from .listed_rasters import is_there

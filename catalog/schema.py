@@ -2,10 +2,9 @@
 
 import sqlite3
 
-from sqlite_utils import Database, Migrations
-
 from . import geometry, geopackage
 from .class_mosaic import METADATA_TABLES
+from .database import Database, Migrations
 from .errors import CatalogError
 from .geopackage import FeatureTable
 from .schema_sql import TABLES, VIEWS

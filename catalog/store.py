@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlite_utils import Database
-
 from . import (
     built_from,
     class_mosaic,
@@ -25,6 +23,7 @@ from . import (
     verifications,
 )
 from .connection import BUSY_TIMEOUT_S, CACHE_KIB, translated_errors
+from .database import Database
 from .errors import CatalogError
 from .geometry import register_functions
 from .lock import RunLock, check_journal, mark_live, rasters_folder, unmark_live
@@ -110,8 +109,10 @@ class Catalog:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Give a transaction for what this package writes: committed at its end, or undone."""
         with translated_errors(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
+            if self._connection.in_transaction:  # a signal came as it had just begun
+                self._connection.execute("ROLLBACK")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:

@@ -18,6 +18,8 @@ _FRAMES = (
     *("File ", "Exception encountered when calling", "Arguments received by", "[[{{node", "•"),
 )
 """How the lines begin that say where, and not what."""
+_WITHIN = "Exception encountered: "
+"""Before what went wrong in a part of a model, after all of its configuration."""
 _MIXED_PRECISION = {
     "bfloat16": "auto_mixed_precision_onednn_bfloat16",
     "float16": "auto_mixed_precision",
@@ -66,6 +68,7 @@ def _quiet() -> Iterator[None]:
 def explain(error: BaseException) -> str:
     """Return the one line of a TensorFlow or Keras error that says what is wrong."""
     text = re.sub(r"\x1b\[\d*m|\{\{function_node [^}]*\}\} ?", "", str(error))
+    text = text.rpartition(_WITHIN)[2]
     lines = [line.strip() for line in text.splitlines()]
     told = [line for line in lines if line and not line.startswith(_FRAMES)]
     named = [line for line in told if re.match(r"\w*(Error|Exception): ", line)]

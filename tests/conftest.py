@@ -1,7 +1,9 @@
 """Fixtures: small real models, surveys and images, made in the test itself."""
 
+import hashlib
 import io
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -85,7 +87,32 @@ def photo_folder(tmp_path: Path, photo_bytes: Callable[..., bytes]) -> Callable[
 
 
 @pytest.fixture(scope="session")
-def keras_net() -> Callable[..., Any]:
+def saved_alike(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], Any]:
+    """Return a function that lets a network save the same bytes as its like did before.
+
+    Keras writes the time into a file. Files that are alike are measured once in all tests.
+    """
+    folder = tmp_path_factory.mktemp("networks")
+
+    def change(model: Any) -> Any:
+        by_keras = model.save
+
+        def save(path: Path | str) -> None:
+            weights = b"".join(array.tobytes() for array in model.get_weights())
+            digest = hashlib.sha256(model.to_json().encode() + weights).hexdigest()
+            kept = folder / f"{digest}{Path(path).suffix}"
+            if not kept.exists():
+                by_keras(kept)
+            shutil.copyfile(kept, path)
+
+        model.save = save
+        return model
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def keras_net(saved_alike: Callable[[Any], Any]) -> Callable[..., Any]:
     """Return a function that builds a small fully convolutional network with random weights."""
 
     def build(
@@ -105,19 +132,24 @@ def keras_net() -> Callable[..., Any]:
 
         keras.utils.set_random_seed(seed)
         layers = keras.layers
-        inputs = layers.Input((size, size, bands))
-        x = layers.Rescaling(1 / 64, offset=-2.0)(inputs)
+        inputs = layers.Input((size, size, bands), name="pixels")
+        x = layers.Rescaling(1 / 64, offset=-2.0, name="scaled")(inputs)
         skips = []
-        for _ in range(poolings):
-            x = layers.Conv2D(6, 3, padding="same", activation="relu")(x)
+
+        def conv(filters: int, name: str) -> Any:
+            return layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)
+
+        for level in range(poolings):
+            x = conv(6, f"down_{level}")(x)
             skips.append(x)
-            x = layers.MaxPooling2D()(x)
-        x = layers.Conv2D(8, 3, padding="same", activation="relu")(x)
-        for skip in reversed(skips):
-            x = layers.UpSampling2D(interpolation=interpolation)(x)
-            x = layers.Concatenate()([x, skip])
-            x = layers.Conv2D(6, 3, padding="same", activation="relu")(x)
-        return keras.Model(inputs, layers.Conv2D(channels, 1, activation=activation)(x))
+            x = layers.MaxPooling2D(name=f"pool_{level}")(x)
+        x = conv(8, "middle")(x)
+        for level, skip in reversed(list(enumerate(skips))):
+            x = layers.UpSampling2D(interpolation=interpolation, name=f"up_{level}")(x)
+            x = layers.Concatenate(name=f"joined_{level}")([x, skip])
+            x = conv(6, f"after_{level}")(x)
+        scores = layers.Conv2D(channels, 1, activation=activation, name="scores")(x)
+        return saved_alike(keras.Model(inputs, scores, name="net"))
 
     return build
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -182,8 +183,15 @@ def test_pictures_of_a_set_are_upright_alike(corpus: Corpus) -> None:
 def test_the_same_images_as_attachments(
     corpus: Corpus, model_emd: Path, make_gpkg: Function, tmp_path: Path
 ) -> None:
-    """What is classified of files is classified of attachments, and nothing else."""
+    """What is classified of files is classified of attachments, and nothing else.
+
+    Of the images that chance has damaged every fourth; all with ``PIXELCAT_EVERY_STEP=1``.
+    """
     keys = [key for key in corpus.baseline if (corpus.folder / key).is_file()]
+    by_chance = [key for key in keys if key.startswith("images_fuzz")]
+    left_out = set(by_chance) - set(by_chance[::4])
+    if not os.environ.get("PIXELCAT_EVERY_STEP"):
+        keys = [key for key in keys if key not in left_out]
     media = [("image/jpeg", (corpus.folder / key).read_bytes()) for key in keys]
     path = make_gpkg(media, [(n, n) for n in range(1, len(media) + 1)], features=len(media))
     run = classify(path, model=model_emd, output=tmp_path / "r.gpkg")

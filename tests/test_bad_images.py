@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from click.testing import CliRunner
 from PIL import Image
 
 from pixelcat import classify
 from pixelcat.catalog.errors import ItemError, UsageError
 from pixelcat.catalog.query import query
 from pixelcat.catalog.records import Item
+from pixelcat.cli import cli
 from pixelcat.io.container import check_container
 from pixelcat.io.image import Window, open_image
 from pixelcat.io.limits import Limits
@@ -345,3 +347,18 @@ def test_a_photo_is_not_placed_by_a_vrt_in_its_comment(tmp_path: Path) -> None:
     with open_image(path) as image:
         assert image.transform is None
         assert (image.width, image.height) == (128, 96)
+
+
+def test_a_name_is_one_line_that_no_terminal_obeys(
+    make_gdb: Function, photo_bytes: Function, model_emd: Path, tmp_path: Path
+) -> None:
+    survey = make_gdb([(1, "a\n\x1b[2Jb.jpg", "image/jpeg", photo_bytes(1)[:300])])
+    catalog = str(tmp_path / "r.gpkg")
+    words = ["classify", str(survey), "-m", str(model_emd), "-o", catalog]
+    answer = CliRunner().invoke(cli, words)
+    (told,) = (line for line in answer.stderr.split("\n") if line.startswith("failed: "))
+    assert told.startswith("failed: plots attachment 1 (a \\x1b[2Jb.jpg): ")
+    for question in (["sql", catalog, "items"], ["status", catalog]):
+        answer = CliRunner().invoke(cli, question)
+        assert answer.exit_code == 0
+        assert "\x1b" not in answer.output

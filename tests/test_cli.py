@@ -157,6 +157,17 @@ def test_small_commands_import_no_heavy_library(survey: Path, args: list[str]) -
     assert done.stderr == "[]\n"
 
 
+def test_the_process_with_the_catalog_loads_no_pandas(survey: Path, tmp_path: Path) -> None:
+    words = ["classify", "photos", "-m", "net.keras", "-o", tmp_path / "r.gpkg", "--workers", "1"]
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "pixelcat", *words],
+        check=True, capture_output=True, text=True, cwd=survey,
+    )  # fmt: skip
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "sqlite_utils.db" in imported
+    assert not {name for name in imported if name.startswith("pandas")}
+
+
 # exit codes, each in a process of its own
 
 

@@ -505,3 +505,41 @@ def test_a_network_that_answers_in_its_own_size_fails_the_image(
     assert (run.done, run.failed) == (0, 1)
     assert f"{size[0]} x {size[1]}" in run.failures[0].reason
     assert "\n" not in run.failures[0].reason
+
+
+def test_code_that_a_file_does_not_bring_is_named_with_its_layer(
+    keras: Any, save: Callable[..., Path]
+) -> None:
+    class Gate(keras.layers.Layer):  # type: ignore[misc, name-defined]
+        def call(self, pixels: Any) -> Any:
+            return pixels
+
+    def steep(x: Any) -> Any:
+        return x * 2
+
+    builds = {
+        "layer gate_3 is a Gate, which": lambda layers, x: head(layers, Gate(name="gate_3")(x)),
+        "layer last needs the function steep, which": lambda layers, x: layers.Conv2D(
+            3, 1, activation=steep, name="last"
+        )(x),
+        "layer tenth is a Lambda, Python code": lambda layers, x: head(
+            layers, layers.Lambda(lambda y: y / 10, name="tenth")(x)
+        ),
+    }
+    for words, build in builds.items():
+        message = refusal(save(build))
+        assert words in message
+        assert "SavedModel" in message
+
+
+def test_what_is_wrong_with_a_layer_is_said_without_its_configuration(
+    save: Callable[..., Path], tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(save(head)) as whole:
+        parts = {name: whole.read(name) for name in whole.namelist()}
+    config = parts["config.json"].replace(b'"activation": "linear"', b'"activation": "steep"')
+    with zipfile.ZipFile(tmp_path / "odd.keras", "w") as odd:
+        for name, part in (parts | {"config.json": config}).items():
+            odd.writestr(name, part)
+    message = refusal(tmp_path / "odd.keras")
+    assert message.endswith("Could not interpret activation function identifier: steep")

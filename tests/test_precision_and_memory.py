@@ -32,9 +32,14 @@ def unet(exact_net: Function) -> Any:
 
 
 @pytest.fixture
-def batch(unet: Any, as_batch: Function) -> Any:
-    shape = (4, 32, 32, unet.input_shape[-1])
-    return as_batch(np.random.default_rng(3).integers(0, 256, shape, np.uint8))
+def batch_of(unet: Any, as_batch: Function) -> Function:
+    """Return a function that makes a batch; TensorFlow waits 10 s each time that it has no room."""
+
+    def make(count: int) -> Any:
+        shape = (count, 32, 32, unet.input_shape[-1])
+        return as_batch(np.random.default_rng(3).integers(0, 256, shape, np.uint8))
+
+    return make
 
 
 def make_greedy(classifier: Any, most: int) -> None:
@@ -52,10 +57,11 @@ def make_greedy(classifier: Any, most: int) -> None:
 
 
 def test_a_batch_that_memory_has_no_room_for_is_halved(
-    unet: Any, batch: Any, prepared: Function
+    unet: Any, batch_of: Function, prepared: Function
 ) -> None:
-    expected = prepared(unet, tile_size=32, batch_size=4).classifier.classify(batch)
-    classifier = prepared(unet, tile_size=32, batch_size=4).classifier
+    batch = batch_of(2)
+    expected = prepared(unet, tile_size=32, batch_size=2).classifier.classify(batch)
+    classifier = prepared(unet, tile_size=32, batch_size=2).classifier
     assert classifier.remarks() == ()
     make_greedy(classifier, most=1)
     answer = classifier.classify(batch)
@@ -67,12 +73,12 @@ def test_a_batch_that_memory_has_no_room_for_is_halved(
 
 
 def test_a_single_window_that_is_too_large_fails_its_image(
-    unet: Any, batch: Any, prepared: Function
+    unet: Any, batch_of: Function, prepared: Function
 ) -> None:
-    classifier = prepared(unet, tile_size=32, batch_size=4).classifier
+    classifier = prepared(unet, tile_size=32, batch_size=1).classifier
     make_greedy(classifier, most=0)
     with pytest.raises(ItemError, match="OOM"):
-        classifier.classify(batch)
+        classifier.classify(batch_of(1))
 
 
 @pytest.fixture

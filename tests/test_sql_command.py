@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +17,7 @@ import pandas as pd
 import pyogrio
 import pytest
 import shapely
+from own_processes import processor_time_s
 
 from pixelcat import Catalog, open_catalog
 from pixelcat.catalog import guard
@@ -213,7 +213,7 @@ def test_a_signal_ends_a_question_at_once(catalog: Path, number: signal.Signals,
         while not (child := children.read_text().strip()):
             assert process.poll() is None
         working = Path(f"/proc/{child}/status")
-        while _processor_time_s(child) < 1:
+        while processor_time_s(child) < 1:
             assert process.poll() is None
         process.send_signal(number)
         assert process.wait(30) == code
@@ -223,11 +223,6 @@ def test_a_signal_ends_a_question_at_once(catalog: Path, number: signal.Signals,
     while working.exists() and "(zombie)" not in working.read_text():
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def _processor_time_s(process: str) -> float:
-    ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 # --- formats ---------------------------------------------------------------------------------

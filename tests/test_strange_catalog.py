@@ -1,8 +1,11 @@
 """A catalog that a stranger has written leads no command to a file that is not its own."""
 
 import shutil
+import signal
 import sqlite3
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 from affine import Affine
 from click.testing import CliRunner
+from own_processes import INTERRUPTIBLE, processor_time_s, within
 
 from pixelcat import classify, open_catalog
 from pixelcat.catalog.errors import PixelcatError
@@ -238,3 +242,24 @@ def test_a_command_that_is_none_is_one_line(
     write(catalog, f"UPDATE runs SET command = '{text}', status = 'stopped'")
     for command in ("status", "resume"):
         assert "is no command" in told(command, catalog)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_command_that_a_catalog_would_keep_for_ever(
+    of_photos: tuple[Path, Path], tmp_path: Path, number: signal.Signals
+) -> None:
+    catalog = tmp_path / "r.gpkg"
+    shutil.copy(of_photos[1], catalog)
+    write(
+        catalog,
+        "DROP TABLE runs",
+        "CREATE VIEW runs AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)"
+        " SELECT id, 1 AS model_id, '' AS status, '' AS started_at, '' AS finished_at FROM n",
+    )
+    command = [sys.executable, "-c", INTERRUPTIBLE, "status", str(catalog)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert within(60, lambda: processor_time_s(process.pid) > 2 or process.poll() is not None)
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+        assert process.stderr is not None
+        assert process.stderr.read() == "Error: stopped\n"

@@ -11,18 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from own_processes import children, is_alive, within
+from own_processes import INTERRUPTIBLE, children, is_alive, within
 
 from pixelcat import classify
 from pixelcat.catalog.errors import ModelError, OutputError, UsageError
 
 Function = Callable[..., Any]
 FAULTS = Path(__file__).parent / "faults"
-INTERRUPTIBLE = (
-    "import signal, runpy; signal.signal(signal.SIGINT, signal.default_int_handler);"
-    " runpy.run_module('pixelcat', run_name='__main__')"
-)
-"""Processes started in the background of a shell ignore Ctrl-C."""
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from ..network import Network, Scores
 from ..tensorflow_setup import explain, tensorflow
 from .any_size import traceable
 from .hints import SAID, chosen_output, output_scores
+from .own_code import own_code
 from .twin import twin_of
 
 NAME = "a Keras 3 file (.keras)"
@@ -57,7 +58,8 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
     except ModelError:
         raise
     except Exception as error:  # Keras raises anything from KeyError to its own
-        raise ModelError(f"model {path} cannot be loaded: {explain(error)}") from error
+        reason = own_code(path) or explain(error)
+        raise ModelError(f"model {path} cannot be loaded: {reason}") from error
     return network_of_model(keras, model, path, properties)
 
 
