@@ -1,5 +1,7 @@
 import importlib.util
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -205,6 +207,17 @@ def test_a_tflite_model_of_fixed_size_runs(tf: Any, net: Any, tmp_path: Path) ->
     assert (network.height, network.width, network.channels) == (512, 512, 3)
     pixels = np.random.default_rng(1).integers(0, 256, (1, 512, 512, 3)).astype(np.float32)
     np.testing.assert_allclose(network.call(pixels).numpy(), net(pixels).numpy(), atol=1e-4)
+
+
+def test_what_tensorflow_lite_has_to_say_is_for_nobody(
+    tf: Any, net: Any, scene: Path, tmp_path: Path
+) -> None:
+    words = ["classify", scene, "-m", as_tflite(tf, net, tmp_path), "-o", tmp_path / "r.gpkg"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pixelcat", *words, "--workers", "1"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("operation", ["write", "read", "print"])

@@ -64,8 +64,17 @@ def main() -> None:
     hang_on(lifeline)
     if not os.environ.get("PIXELCAT_DEBUG"):
         warnings.simplefilter("ignore")
+        _hush_libraries()
     with closing(Connection(descriptor)) as connection, suppress(EOFError, BrokenPipeError):
         Child(connection).serve()
+
+
+def _hush_libraries() -> None:
+    """Let only Python write to the terminal: TensorFlow Lite and libtiff have much to say."""
+    sys.stderr = open(os.dup(2), "w", buffering=1)  # noqa: SIM115  for as long as the process is
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 class Child:
