@@ -136,10 +136,11 @@ class Driver:
         make_folder(folder)
         sweep(folder)
         care.forget_outdated(self._catalog, run_id, list(self._datasets))
-        meter = Meter(*self._catalog.pending_size(run_id, list(self._datasets)), self._show)
-        tasks = self._tasks(run_id, folder, self._lent(), meter)
+        size = self._catalog.pending_size(run_id, list(self._datasets))
         done = 0
         try:
+            meter = Meter(*size, self._show)
+            tasks = self._tasks(run_id, folder, self._lent(), meter)
             with closing(workers.run(tasks, self._tags(run_id), meter.window)) as outputs:
                 for output in outputs:
                     self._catalog.record(run_id, output)

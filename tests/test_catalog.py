@@ -1023,3 +1023,11 @@ def test_a_photo_with_a_lost_feature_among_others_says_so(catalog):
     assert items(catalog) == [
         ("a.jpg", "ready", "orphan attachment: no feature has REL_OBJECTID 99")
     ]
+
+
+def test_a_transaction_that_a_signal_has_left_open_is_undone(catalog):
+    """Python may raise what a signal raises between beginning one and knowing of it."""
+    catalog._connection.execute("BEGIN IMMEDIATE")
+    catalog._connection.execute("DELETE FROM gpkg_extensions")
+    with catalog.transaction() as inner:
+        assert inner.execute("SELECT count(*) FROM gpkg_extensions").fetchone() > (0,)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from pixelcat import Catalog, __version__, classify, open_catalog
 from pixelcat.cli import EXIT_CODES, cli, main
+from pixelcat.cli_output import stopped
 
 Function = Callable[..., Any]
 
@@ -242,6 +243,21 @@ def test_exit_75_while_another_run_holds_the_catalog(survey: Path) -> None:
     assert (answer.code, answer.out) == (75, "")
     assert "in use" in answer.err
     assert answer.err.count("\n") == 1
+
+
+def test_a_signal_stops_a_run_where_python_has_dropped_what_it_raised(
+    survey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopped, "signal", signal.SIGTERM)
+    output = tmp_path / "r.gpkg"
+    words = ["classify", survey / "photos", "-m", survey / "net.keras", "-o", output]
+    answer = parse(*map(str, words))
+    assert (answer.exit_code, answer.stderr) == (
+        143,
+        "stopped; the same command goes on from here\n",
+    )
+    monkeypatch.setattr(stopped, "signal", None)
+    assert parse(*map(str, words)).exit_code == 0
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

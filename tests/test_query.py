@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -294,10 +295,17 @@ def test_a_catalog_that_is_not_there_is_not_made(tmp_path):
 
 
 def test_a_file_that_is_no_catalog_is_refused(tmp_path):
-    for name, data in (("notes.gpkg", b"notes" * 300), ("empty.gpkg", b"")):
+    for name, data, words in (
+        ("notes.gpkg", b"notes" * 300, "is not a usable catalog"),
+        ("empty.gpkg", b"", "is empty: what began it was stopped"),
+    ):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(CatalogError, match=f"{name} is not a"):
+        with pytest.raises(CatalogError, match=f"{name} {words}"):
             query(tmp_path / name, "SELECT 1")
+    with closing(sqlite3.connect(tmp_path / "other.gpkg")) as other:
+        other.execute("CREATE TABLE items (id)")
+    with pytest.raises(CatalogError, match=r"other\.gpkg is not a pixelcat catalog"):
+        query(tmp_path / "other.gpkg", "SELECT 1")
 
 
 def test_a_catalog_that_another_program_writes_is_busy(catalog, monkeypatch):
