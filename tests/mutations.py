@@ -138,8 +138,8 @@ MUTATIONS = (
     Mutation(
         name="a transaction that fails is committed",
         file="catalog/store.py",
-        old='self._connection.execute("ROLLBACK")',
-        new='self._connection.execute("COMMIT")',
+        old='                    self._connection.execute("ROLLBACK")\n                raise',
+        new='                    self._connection.execute("COMMIT")\n                raise',
         test="test_lock.py::test_a_transaction_that_fails_leaves_nothing",
     ),
     Mutation(
