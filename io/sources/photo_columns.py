@@ -152,7 +152,7 @@ def _scan_layer(
         geometry_type="POINT" if points else layer.geometry_type,
         has_z=layer.has_z,
         columns=_without(layer.columns, images),
-        domains=layer.domains,
+        domains=dict(layer.domains),
         options={"root": str(source.folders.root), **({"note": note} if note else {})},
         fingerprint=source.fingerprint
         and photos.fingerprint(source.fingerprint, source.folders.root, *map(_described, tables)),
