@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import pickle
 import shutil
 import sqlite3
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import rasterio
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 
-from pixelcat.catalog.records import ClassDefinition, ClassStat, Dataset, Item, Output
+from pixelcat.catalog.records import ClassDefinition, ClassStat, Dataset, Item, Output, Scan
 from pixelcat.catalog.store import Catalog
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -48,6 +50,24 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("PIXELCAT_WORKERS", "0")  # others start TensorFlow anew for every call
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # a process else compiles all of it
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def everything_travels() -> Iterator[None]:
+    """What is found in an input can be told to another process, in all tests that use one alone."""
+    from pixelcat.processors.workers.here import Here
+
+    scan = Here.scan
+
+    def watched(*arguments: Any) -> list[Scan]:
+        found = scan(*arguments)
+        for each in found:
+            pickle.dumps(replace(each, features=(), items=(), elsewhere=()))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Here, "scan", watched)
         yield
 
 

@@ -106,11 +106,13 @@ def test_rows_are_the_same_whichever_process_reads(
     photo_bytes: Function,
 ) -> None:  # fmt: skip
     folder = photo_folder("1.jpg", "2.jpg")
+    (tmp_path / "trees.csv").write_text("id,x,y,photo\n1,4.5,45,photos/1.jpg\n")
     (folder / "cut.jpg").write_bytes((folder / "1.jpg").read_bytes()[:700])
     (folder / "a.txt").write_text("no image")
     attachments = [(1, "a.jpg", "image/jpeg", photo_bytes()), (9, "b.jpg", "image/jpeg", b"")]
     inputs = [
         folder,
+        tmp_path / "trees.csv",
         make_gdb(attachments),
         make_gpkg([("image/jpeg", photo_bytes(3)), ("image/png", None)], [(1, 1), (2, 9)]),
         scene(),
