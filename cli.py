@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -31,11 +30,11 @@ from .cli_output import (
     print_rows,
     report_run,
     say,
-    stopped,
     usage_line,
 )
 from .cli_report import report
 from .cli_sql import sql
+from .cli_stop import ignore_signals, stopped, take_signals
 from .cli_survey import export, scan
 
 if TYPE_CHECKING:
@@ -159,18 +158,13 @@ def status(catalog: str, format_: str) -> None:
     return None
 
 
-def _stop(number: int, _: object) -> None:
-    """Stop as at Ctrl-C, and say in the exit code which signal it was."""
-    stopped.signal = number
-    raise KeyboardInterrupt
-
-
-def _told(error: Exception) -> tuple[int, str]:
+def _told(error: BaseException) -> tuple[int, str]:
     """Return the exit code of an error, and what the user is told."""
-    if isinstance(error, click.exceptions.Abort):
+    if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
         return stopped.code, "stopped"
-    if isinstance(error, UsageError) and stopped.signal is not None:
-        return stopped.code, "stopped"  # a question: SQLite says no more than "interrupted"
+    is_clear = isinstance(error, click.ClickException | PixelcatError)
+    if stopped.signal is not None and (isinstance(error, UsageError) or not is_clear):
+        return stopped.code, "stopped"  # SQLite says "interrupted", an import that it has failed
     if isinstance(error, click.ClickException):
         return error.exit_code, usage_line(error)
     if isinstance(error, PixelcatError):
@@ -182,18 +176,18 @@ def _told(error: Exception) -> tuple[int, str]:
 
 def main() -> None:
     """Run the command line; a mistake of the user is one line, never a traceback."""
-    signal.signal(signal.SIGTERM, _stop)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else a shell has it ignored
-        signal.signal(signal.SIGINT, _stop)
+    take_signals()
     warnings.filterwarnings("ignore", module="pyogrio|PIL")  # what matters is an error or a reason
     try:
         sys.exit(cli.main(prog_name="pixelcat", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         code, message = _told(error)
         if code == 70 and os.environ.get("PIXELCAT_DEBUG"):
             raise
+    finally:
+        ignore_signals()
     say(f"Error: {message}")
     sys.exit(code)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from .cli_options import code_options
-from .cli_output import ProgressBar, as_rows, format_option, print_rows, report_run, say, stopped
+from .cli_output import ProgressBar, as_rows, format_option, print_rows, report_run, say
+from .cli_stop import stopped
 
 if TYPE_CHECKING:
     from .processors.trust import ModelCode

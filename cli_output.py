@@ -8,11 +8,9 @@ import json
 import math
 import os
 import re
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 
@@ -21,6 +19,7 @@ from tabulate import tabulate
 
 from .catalog.guard import fitting
 from .catalog.query import Answer, Rows
+from .cli_stop import stopped
 
 if TYPE_CHECKING:
     from .processors.progress import Progress
@@ -63,34 +62,6 @@ format_option = click.option(
     show_default=True,
     help="How rows are printed on standard output.",
 )
-
-
-@dataclass
-class _Stopped:
-    """How a command ends that was stopped."""
-
-    signal: int | None = None
-    """Which came, if one did."""
-
-    @property
-    def code(self) -> int:
-        """The exit code, as shells have it."""
-        return 128 + (self.signal or signal.SIGINT)
-
-    def check(self) -> None:
-        """Stop here where a signal came and what it raised was lost.
-
-        Python drops what is raised while it takes an object away, as TensorFlow's are.
-
-        Raises:
-            KeyboardInterrupt: One came.
-        """
-        if self.signal is not None:
-            raise KeyboardInterrupt
-
-
-stopped = _Stopped()
-"""Of this process."""
 
 
 class ProgressBar:

@@ -1,6 +1,7 @@
 """Files beside a raster that GDAL reads with it, unasked: masks, overviews and metadata."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..catalog.errors import ItemError
@@ -19,14 +20,33 @@ def check_companions(path: Path) -> None:
     """Refuse a raster whose mask or overviews are no pixels: GDAL would open what they name.
 
     Raises:
-        ItemError: One is a VRT, or something else that may name other files.
+        ItemError: One is a VRT, or something else that may name other files, or a link to one
+            elsewhere.
     """
+    check_places(path, (f"{path}{suffix}" for suffix in (*RASTERS, _METADATA)))
     for suffix in RASTERS:
         companion = f"{path}{suffix}"
         head = _head(companion)
         if head is not None and content_type(head) not in _PLAIN:
             name = os.path.basename(companion)  # noqa: PTH119
             raise ItemError(f"{name} beside it is no raster but {describe(head)}; remove it")
+
+
+def check_places(path: Path, files: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse a raster of several files of which one lies, or leads, out of its folder.
+
+    Args:
+        path: The raster; a link to one is as good.
+        files: All of its files.
+
+    Raises:
+        ItemError: One does.
+    """
+    folders = {path.parent.resolve(), path.resolve().parent}
+    for file in files:
+        where = Path(os.path.realpath(file))
+        if not any(where.is_relative_to(folder) for folder in folders):
+            raise ItemError(f"GDAL reads {file} with it, which leads out of its folder; remove it")
 
 
 def check_overviews(path: Path, driver: str) -> None:
@@ -41,9 +61,10 @@ def check_overviews(path: Path, driver: str) -> None:
     Raises:
         ItemError: It does.
     """
-    from .raster_facts import metadata_of
+    from .raster_facts import files_of, metadata_of
 
     check_companions(path)
+    check_places(path, files_of(path, driver))
     beside = Path(f"{path}{_METADATA}")
     if beside.is_file():
         try:

@@ -21,9 +21,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window as RasterioWindow
 
-from ..catalog.errors import ItemError, first_line
+from ..catalog.errors import ItemError, PixelcatError, first_line
 from ..catalog.lock import assert_not_live
-from .companions import check_companions
+from .companions import check_companions, check_places
 from .control import Control
 from .gdal_words import in_plain_words
 from .image import RasterArray, Window, working_dtype
@@ -95,9 +95,13 @@ class Raster:
             self._dataset = self._open(where, driver, table)
             self._check_size(where, limits)
             self._describe()
-        except BaseException:
+        except BaseException as error:
             self.__exit__()
-            raise
+            if isinstance(error, PixelcatError) or not isinstance(error, Exception):
+                raise
+            raise ItemError(
+                f"its header or a file beside it is damaged: {first_line(error)}"
+            ) from error
 
     def _open(
         self, where: Path | bytes | GdalName, driver: str | Sequence[str], table: str | None
@@ -122,6 +126,8 @@ class Raster:
                 raise ItemError(
                     f"not an image that can be read: {in_plain_words(error)}"
                 ) from error
+        if isinstance(where, Path) and dataset.driver != "VRT":  # its sources are checked
+            check_places(where, dataset.files)
         self.transform, self.crs = georeference_of(dataset, noted)
         self.is_placed = not _lacks_place(noted)
         self.control = None if self.transform else Control.of(dataset)

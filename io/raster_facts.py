@@ -61,3 +61,17 @@ def metadata_of(path: Path, driver: str, domain: str) -> dict[str, str]:
                 return found
         except GDAL_ERRORS as error:
             raise ItemError(f"{path} cannot be read: {first_line(error)}") from error
+
+
+def files_of(path: Path, driver: str) -> list[str]:
+    """Return the files that GDAL reads as one raster.
+
+    Raises:
+        ItemError: It is none that GDAL reads.
+    """
+    with rasterio.Env(**LOCAL), unplaced():
+        try:
+            with rasterio.open(path, driver=driver) as dataset:
+                return list(dataset.files)
+        except GDAL_ERRORS as error:
+            raise ItemError(f"{path} cannot be read: {first_line(error)}") from error

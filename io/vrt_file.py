@@ -26,6 +26,10 @@ _DEEPEST = 8
 _DRIVERS = {**{name: formats[0] for name, formats in PILLOW_FORMATS.items()}, **GDAL_DRIVERS}
 """What a source may be, with GDAL's driver: nothing that names yet other files."""
 """What may stand before the first element of XML."""
+_OTHER_ENCODING = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-8[\"']|us-ascii[\"'])",
+    re.IGNORECASE,
+)
 _PREFIX = re.compile(r"[A-Za-z]\w+:")
 """Of a name that means something to one of GDAL's drivers, and is no path."""
 
@@ -162,6 +166,10 @@ def _where(path: Path, element: Element) -> Path:
     is_name = not text.startswith(("<", "/vsi")) and "://" not in text
     if not text or not is_name or _PREFIX.match(text) or "\0" in text:
         raise ItemError(f"names {text[:80] or 'nothing'} as a source, which is no local file")
+    if text != text.strip() or not text.isprintable():  # GDAL reads another name than we do
+        raise ItemError(
+            f"names {text[:80]!r} as a source: blanks at its ends, or line breaks in it"
+        )
     is_relative = "1" in [element.get(name) for name in RELATIVE]
     return path.parent / text if is_relative else Path(text).absolute()
 
@@ -173,6 +181,8 @@ def _root(path: Path, text: str | None) -> Element:
         ItemError: It is no VRT, or holds what we do not know.
     """
     found = _read(path) if text is None else text.encode()
+    if _OTHER_ENCODING.match(found):  # GDAL takes names for UTF-8, XML as it is declared
+        raise ItemError("declares an encoding other than UTF-8; write it in that")
     if (
         b"<!DOCTYPE" in found or b"<?" in found.lstrip()[1:]
     ):  # GDAL does not read these as XML has it

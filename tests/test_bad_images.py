@@ -362,3 +362,58 @@ def test_a_name_is_one_line_that_no_terminal_obeys(
         answer = CliRunner().invoke(cli, question)
         assert answer.exit_code == 0
         assert "\x1b" not in answer.output
+
+
+SIDECARS = {
+    "srs": "<PAMDataset><SRS>EPSG:999999</SRS></PAMDataset>",
+    "cut": '<PAMDataset><SRS>PROJCS["WGS 84",GEOGCS["WGS 84"</SRS></PAMDataset>',
+    "rpc": "<PAMDataset><Metadata domain='RPC'><MDI key='LINE_OFF'>zz</MDI></Metadata></PAMDataset>",
+    "colors": "<PAMDataset><PAMRasterBand band='1'><ColorInterp>Palette</ColorInterp><ColorTable>"
+    "<Entry c1='999999' c2='-5' c3='0' c4='0'/></ColorTable></PAMRasterBand></PAMDataset>",
+}
+
+
+@pytest.mark.parametrize("kind", SIDECARS)
+def test_a_file_beside_a_raster_harms_that_raster_alone(
+    run: Function, tmp_path: Path, write_raster: Function, kind: str
+) -> None:
+    bands = 1 if kind == "colors" else 3
+    place = {} if kind == "rpc" else {"transform": UTM}
+    raster = write_raster(tmp_path / "t.tif", np.full((bands, 9, 9), 5, np.uint8), **place)
+    files = {"a.jpg": encoded("JPEG"), "t.tif": raster.read_bytes()}
+    done, found = run({**files, "t.tif.aux.xml": SIDECARS[kind].encode()})
+    assert (done.done, done.failed) == (1, 1)
+    assert found["a.jpg"][0] == "done"
+    assert "or a file beside it is damaged: " in found["t.tif"][1]
+
+
+@pytest.mark.parametrize("suffix", [".msk", ".ovr", ".aux.xml"])
+def test_what_lies_beside_a_raster_leads_nowhere_else(
+    tmp_path: Path, write_raster: Function, suffix: str
+) -> None:
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir()
+    outside.mkdir()
+    path = write_raster(inside / "a.tif", np.full((3, 9, 9), 5, np.uint8), transform=UTM)
+    write_raster(outside / "b.tif", np.full((1, 9, 9), 255, np.uint8))
+    (inside / f"a.tif{suffix}").symlink_to(outside / "b.tif")
+    with pytest.raises(ItemError, match="leads out of its folder"):
+        open_image(path)
+    linked = outside / "linked.tif"
+    linked.symlink_to(inside / "a.tif")
+    (inside / f"a.tif{suffix}").unlink()
+    with open_image(linked) as image:
+        assert image.bands == 3
+
+
+def test_pixels_that_a_raster_says_are_in_a_file_elsewhere_are_not_read(tmp_path: Path) -> None:
+    profile = {"driver": "HFA", "width": 64, "height": 64, "count": 3, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "h.img", "w", USE_SPILL="YES", transform=UTM, **profile) as file:
+        file.write(RNG.integers(0, 255, (3, 64, 64), np.uint8))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    there = (tmp_path / "h.img").read_bytes()
+    (folder / "x.img").write_bytes(there.replace(b"h.ige", b"../q\0"))
+    (tmp_path / "h.ige").rename(tmp_path / "q")
+    with pytest.raises(ItemError, match="leads out of its folder"):
+        open_image(folder / "x.img")

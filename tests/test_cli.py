@@ -18,7 +18,7 @@ from PIL import Image
 
 from pixelcat import Catalog, __version__, classify, open_catalog
 from pixelcat.cli import EXIT_CODES, cli, main
-from pixelcat.cli_output import stopped
+from pixelcat.cli_stop import stopped
 
 Function = Callable[..., Any]
 

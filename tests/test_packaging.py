@@ -57,6 +57,7 @@ def test_no_other_module_lies_in_the_root() -> None:
     assert {file.name for file in ROOT.glob("*.py")} == {
         *("__init__.py", "__main__.py", "cli.py", "cli_answers.py", "cli_care.py", "cli_model.py"),
         *("cli_options.py", "cli_output.py", "cli_plugins.py", "cli_report.py", "cli_sql.py"),
+        "cli_stop.py",
         "cli_survey.py",
     }
 

@@ -265,6 +265,25 @@ def test_a_missing_source_of_a_vrt_is_an_item_error(tmp_path: Path, tiles: list[
     assert [status for status, _ in reasons(path, mode="separate")] == ["ready", "ready", "missing"]
 
 
+@pytest.mark.parametrize("name", [" ../tiles/t0.tif", "../tiles/t0.tif\n", "a\r.tif", "\ta.tif"])
+def test_a_name_that_gdal_reads_as_another_is_refused(tmp_path: Path, name: str) -> None:
+    """GDAL leaves out what stands before a name, and reads line breaks its own way."""
+    ((status, reason),) = reasons(write_vrt(tmp_path / "a.vrt", [name]))
+    assert status == "unreadable"
+    assert "blanks at its ends, or line breaks in it" in reason
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "cp437", "UTF-16"])
+def test_a_vrt_in_another_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
+    """XML says which letters a name has; GDAL takes its bytes for UTF-8."""
+    path = write_vrt(tmp_path / "a.vrt", ["ä.tif"])
+    text = f"<?xml version='1.0' encoding='{encoding}'?>\n{path.read_text()}"
+    path.write_bytes(text.encode("utf-8" if encoding == "UTF-16" else encoding))
+    ((status, reason),) = reasons(path)
+    assert status == "unreadable"
+    assert "encoding other than UTF-8" in reason
+
+
 def test_a_vrt_stays_in_its_folder_unless_the_user_lets_it_out(
     tmp_path: Path, tiles: list[Path]
 ) -> None:
