@@ -55,9 +55,10 @@ def check(catalog: str, deep: bool, repair: bool, format_: str) -> None:
 
 def how_to_go_on(catalog: str) -> Iterator[str]:
     """Yield what to type for each run that was stopped or has failures."""
-    from .catalog.resumable import runs_of
+    from .catalog.resumable import runs_of, without_run
 
-    for run in runs_of(catalog):
+    runs = runs_of(catalog)
+    for run in runs:
         if run.can_go_on:
             has_ended = "was stopped" if run.status == "stopped" else "runs, or was killed"
             left = f", {run.pending} pending" if run.pending else ""
@@ -68,6 +69,8 @@ def how_to_go_on(catalog: str) -> Iterator[str]:
                 f"run {run.id}: {run.failed} failed; to try them again:"
                 f" pixelcat resume {catalog} {run.id} --retry-failed"
             )
+    for uri, images in without_run(catalog, runs):
+        yield f"{uri}: {images} images that no run was asked for yet; classify begins with them"
 
 
 @click.command()

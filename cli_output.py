@@ -134,12 +134,13 @@ class ProgressBar:
 _SHOWN_FAILURES = 20
 
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""What a terminal obeys, and what turns the direction of a text."""
 
 
 def legible(text: str) -> str:
     """Write out control characters, which a terminal would obey: names come from strangers."""
-    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def say(text: str) -> None:
@@ -204,7 +205,7 @@ def print_lines(lines: Iterable[str], out: TextIO | None = None) -> None:
         return
     try:
         for line in lines:
-            click.echo(line)
+            click.echo(legible(line) if sys.stdout.isatty() else line)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

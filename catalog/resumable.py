@@ -2,12 +2,13 @@
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .pending import size
 from .query import read_only
-from .remembered import read
+from .remembered import commands_of, read
 from .runs import asked_for
 
 _RUNS = """
@@ -16,6 +17,13 @@ SELECT r.id, m.name AS model, r.status, r.started_at, {command} AS command,
   (SELECT max(n.id) FROM runs n WHERE n.model_id = r.model_id AND n.options = r.options) AS newest,
   (SELECT count(*) FROM outputs o WHERE o.run_id = r.id AND o.status = 'failed') AS failed
 FROM runs r JOIN models m ON m.id = r.model_id ORDER BY r.id
+"""
+
+_WITHOUT_OUTPUTS = """
+SELECT d.id, d.uri, count(*) FROM datasets d JOIN items i ON i.dataset_id = d.id
+WHERE i.status = 'ready' AND NOT EXISTS (
+  SELECT 1 FROM items j JOIN outputs o ON o.item_id = j.id WHERE j.dataset_id = d.id
+) GROUP BY d.id ORDER BY d.id
 """
 
 
@@ -62,6 +70,25 @@ def runs_of(path: str | os.PathLike[str]) -> list[RunRow]:
             return found
         connection.row_factory = None
         return [_counted(connection, each) if each.can_go_on else each for each in found]
+
+
+def without_run(path: str | os.PathLike[str], runs: Sequence[RunRow]) -> list[tuple[str, int]]:
+    """Return the inputs that no run was asked for, each with its number of usable images.
+
+    Those of ``scan -o``, and of a command that was killed before its model was loaded.
+
+    Args:
+        path: The catalog.
+        runs: All of its runs.
+    """
+    known = {id_ for run in runs for each in commands_of(run.command) for id_ in _ids(each)}
+    with read_only(path) as connection:
+        rows = connection.execute(_WITHOUT_OUTPUTS).fetchall()
+    return [(uri, count) for id_, uri, count in rows if id_ not in known]
+
+
+def _ids(command: dict[str, Any]) -> list[int]:
+    return list(command.get("datasets", ()))
 
 
 def _counted(connection: sqlite3.Connection, run: RunRow) -> RunRow:

@@ -52,7 +52,7 @@ def split_text(text: str) -> dict[str, str]:
 def _of_json(text: str) -> dict[str, str]:
     try:
         parsed = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"--arguments is not valid JSON: {error}") from None
     return {str(name): as_text(value) for name, value in parsed.items() if value is not None}
 

@@ -20,6 +20,7 @@ _KEYS = (
     *("Scores", "Signature", "OutputName", "InputTensor", "OutputTensor", "ModelFormat"),
 )
 """Keys that we understand, in the spelling by which the rest of pixelcat knows them."""
+_DEEPEST = 100
 _KNOWN = {key.lower(): key for key in _KEYS}
 
 
@@ -51,7 +52,14 @@ def parse_json(text: str, name: str) -> Mapping[str, Any]:
         raise ModelError(f"{name}: not valid JSON{where}{hint}") from error
     if not isinstance(parsed, dict):
         raise ModelError(f"{name}: not a model definition (a JSON object)")
+    if _is_deeper(parsed, _DEEPEST):  # it goes to other processes, where recursion has its limit
+        raise ModelError(f"{name}: nested more than {_DEEPEST} deep, which no definition is")
     return {_KNOWN.get(str(key).lower(), str(key)): value for key, value in parsed.items()}
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deeper(each, levels - 1) for each in inner)
 
 
 def _without_comma(match: re.Match[str]) -> str:

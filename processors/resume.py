@@ -8,7 +8,7 @@ from typing import Any
 
 from ..catalog.errors import ModelError, PixelcatError, SourceError, UsageError
 from ..catalog.remembered import commands_of
-from ..catalog.resumable import RunRow, runs_of
+from ..catalog.resumable import RunRow, runs_of, without_run
 from ..io.vrt_words import is_vrt_text
 from .classify import classify
 from .command import is_text
@@ -45,7 +45,17 @@ def resume(
         OutputError: The disk refused.
     """
     path = Path(catalog)
-    chosen = _chosen(path.name, runs_of(path), run, retry_failed)
+    runs = runs_of(path)
+    try:
+        chosen = _chosen(path.name, runs, run, retry_failed)
+    except UsageError as error:
+        left = without_run(path, runs)
+        if run is not None or not left:
+            raise
+        raise UsageError(
+            f"{error}; {left[0][0]} has {left[0][1]} images that no run was asked for: give the"
+            " classify command itself, it may have been killed before its model was loaded"
+        ) from error
     if chosen.command is None:
         raise UsageError(
             f"run {chosen.id} was made by an older pixelcat, which did not note its command; give"

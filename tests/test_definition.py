@@ -315,6 +315,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path, write_emd: Write) -
         ("null", "JSON object"),
         ('"net.keras"', "JSON object"),
         ("[" * 100_000, "not valid JSON"),
+        (f'{{"a": {"[" * 200}{"]" * 200}}}', "nested more than 100 deep"),
         ('{"ModelFile": "net.keras", "ImageHeight": 1' + "0" * 5000 + "}", "net.emd"),
         ('{"ModelFile": "net.keras", "ModelName": "\\ud800"}', "net.emd"),
         (b'{"ModelName": "For\xeat"}', "byte 18"),

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from pixelcat import Run, classify
+from pixelcat import Run, classify, scan
 from pixelcat.catalog.errors import ModelError, SourceError, UsageError
 from pixelcat.cli import cli
 from pixelcat.io import fingerprint
@@ -266,3 +266,19 @@ def test_failures_stay_without_the_option(with_failures: Function, tmp_path: Pat
     edited(tmp_path / "r.gpkg", f"update outputs set reason = 'bad luck' where {gray}")
     run = with_failures()
     assert run.sql(f"select reason from outputs where {gray}") == [{"reason": "bad luck"}]
+
+
+def test_images_that_no_run_was_asked_for_are_told(
+    tmp_path: Path, model_emd: Path, photo_folder: Function
+) -> None:
+    """A command may be killed before its model is loaded, when its images are in the catalog."""
+    folder, catalog = photo_folder("1.jpg", "2.jpg"), tmp_path / "r.gpkg"
+    scan(folder, output=catalog)
+    with pytest.raises(UsageError, match=r"photos has 2 images that no run was asked for: give"):
+        resume(catalog)
+    words = f"{folder}: 2 images that no run was asked for yet; classify begins with them"
+    assert words in CliRunner().invoke(cli, ["status", str(catalog)]).stderr
+    classify(folder, model=model_emd, output=catalog)
+    with pytest.raises(UsageError, match=r"there is nothing to go on with$"):
+        resume(catalog)
+    assert "no run was asked" not in CliRunner().invoke(cli, ["status", str(catalog)]).stderr
