@@ -11,6 +11,8 @@ from .sniff import HEAD_BYTES, content_type, describe
 RASTERS = (".msk", ".ovr")
 _PLAIN = ("image/tiff", "image/x-erdas-hfa")
 """What GDAL writes them as."""
+SPILLING = "HFA"
+"""The driver of rasters that name the file with their pixels."""
 _METADATA = ".aux.xml"
 _POINTER = "OVERVIEW_FILE"
 """Key of metadata by which overviews are looked for in any file, or in a network."""
@@ -64,7 +66,8 @@ def check_overviews(path: Path, driver: str) -> None:
     from .raster_facts import files_of, metadata_of
 
     check_companions(path)
-    check_places(path, files_of(path, driver))
+    if driver == SPILLING:
+        check_places(path, files_of(path, driver))
     beside = Path(f"{path}{_METADATA}")
     if beside.is_file():
         try:

@@ -23,7 +23,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from ..catalog.errors import ItemError, PixelcatError, first_line
 from ..catalog.lock import assert_not_live
-from .companions import check_companions, check_places
+from .companions import SPILLING, check_companions, check_places
 from .control import Control
 from .gdal_words import in_plain_words
 from .image import RasterArray, Window, working_dtype
@@ -126,8 +126,8 @@ class Raster:
                 raise ItemError(
                     f"not an image that can be read: {in_plain_words(error)}"
                 ) from error
-        if isinstance(where, Path) and dataset.driver != "VRT":  # its sources are checked
-            check_places(where, dataset.files)
+            if isinstance(where, Path) and dataset.driver == SPILLING:
+                check_places(where, dataset.files)  # to list them GDAL opens overviews, wherever
         self.transform, self.crs = georeference_of(dataset, noted)
         self.is_placed = not _lacks_place(noted)
         self.control = None if self.transform else Control.of(dataset)
