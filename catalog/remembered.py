@@ -61,6 +61,7 @@ def _is_command(found: Any) -> bool:
         and isinstance(found["inputs"], list)
         and isinstance(found["options"], dict)
         and isinstance(found.get("datasets", []), list)
+        and all(isinstance(each, int) for each in found.get("datasets", []))
         and isinstance(found.get(_EARLIER, []), list)
     )
 

@@ -20,10 +20,11 @@ FROM runs r JOIN models m ON m.id = r.model_id ORDER BY r.id
 """
 
 _WITHOUT_OUTPUTS = """
-SELECT d.id, d.uri, count(*) FROM datasets d JOIN items i ON i.dataset_id = d.id
-WHERE i.status = 'ready' AND NOT EXISTS (
-  SELECT 1 FROM items j JOIN outputs o ON o.item_id = j.id WHERE j.dataset_id = d.id
-) GROUP BY d.id ORDER BY d.id
+WITH unused AS MATERIALIZED (
+  SELECT d.id, d.uri FROM datasets d WHERE NOT EXISTS (
+    SELECT 1 FROM items i JOIN outputs o ON o.item_id = i.id WHERE i.dataset_id = d.id))
+SELECT u.id, u.uri, count(*) FROM unused u JOIN items i ON i.dataset_id = u.id
+WHERE i.status = 'ready' GROUP BY u.id ORDER BY u.id
 """
 
 
@@ -81,14 +82,11 @@ def without_run(path: str | os.PathLike[str], runs: Sequence[RunRow]) -> list[tu
         path: The catalog.
         runs: All of its runs.
     """
-    known = {id_ for run in runs for each in commands_of(run.command) for id_ in _ids(each)}
+    commands = (each for run in runs for each in commands_of(run.command))
+    known = {id_ for each in commands for id_ in each.get("datasets", ())}
     with read_only(path) as connection:
         rows = connection.execute(_WITHOUT_OUTPUTS).fetchall()
     return [(uri, count) for id_, uri, count in rows if id_ not in known]
-
-
-def _ids(command: dict[str, Any]) -> list[int]:
-    return list(command.get("datasets", ()))
 
 
 def _counted(connection: sqlite3.Connection, run: RunRow) -> RunRow:
