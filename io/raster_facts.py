@@ -1,10 +1,13 @@
 """What GDAL says of a raster or photo on disk, of which no pixel is read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import rasterio
 from affine import Affine
 from rasterio.enums import MaskFlags
+from rasterio.io import DatasetReader
 
 from ..catalog.errors import ItemError, first_line
 from ..catalog.lock import assert_not_live
@@ -54,13 +57,9 @@ def metadata_of(path: Path, driver: str, domain: str) -> dict[str, str]:
     Raises:
         ItemError: It is none that GDAL reads.
     """
-    with rasterio.Env(**LOCAL), unplaced():
-        try:
-            with rasterio.open(path, driver=driver) as dataset:
-                found: dict[str, str] = dataset.tags(ns=domain)
-                return found
-        except GDAL_ERRORS as error:
-            raise ItemError(f"{path} cannot be read: {first_line(error)}") from error
+    with _opened(path, driver) as dataset:
+        found: dict[str, str] = dataset.tags(ns=domain)
+        return found
 
 
 def files_of(path: Path, driver: str) -> list[str]:
@@ -69,9 +68,15 @@ def files_of(path: Path, driver: str) -> list[str]:
     Raises:
         ItemError: It is none that GDAL reads.
     """
+    with _opened(path, driver) as dataset:
+        return list(dataset.files)
+
+
+@contextmanager
+def _opened(path: Path, driver: str) -> Iterator[DatasetReader]:
     with rasterio.Env(**LOCAL), unplaced():
         try:
             with rasterio.open(path, driver=driver) as dataset:
-                return list(dataset.files)
+                yield dataset
         except GDAL_ERRORS as error:
             raise ItemError(f"{path} cannot be read: {first_line(error)}") from error

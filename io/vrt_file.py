@@ -25,11 +25,11 @@ from .vrt_words import BEFORE, FILES, RELATIVE, unknown_words
 _DEEPEST = 8
 _DRIVERS = {**{name: formats[0] for name, formats in PILLOW_FORMATS.items()}, **GDAL_DRIVERS}
 """What a source may be, with GDAL's driver: nothing that names yet other files."""
-"""What may stand before the first element of XML."""
 _OTHER_ENCODING = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-8[\"']|us-ascii[\"'])",
     re.IGNORECASE,
 )
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _PREFIX = re.compile(r"[A-Za-z]\w+:")
 """Of a name that means something to one of GDAL's drivers, and is no path."""
 
@@ -166,7 +166,7 @@ def _where(path: Path, element: Element) -> Path:
     is_name = not text.startswith(("<", "/vsi")) and "://" not in text
     if not text or not is_name or _PREFIX.match(text) or "\0" in text:
         raise ItemError(f"names {text[:80] or 'nothing'} as a source, which is no local file")
-    if text != text.strip() or not text.isprintable():  # GDAL reads another name than we do
+    if text != text.strip() or _CONTROLS.search(text):  # GDAL reads another name than we do
         raise ItemError(
             f"names {text[:80]!r} as a source: blanks at its ends, or line breaks in it"
         )

@@ -245,6 +245,38 @@ def test_exit_75_while_another_run_holds_the_catalog(survey: Path) -> None:
     assert answer.err.count("\n") == 1
 
 
+EARLY = """
+import os, signal, sys
+from pixelcat.__main__ import main
+
+class Stop:
+    def find_spec(self, name, *_):
+        if name == "pixelcat.cli":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Stop())
+main()
+"""
+LATE = """
+import atexit, os, signal, sys
+from pixelcat.__main__ import main
+
+atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+sys.argv = ["pixelcat", "--version"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "said"), [(EARLY, 143, "Error: stopped\n"), (LATE, 0, "")]
+)
+def test_signals_are_heard_before_all_imports_and_not_after_the_end(
+    code: str, exit_code: int, said: str
+) -> None:
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (exit_code, said)
+
+
 def test_a_signal_stops_a_run_where_python_has_dropped_what_it_raised(
     survey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
