@@ -1,13 +1,20 @@
 """The program: ``pixelcat`` and ``python -m pixelcat``."""
 
 import sys
+from collections.abc import Callable
 
 from .cli_stop import ignore_signals, stopped, take_signals
+from .processors.leave import quick_end
 
 
 def main() -> None:
     """Take care of signals before all that takes time to import, then run the command line."""
     take_signals()
+    with quick_end():
+        _command_line()()
+
+
+def _command_line() -> Callable[[], None]:
     try:
         from .cli import main as run
     except BaseException:
@@ -16,7 +23,7 @@ def main() -> None:
         ignore_signals()
         sys.stderr.write("Error: stopped\n")
         sys.exit(stopped.code)
-    run()
+    return run
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ from ...io.lifeline import hang_on
 from ...io.scan_options import ScanOptions
 from ...io.watch import Read
 from ..device import choose_device
+from ..leave import quick_end
 from ..messages import Task
 from ..verifiable import Done
 from ..work import Work
@@ -65,7 +66,8 @@ def main() -> None:
     if not os.environ.get("PIXELCAT_DEBUG"):
         warnings.simplefilter("ignore")
         _hush_libraries()
-    with closing(Connection(descriptor)) as connection, suppress(EOFError, BrokenPipeError):
+    ended = suppress(EOFError, BrokenPipeError)
+    with quick_end(), closing(Connection(descriptor)) as connection, ended:
         Child(connection).serve()
 
 
