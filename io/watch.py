@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..catalog.errors import ItemError, SourceError
@@ -15,6 +16,8 @@ from ..catalog.records import Feature, Item
 
 Row = TypeVar("Row", Feature, Item, tuple[str, str])
 
+_LONGEST = 300
+"""Characters of an input that are said: it may be a VRT itself."""
 _QUIET_S = 1.0
 """How long what takes long says nothing."""
 
@@ -30,6 +33,11 @@ class Read(NamedTuple):
 
 Tell = Callable[[Read | None], None]
 """Told what is read next; None says that reading it goes on."""
+
+
+def place_of(path: Path | str) -> str:
+    """Return what an input is called in words."""
+    return str(path).strip()[:_LONGEST]
 
 
 class _Watch:

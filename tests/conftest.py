@@ -1,5 +1,6 @@
 """Fixtures: small real models, surveys and images, made in the test itself."""
 
+import gc
 import hashlib
 import io
 import json
@@ -33,6 +34,8 @@ CLASSES = [
     {"Value": 2, "Name": "Crop", "Color": [255, 255, 0]},
     {"Value": 9, "Name": "Built Up", "Color": [255, 0, 0]},
 ]
+
+gc.set_threshold(50_000, 20, 100)  # TensorFlow makes so many objects that looking takes its time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -211,6 +212,18 @@ def test_an_input_that_takes_its_reader_down_is_named(
     else:
         assert answer.exit_code == 0
         assert "reading it crashed" in items(catalog)[name][2]
+
+
+@pytest.mark.usefixtures("apart")
+def test_an_input_is_named_whose_reader_never_says_a_word(
+    tmp_path: Path, photo_folder: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = photo_folder("1.jpg")
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(
+        SourceError, match=rf"^{folder}: reading it crashed: its process .*3 times$"
+    ):
+        scan(folder, output=tmp_path / "out.gpkg")
 
 
 @pytest.mark.usefixtures("apart")

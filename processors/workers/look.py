@@ -12,13 +12,11 @@ from ...catalog.records import Scan
 from ...io import sources
 from ...io.environment import Environment
 from ...io.scan_options import ScanOptions
-from ...io.watch import Read, unknown, watched
+from ...io.watch import Read, place_of, unknown, watched
 from ..environment import environment_of
 
 _BATCH_BYTES = 1 << 16
 """Rows are sent once they take so much."""
-_LONGEST = 300
-"""Characters of an input that are said: it may be a VRT itself."""
 
 
 class Look:
@@ -44,7 +42,7 @@ class Look:
         """Return what is in inputs, without their rows."""
         self._scans = []
         for path, options in sought:
-            with self._watched(str(path).strip()[:_LONGEST], refused):
+            with self._watched(place_of(path), refused):
                 self._scans += sources.scan(path, options=options)
         return [replace(scan, features=(), items=(), elsewhere=()) for scan in self._scans]
 

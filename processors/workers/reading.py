@@ -18,7 +18,7 @@ from ...catalog.records import Scan
 from ...io.class_tiles import ClassTile
 from ...io.environment import Environment
 from ...io.scan_options import ScanOptions
-from ...io.watch import Read, key_of
+from ...io.watch import Read, key_of, place_of
 from ..environment import environment_of
 from .process import LostError, Process, hung
 
@@ -70,6 +70,8 @@ class Reading:
     def scan(self, sought: Sequence[tuple[Path | str, ScanOptions]]) -> list[Scan]:
         """Return what is in inputs; see :class:`.Workers`."""
         self._sought, self._found = sought, []
+        for path, _ in sought[:1]:
+            self._now = Read(place_of(path))  # until the process says what it reads
         self._tried(self._look)
         return [
             replace(
