@@ -72,7 +72,7 @@ def _seconds(_context: object, _option: object, value: float) -> float:
 )  # fmt: skip
 @click.option(
     "--spatial", is_flag=True,
-    help="With all functions of SpatiaLite, on a copy of the catalog.",
+    help="With all ST_* functions of SpatiaLite, on a copy of the catalog.",
 )  # fmt: skip
 @click.option(
     "--timeout", type=float, default=TIME_LIMIT_S, show_default=True, metavar="SECONDS",

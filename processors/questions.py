@@ -37,7 +37,7 @@ def ask(
         path: The catalog.
         sql: One statement, or the name of a table, view or saved query.
         parameters: Values of ``?`` or ``:name`` in it.
-        spatial: With all functions of SpatiaLite, on a copy of the catalog.
+        spatial: With all `ST_*` functions of SpatiaLite, on a copy of the catalog.
         time_limit_s: Wall-clock seconds before the query is stopped.
         apart: In a process of its own, which is ended when it takes too long or too much memory,
             whatever it is at. Spatial questions always are. Without, the time limit is looked at

@@ -172,7 +172,7 @@ class Results:
             sql: The statement, or the name of a table, view or saved query. The functions
                 ``ST_*`` of :mod:`..io.spatial_functions` can be used.
             parameters: Values of ``?`` or ``:name`` in it.
-            spatial: With all functions of SpatiaLite, on a copy of the catalog.
+            spatial: With all `ST_*` functions of SpatiaLite, on a copy of the catalog.
 
         Raises:
             UsageError: The SQL is wrong, writes, takes too long or too much memory.
