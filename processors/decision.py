@@ -1,11 +1,12 @@
 """From scores to a class and how sure it is, as TensorFlow operations."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..catalog.records import ClassDefinition
+from .channels import greatest, share
 from .network import Scores
 from .tensorflow_setup import tensorflow
 
@@ -20,6 +21,12 @@ class Decision:
     """Of the positive class of a network with one channel."""
     excluded: int | None = None
     """Position of the class that is never chosen."""
+    ends_in_softmax: bool = False
+    """Whether scores are what the network takes a soft-max of: there minus infinity gives 0."""
+
+    def before_softmax(self) -> "Decision":
+        """Return the same decision from what a soft-max is taken of."""
+        return replace(self, scores="logits", ends_in_softmax=True)
 
     def __call__(self, scores: Any) -> tuple[Any, Any]:
         """Return class index and confidence.
@@ -38,8 +45,9 @@ class Decision:
             scores = tf.cast(scores, tf.float32)
             one = scores.shape[-1] == 1
             index, confidence = self._positive(scores[..., 0]) if one else self._best(scores)
-            finite = tf.reduce_all(tf.math.is_finite(scores), axis=-1)
-            confidence = tf.where(finite, confidence, np.float32(np.nan))
+            if not self.ends_in_softmax:
+                finite = tf.reduce_all(tf.math.is_finite(scores), axis=-1)
+                confidence = tf.where(finite, confidence, np.float32(np.nan))
         small = tf.uint8 if len(self.classes) <= 256 else tf.uint16
         return tf.cast(index, small), confidence
 
@@ -58,8 +66,11 @@ class Decision:
         if self.scores == "classes":
             return self._votes(scores)
         scores = tf.cast(scores, tf.float32)
+        shares = self._shares(scores)
+        if self.ends_in_softmax:
+            return shares
         finite = tf.reduce_all(tf.math.is_finite(scores), axis=-1, keepdims=True)
-        return tf.where(finite, self._shares(scores), np.float32(np.nan))
+        return tf.where(finite, shares, np.float32(np.nan))
 
     def _shares(self, scores: Any) -> Any:
         tf = tensorflow()
@@ -131,14 +142,13 @@ class Decision:
 
     def _best(self, scores: Any) -> tuple[Any, Any]:
         tf = tensorflow()
-        allowed = self._allowed(scores)
-        top = tf.reduce_max(allowed, axis=-1)
+        index, top = greatest(self._allowed(scores))
         if self.scores in ("logits", "values"):
-            top = tf.exp(top - tf.reduce_logsumexp(scores, axis=-1))
+            top = share(top, scores, top if self.excluded is None else greatest(scores)[1])
         if self.scores == "fractions":
             shares = tf.maximum(scores, 0.0)
             top = tf.math.divide_no_nan(tf.maximum(top, 0.0), tf.reduce_sum(shares, axis=-1))
-        return tf.argmax(allowed, axis=-1, output_type=tf.int32), top
+        return index, top
 
     def _allowed(self, scores: Any) -> Any:
         """Return scores with which the excluded class is never the greatest."""

@@ -1,6 +1,7 @@
 """What may be written beside the classes: confidence, probabilities, entropy."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,12 @@ class FullDecision:
             for kind in kinds
         )
         self.decision = decision
+
+    def before_softmax(self) -> "FullDecision":
+        """Return the same from what the network takes a soft-max of."""
+        other = copy(self)
+        other.decision = self.decision.before_softmax()
+        return other
 
     def __call__(self, scores: Any) -> tuple[Any, ...]:
         """Return class index, confidence, and one tensor (..., bands) for each of ``listed``.

@@ -107,6 +107,23 @@ def frozen(call: Callable[[Any], Any], spec: Any) -> Any:
     return convert_variables_to_constants_v2(traced)
 
 
+def before_softmax(function: Any) -> Any | None:
+    """Return a frozen function that ends before its soft-max.
+
+    Args:
+        function: As :func:`frozen` gives it, with a single output.
+
+    Returns:
+        None where the output is not that of a soft-max over the last axis.
+    """
+    (tensor,) = function.outputs
+    while tensor.op.type == "Identity":
+        tensor = tensor.op.inputs[0]
+    if tensor.op.type != "Softmax":
+        return None
+    return function.prune(function.inputs, [tensor.op.inputs[0]])
+
+
 def compiled(function: Any, spec: Any) -> Callable[[Any], Any]:
     """Return what calls a frozen function without detours.
 
