@@ -203,9 +203,8 @@ class Compiled:
         scores = self._scoring(kind)
         if self._finish is None:
             return compiled(frozen(scores, spec), spec)
-        finish = self._finish
+        network, decide = self._parted(frozen(scores, spec), self._finish)
         if kind.is_one_size:
-            network, decide = self._parted(frozen(scores, spec), finish)
             if self._networks[kind.is_map].by_pixel and self._precision == "float32":
                 whole = fused(lambda pixels: decide(network(pixels)[0]), spec)
                 if whole is not None:
@@ -215,7 +214,7 @@ class Compiled:
             if loop is not None:
                 ask = compiled(network, spec)
                 return lambda pixels: loop(ask(pixels)[0])
-        return compiled(frozen(lambda pixels: finish(scores(pixels)), spec), spec)
+        return compiled(lambda pixels: decide(network(pixels)[0]), spec)
 
     @staticmethod
     def _parted(network: Any, finish: FullDecision) -> tuple[Any, FullDecision]:
