@@ -23,7 +23,7 @@ _LEAST_BYTES = 1.0
 """Per pixel: no network holds less."""
 _FURTHEST = 1 << 20
 """Pixels: nothing that is measured is larger."""
-_EDITION = 2
+_EDITION = 3
 """Of the way to measure: with another one nothing is remembered."""
 
 

@@ -47,3 +47,5 @@ class Network:
     """What it holds per pixel of a window while it answers, estimated; 0 where not yet known."""
     by_pixel: bool = False
     """Whether it is known to look at single pixels only."""
+    has_gaps: bool = True
+    """Whether kernels may leave out pixels between those that they see: far ones are easily missed."""

@@ -254,6 +254,45 @@ def test_a_network_that_looks_further_than_its_fixed_size_has_no_radius(
     assert measured(stack(*[three] * 20), 32).radius is None
 
 
+def pyramid(layers: Any, x: Any) -> Any:
+    """Dilated kernels side by side behind four halvings, as DeepLab has them."""
+    deep = stack(*[lambda layers: layers.Conv2D(4, 3, strides=2, padding="same")] * 4)(layers, x)
+    parts = [conv(layers, dilation_rate=rate)(deep) for rate in (1, 6, 18)]
+    return layers.UpSampling2D(16)(layers.Concatenate()(parts))
+
+
+def far_operation(layers: Any, x: Any) -> Any:
+    """The same kernel, called as an operation and not as a layer."""
+    import keras
+
+    values = conv(layers)(x)
+    kernel = keras.ops.ones((3, 3, 4, 4))
+    return keras.ops.conv(values, kernel, padding="same", dilation_rate=300)
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (stack(lambda each: conv(each, dilation_rate=100),
+               lambda each: conv(each, dilation_rate=60)), (1, 160)),
+        (stack(lambda each: conv(each, dilation_rate=800)), (1, 800)),
+        (stack(lambda each: conv(each, 2, dilation_rate=300)), (1, None)),
+        (far_operation, (1, 301)),
+        (pyramid, (16, 18 * 16 + 15)),
+    ],
+    ids=["one behind the other", "beyond all images", "without a middle", "operation", "pyramid"],
+)  # fmt: skip
+def test_gaps_of_a_kernel_do_not_hide_what_lies_behind_them(
+    measured: Callable[..., ReceptiveField], build: Build, expected: tuple[int, int]
+) -> None:
+    """What it sees there has nothing around it, and may lie beyond a small image altogether.
+
+    A kernel without a middle sees nothing on a narrow image: how far it looks is not told.
+    """
+    field = measured(build)
+    assert (field.stride, field.radius) == expected
+
+
 def test_a_network_that_looks_far_is_measured_on_a_larger_image(
     measured: Callable[..., ReceptiveField],
 ) -> None:

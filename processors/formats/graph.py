@@ -36,6 +36,8 @@ PASS_ON = ("Identity", "IdentityN", "Squeeze", "ExpandDims", "Cast", "StopGradie
 """Operations at the end of a graph that change nothing that matters here."""
 _KEEP_SCORES = (*PASS_ON, "ResizeBilinear", "ResizeNearestNeighbor", "Reshape", "Transpose")
 """Operations that move or average scores and leave their kind as it is."""
+_MAY_LEAVE_GAPS = ("SpaceToBatchND", "PyFunc", "PyFuncStateless", "EagerPyFunc")
+"""Operations of dilated kernels, and those behind which other libraries compute."""
 _TEST_SIZE = 256
 
 
@@ -120,7 +122,14 @@ def network_of(path: Path, call: Callable[[Any], Any], spec: Any, scores: Scores
         channels=0 if kind == "classes" else given.shape[3],
         scores=kind,
         reason=reason,
+        has_gaps=any(_may_leave_gaps(each) for each in whole.graph.get_operations()),
     )
+
+
+def _may_leave_gaps(operation: Any) -> bool:
+    """Return whether a kernel may leave out pixels; of other libraries' graphs nothing is known."""
+    dilations = operation.node_def.attr["dilations"].list.i
+    return operation.type in _MAY_LEAVE_GAPS or max(dilations, default=1) > 1
 
 
 def outside_graph(

@@ -16,7 +16,7 @@ from ..tensorflow_setup import explain, tensorflow
 from .any_size import traceable
 from .hints import SAID, chosen_output, output_scores
 from .own_code import own_code
-from .twin import twin_of
+from .twin import has_gaps, twin_of
 
 NAME = "a Keras 3 file (.keras)"
 
@@ -91,6 +91,7 @@ def network_of_model(
         channels=_channels(model, path) if scores != "classes" else 0,
         scores=scores,
         reason=reason,
+        has_gaps=has_gaps(model),
     )
 
 

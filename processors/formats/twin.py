@@ -48,6 +48,12 @@ def twin_of(library: Any, model: Any) -> Twin | None:
     return Twin(call=lambda pixels: twin(pixels, training=False), is_global=bool(seen))
 
 
+def has_gaps(model: Any) -> bool:
+    """Return whether kernels of a Keras model leave out pixels between those that they see."""
+    parts = [*model._flatten_layers(), *_operations(model)]
+    return any(np.max(getattr(part, "dilation_rate", 1)) > 1 for part in parts)
+
+
 def _operations(model: Any) -> list[Any]:
     """Return what a Keras 3 network does outside of layers, sub-networks included."""
     inner = [layer for layer in model._flatten_layers() if hasattr(layer, "operations")]
