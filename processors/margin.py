@@ -28,9 +28,9 @@ def margin_of(network: Network, said: int | None = None, multiple: int = 1) -> t
     sizes = [round_up(size, multiple) for size in _SIZES]
     height, width = network.height or sizes[0], network.width or sizes[0]
     held = tried(network, height, width).bytes_per_pixel
-    margin = _lost(network, sizes[0])
+    margin = lost_pixels(network, sizes[0])
     fixed = network.height is not None
-    if not margin or margin != (said if fixed else _lost(network, sizes[1])):
+    if not margin or margin != (said if fixed else lost_pixels(network, sizes[1])):
         margin = 0
     return margin, held
 
@@ -51,7 +51,7 @@ def _padded_twin(twin: Twin | None, margin: int) -> Twin | None:
     return None if twin is None else replace(twin, call=_padded(twin.call, margin))
 
 
-def _lost(network: Network, size: int) -> int:
+def lost_pixels(network: Network, size: int) -> int:
     """Return by how many pixels the answer is smaller at each side; 0 where that is no number."""
     height, width = network.height or size, network.width or size
     given = tried(network, height, width).shape

@@ -120,9 +120,10 @@ def _tried_sizes(network: Network, definition: ModelDefinition, multiple: int) -
             return _at_multiples(network, definition.model_padding, each)
         except Exception as error:  # noqa: BLE001  TensorFlow raises many kinds
             errors.append(error)
+    hint = " (does it take sides that are multiples of something? --arg tile_multiple=N)"
     raise ModelError(
         f"model {definition.model_file} does not run: {explain(errors[0])}"
-        " (does it take sides that are multiples of something? --arg tile_multiple=N)"
+        f"{hint if network.height is None else ''}"
     ) from errors[0]
 
 

@@ -20,7 +20,7 @@ from .windows import round_up
 
 FOR_NETWORK, _FOR_QUEUE = 0.6, 0.05
 """Shares of what is free: the rest is for rows of class values and what allocators waste."""
-_COMPILING = 64 << 20
+_COMPILING = 96 << 20
 """What compiling for a window size leaves behind, and the catalog."""
 _CLASS_AND_CONFIDENCE = 5
 """Bytes of an answer for a pixel."""

@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from .margin import lost_pixels
 from .network import Network
 from .probe import Probe
 from .trial import tried
@@ -83,7 +84,9 @@ def _seen_from_afar(
 def _check_shape(network: Network, height: int, width: int) -> None:
     given = tried(network, height, width).shape
     if len(given) not in (3, 4) or given[1:3] != (height, width):
+        lost = lost_pixels(network, max(height, width))
         raise ValueError(
             f"gives {given[1:]} for an input of {height} x {width} pixels,"
             " not one score vector per pixel"
+            + (f'; is it for the middle? "ModelPadding": {lost} in an .emd says so' if lost else "")
         )

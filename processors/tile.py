@@ -65,7 +65,9 @@ def tiling_for(
         raise UsageError(str(error)) from error
     notes = [] if halo.note is None else [halo.note]
     if most is not None and height * width > most:
-        notes.append(f"a tile of {height} x {width} pixels needs more memory than was allowed")
+        notes.append(
+            f"a tile of {height} x {width} pixels may need more memory than was allowed: the model takes no smaller one"
+        )
     return tiling, tuple(notes)
 
 
