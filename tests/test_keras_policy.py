@@ -321,6 +321,10 @@ def test_even_a_good_name_must_come_from_where_keras_has_it(
         (as_head(name="bad\n\x1b[31mname", class_name="Evil"), "layer bad [31mname is a Evil"),
         (as_head(name="x" * 10_000, class_name="y" * 10_000), "xxx... is a yyy"),
         (as_head(class_name="TFOpLambda", config={"function": "io.write_file"}), "io.write_file"),
+        (as_head(module="antigravity", class_name="TFOpLambda"), "a TFOpLambda of antigravity"),
+        (in_head(x=entry("antigravity", "TensorShape")), "is a TensorShape of antigravity"),
+        (in_head(x=entry("antigravity", "__tuple__")), "is a __tuple__ of antigravity"),
+        (in_head(activation={**function("builtins", "relu"), "registered_name": "Evil"}), "Evil"),
         (as_head(class_name="SlicingOpLambda", config=[]), "of TensorFlow"),
     ],
 )  # fmt: skip

@@ -42,7 +42,7 @@ def _place(modules: str, *listed: frozenset[str]) -> tuple[re.Pattern[str], froz
 
 
 _CLASSES = (
-    _place(r"(\.legacy)?\.(layers|engine)(\.\w+)*", names.LAYERS),
+    _place(r"(\.legacy)?\.(layers|engine)(\.\w+)*", names.LAYERS, frozenset(_GRAPH_LAYERS)),
     _place(r"(\.(models|engine)(\.\w+)?)?", names.MODELS),
     _place(r"\.ops(\.\w+)?", names.OPERATIONS),
     _place(r"\.initializers(\.\w+)*", names.INITIALIZERS),
@@ -143,21 +143,19 @@ def _reasons(part: Mapping[str, Any]) -> Iterator[str]:
     elif kind in _CODE:
         yield "is a Lambda, Python code that is not run"
     elif kind == "function":
-        yield from _function(module, config)
-    elif kind in _GRAPH_LAYERS:
-        function = str(config.get("function")) if isinstance(config, Mapping) else ""
-        if not names.GRAPH_FUNCTIONS.fullmatch(function):
-            yield f"calls {_short(function)} of TensorFlow, {_MORE}"
-    elif kind not in _DATA:
+        yield from _function(module, config, part.get("registered_name"))
+    elif kind in _DATA and module is None:
+        return
+    else:
         yield from _class(module, kind, part.get("registered_name"))
         yield from _texts(config)
-    if kind in (*_GRAPH_LAYERS, "function") and part.get("registered_name") not in (
-        *("", None, kind), config,
-    ):  # fmt: skip
-        yield f"is registered as {_short(part['registered_name'])}, {_LACKS}"
+    if kind in _GRAPH_LAYERS:
+        called = str(config.get("function")) if isinstance(config, Mapping) else ""
+        if not names.GRAPH_FUNCTIONS.fullmatch(called):
+            yield f"calls {_short(called)} of TensorFlow, {_MORE}"
 
 
-def _function(module: str | None, name: object) -> Iterator[str]:
+def _function(module: str | None, name: object, registered: object) -> Iterator[str]:
     if not isinstance(name, str):
         yield f"needs a function of {_short(module)} without a name"
     elif not _is_among(_FUNCTIONS, module or "builtins", name):
@@ -166,6 +164,8 @@ def _function(module: str | None, name: object) -> Iterator[str]:
         else:
             place = "" if module in (None, "builtins") else f" of {_short(module)}"
             yield f"needs the function {_short(name)}{place}, {_LACKS}"
+    elif registered not in (None, "", "function", name):
+        yield f"needs the function {_short(registered)}, {_LACKS}"
 
 
 def _class(module: str | None, kind: str, registered: object) -> Iterator[str]:
