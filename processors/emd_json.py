@@ -44,7 +44,7 @@ def parse_json(text: str, name: str) -> Mapping[str, Any]:
         ModelError: No JSON, or no JSON object; says where.
     """
     try:
-        parsed = json.loads(_TRAILING_COMMA.sub(_without_comma, text))
+        parsed = _loaded(text)
         json.dumps(parsed, ensure_ascii=False).encode()  # refuses lone surrogates
     except (ValueError, RecursionError) as error:
         where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
@@ -55,6 +55,14 @@ def parse_json(text: str, name: str) -> Mapping[str, Any]:
     if _is_deeper(parsed, _DEEPEST):  # it goes to other processes, where recursion has its limit
         raise ModelError(f"{name}: nested more than {_DEEPEST} deep, which no definition is")
     return {_KNOWN.get(str(key).lower(), str(key)): value for key, value in parsed.items()}
+
+
+def _loaded(text: str) -> Any:
+    """Parse JSON as it should be, else without the commas that should not be: that takes longer."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return json.loads(_TRAILING_COMMA.sub(_without_comma, text))
 
 
 def _is_deeper(value: object, levels: int) -> bool:
