@@ -13,6 +13,7 @@ from typing import Any
 
 from ...catalog.errors import ModelError
 from ..class_list import printable
+from ..emd_json import is_deeper
 from . import keras_names as names
 
 _ANOTHER = "save the model as a SavedModel (model.export), which holds what its code computes"
@@ -90,7 +91,7 @@ def check_config(path: Path, text: Any, *, compiles: bool) -> None:
         raise ModelError(f"model {path}: its configuration is damaged") from None
     if isinstance(config, dict) and not compiles:
         config.pop("compile_config", None)
-    if _is_deeper(config, _DEEPEST):
+    if is_deeper(config, _DEEPEST):
         raise _too_deep(path)
     found = next(_refused(config, "the model"), None)
     if found is not None:
@@ -101,10 +102,6 @@ def _too_deep(path: Path) -> ModelError:
     return ModelError(
         f"model {path}: its configuration is nested more than {_DEEPEST} deep, which no network is"
     )
-
-
-def _is_deeper(part: object, levels: int) -> bool:
-    return levels < 0 or any(_is_deeper(each, levels - 1) for each in _inner(part))
 
 
 def _inner(part: object) -> Iterator[object]:
