@@ -9,6 +9,7 @@ from .network import Scores
 from .numbers import finite_number
 
 LARGEST_BATCH = 4096
+LARGEST_MULTIPLE = 4096
 MERGE_POLICIES = ("mean", "max", "min")
 BLENDS = ("crop", "hann")
 CLASS_MAPS = ("photo", "model")
@@ -122,7 +123,7 @@ ARGUMENTS: dict[str, Argument] = {
         "halo on each side in pixels; default: what the model sees",
     ),
     "tile_multiple": Argument(
-        _whole(1), "integer", "1 or more",
+        _whole(1, LARGEST_MULTIPLE), "integer", f"1 to {LARGEST_MULTIPLE}",
         "window origins and sizes are multiples of it, and of what was measured",
     ),
     "threshold": Argument(_fraction, "number", "0 to 1", "of the class of a one-channel network"),

@@ -17,6 +17,8 @@ _PALETTE = (
 
 CLASS_VALUES = range(-(2**31), 2**32)
 """What fits a class raster."""
+MOST_CLASSES = 65_536
+"""Of one model: as many as there are values of 16 bits."""
 
 
 def printable(text: object) -> str:

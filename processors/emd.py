@@ -6,9 +6,9 @@ from typing import Any
 
 from ..catalog.errors import ModelError
 from ..catalog.records import ClassDefinition
-from .arguments import boolean
+from .arguments import LARGEST_MULTIPLE, boolean
 from .bands import is_band
-from .class_list import CLASS_VALUES, color_of, printable
+from .class_list import CLASS_VALUES, MOST_CLASSES, color_of, printable
 from .numbers import finite_number, whole_number
 from .scaling import Scaling
 
@@ -110,10 +110,17 @@ class Emd:
         listed = self._emd.get("Classes", [])
         if not isinstance(listed, list):
             raise self.fail("Classes is not a list")
+        if len(listed) > MOST_CLASSES:
+            raise self.fail(
+                f"Classes lists {len(listed)} classes; class values have 16 bits,"
+                f" so {MOST_CLASSES} are the most"
+            )
         classes = tuple(self._class(index, entry) for index, entry in enumerate(listed))
-        values = [each.value for each in classes]
-        if len(set(values)) < len(values):
-            raise self.fail(f"Classes repeats a Value: {values}")
+        seen: set[int] = set()
+        for each in classes:
+            if each.value in seen:
+                raise self.fail(f"Classes repeats a Value: {each.value}")
+            seen.add(each.value)
         return classes
 
     def _class(self, index: int, entry: object) -> ClassDefinition:
@@ -149,13 +156,22 @@ class Emd:
         given = {
             "padding": self.whole("Padding", 0),
             "batch_size": self.whole("BatchSize", 1),
-            "tile_multiple": self.whole("TileMultiple", 1),
+            "tile_multiple": self._tile_multiple(),
             "threshold": self._threshold(),
             "test_time_augmentation": self._flag("test_time_augmentation"),
         }
         if given["padding"] is None:
             given["padding"] = self.whole("ModelPadding", 0)
         return {name: value for name, value in given.items() if value is not None}
+
+    def _tile_multiple(self) -> int | None:
+        number = self.whole("TileMultiple", 1)
+        if number is not None and number > LARGEST_MULTIPLE:
+            raise self.fail(
+                f"TileMultiple is {number}; the most is {LARGEST_MULTIPLE}, as windows are at"
+                " least twice as wide and high"
+            )
+        return number
 
     def _threshold(self) -> float | None:
         value = self._emd.get("Threshold")

@@ -3,7 +3,7 @@
 import codecs
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def parse_json(text: str, name: str) -> Mapping[str, Any]:
         ModelError: No JSON, or no JSON object; says where.
     """
     try:
-        parsed = json.loads(_TRAILING_COMMA.sub(_without_comma, text))
+        parsed = _loaded(text)
         json.dumps(parsed, ensure_ascii=False).encode()  # refuses lone surrogates
     except (ValueError, RecursionError) as error:
         where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
@@ -52,14 +52,31 @@ def parse_json(text: str, name: str) -> Mapping[str, Any]:
         raise ModelError(f"{name}: not valid JSON{where}{hint}") from error
     if not isinstance(parsed, dict):
         raise ModelError(f"{name}: not a model definition (a JSON object)")
-    if _is_deeper(parsed, _DEEPEST):  # it goes to other processes, where recursion has its limit
+    if is_deeper(parsed, _DEEPEST):  # it goes to other processes, where recursion has its limit
         raise ModelError(f"{name}: nested more than {_DEEPEST} deep, which no definition is")
     return {_KNOWN.get(str(key).lower(), str(key)): value for key, value in parsed.items()}
 
 
-def _is_deeper(value: object, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels < 0 or any(_is_deeper(each, levels - 1) for each in inner)
+def _loaded(text: str) -> Any:
+    """Parse JSON as it should be, else without the commas that should not be: that takes longer."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return json.loads(_TRAILING_COMMA.sub(_without_comma, text))
+
+
+def is_deeper(value: object, levels: int) -> bool:
+    """Return whether parsed JSON is nested deeper than so many objects and lists."""
+    level = [value]
+    for _ in range(levels):
+        level = [each for part in level for each in _within(part) if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _within(part: object) -> Iterable[object]:
+    return part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
 
 
 def _without_comma(match: re.Match[str]) -> str:

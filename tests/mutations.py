@@ -285,9 +285,9 @@ MUTATIONS = (
     Mutation(
         name="layers of a model may be code",
         file="processors/formats/keras3.py",
-        old="safe_mode=True",
-        new="safe_mode=False",
-        test="test_keras_model.py::test_a_lambda_layer_is_refused_without_being_run",
+        old="    check_config(path, text, compiles=False)\n",
+        new="",
+        test="test_keras_policy.py::test_no_command_lets_a_file_load_a_graph_that_nobody_scanned",
     ),
     Mutation(
         name="code of a model runs unasked",

@@ -260,17 +260,22 @@ def test_an_hdf5_file_with_code_is_refused_before_it_is_loaded(
     keras.Model(inputs, keras.layers.Lambda(lambda x: x, name="spy")(inputs)).save(
         tmp_path / "net.h5"
     )
-    with pytest.raises(ModelError, match=r"holds code \(layer spy is a Lambda\)"):
+    with pytest.raises(ModelError, match="layer spy is a Lambda"):
         model_format(tmp_path / "net.h5").load(tmp_path / "net.h5", {})
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.parametrize(
-    ("module", "name"),
-    [("os", "system"), ("builtins", "function"), ("keras.utils", "get_file"), ("evil.layers", "X")],
+    ("module", "name", "words"),
+    [
+        ("os", "system", "is a system of os,"),
+        ("builtins", "function", "a function of builtins without a name"),
+        ("keras.utils", "get_file", "is a get_file of keras.utils,"),
+        ("evil.layers", "X", "is a X of evil.layers,"),
+    ],
 )
 def test_an_hdf5_file_that_names_foreign_modules_is_refused(
-    keras_net: Function, tmp_path: Path, module: str, name: str
+    keras_net: Function, tmp_path: Path, module: str, name: str, words: str
 ) -> None:
     import h5py
 
@@ -281,7 +286,7 @@ def test_an_hdf5_file_that_names_foreign_modules_is_refused(
             "module": module, "class_name": name, "config": {}, "registered_name": name,
         }  # fmt: skip
         file.attrs["model_config"] = json.dumps(config)
-    with pytest.raises(ModelError, match=f"{module}.{name}"):
+    with pytest.raises(ModelError, match=words):
         model_format(tmp_path / "net.h5").load(tmp_path / "net.h5", {})
 
 

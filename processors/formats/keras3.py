@@ -15,7 +15,7 @@ from ..network import Network, Scores
 from ..tensorflow_setup import explain, tensorflow
 from .any_size import traceable
 from .hints import SAID, chosen_output, output_scores
-from .own_code import own_code
+from .keras_policy import check_config
 from .twin import has_gaps, twin_of
 
 NAME = "a Keras 3 file (.keras)"
@@ -25,7 +25,10 @@ _KEEP_SCORES = (
     *("Dropout", "SpatialDropout2D"),
 )
 """Layers that move or average scores and leave their kind as it is."""
-_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+_CONFIG = "config.json"
+_MEMBERS = {_CONFIG, "metadata.json", "model.weights.h5"}
+_LARGEST_CONFIG = 64 * 2**20
+"""Bytes; constants lie in the configuration too."""
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -45,12 +48,12 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
     Raises:
         ModelError: Damaged, needs code of its own, or no pixel classifier.
     """
-    tensorflow()
-    import keras
-
     try:
         _check_members(path)
-        with _named_as_keras_wants(path) as file, warnings.catch_warnings():
+        tensorflow()
+        import keras
+
+        with named(path, ".keras") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # what matters comes as an exception
             model = keras.saving.load_model(file, compile=False, safe_mode=True)
         if not isinstance(model, keras.Model) or not model.inputs:
@@ -58,8 +61,7 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
     except ModelError:
         raise
     except Exception as error:  # Keras raises anything from KeyError to its own
-        reason = own_code(path) or explain(error)
-        raise ModelError(f"model {path} cannot be loaded: {reason}") from error
+        raise ModelError(f"model {path} cannot be loaded: {explain(error)}") from error
     return network_of_model(keras, model, path, properties)
 
 
@@ -96,21 +98,29 @@ def network_of_model(
 
 
 def _check_members(path: Path) -> None:
-    """Refuse an archive with members that lead out of it; Keras would pass over them."""
+    """Refuse what Keras would pass over, or believe: members, and names in the configuration."""
     with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
+        listed = archive.namelist()
+        for name in listed:
             if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name:
                 raise ModelError(f"model {path} holds {name!r}, which leads out of it; refused")
+        twice = [name for name in _MEMBERS if listed.count(name) > 1]
+        if twice:
+            raise ModelError(f"model {path} holds {twice[0]} twice; refused")
+        if archive.getinfo(_CONFIG).file_size > _LARGEST_CONFIG:
+            raise ModelError(f"model {path}: its {_CONFIG} is larger than any network needs")
+        text = archive.read(_CONFIG)
+    check_config(path, text, compiles=False)
 
 
 @contextmanager
-def _named_as_keras_wants(path: Path) -> Iterator[Path]:
-    """Give a path that ends in ``.keras``: Keras goes by the name."""
-    if path.suffix == ".keras":
+def named(path: Path, *suffixes: str) -> Iterator[Path]:
+    """Give a path that ends as Keras wants it: it goes by the name, not by the content."""
+    if path.suffix in suffixes:
         yield path
         return
     with TemporaryDirectory() as folder:
-        link = Path(folder) / "model.keras"
+        link = Path(folder) / f"model{suffixes[0]}"
         link.symlink_to(path.resolve())
         yield link
 
