@@ -15,6 +15,7 @@ from . import (
     ingest,
     layer_styles,
     media,
+    own_tables,
     pending,
     runs,
     schema,
@@ -73,6 +74,7 @@ class Catalog:
                 connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
                 connection.execute("PRAGMA foreign_keys = ON")
                 register_functions(connection)
+                own_tables.check(connection, self.path)
                 schema.upgrade(Database(connection, execute_plugins=False), str(self.path))
         except BaseException:
             if connection is not None:
