@@ -20,6 +20,8 @@ from .cli_text import legible, print_lines
 Printed = Iterable[Iterable[Any]]
 _WKT = re.compile(r"(MULTI)?(POINT|LINESTRING|POLYGON)|GEOMETRYCOLLECTION")
 _WIDEST_SHAPE = 60
+_END = "\r\n"
+"""Of a row while it is written: fields that hold a part of it are quoted."""
 
 FORMATS = ("table", "json", "ndjson", "csv", "tsv")
 format_option = click.option(
@@ -71,11 +73,12 @@ def _table(columns: Sequence[str], answer: Printed) -> Iterator[str]:
         for index in range(len(columns))
     ]
     shown = [list(map(_cell, row)) for row in rows]
+    names = list(map(legible, columns))
     align = ["right" if each else "left" for each in numeric]
     yield (
-        tabulate(shown, headers=columns, disable_numparse=True, colalign=align)
+        tabulate(shown, headers=names, disable_numparse=True, colalign=align)
         if rows
-        else "  ".join(columns) + "\n(no rows)"
+        else "  ".join(names) + "\n(no rows)"
     )
 
 
@@ -107,10 +110,10 @@ def _ndjson(columns: Sequence[str], answer: Printed) -> Iterator[str]:
 
 def _separated(separator: str, columns: Sequence[str], answer: Printed) -> Iterator[str]:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter=separator, lineterminator="")
+    writer = csv.writer(buffer, delimiter=separator, lineterminator=_END)
     for row in itertools.chain([columns], answer):
         writer.writerow(list(row))
-        yield buffer.getvalue()
+        yield buffer.getvalue().removesuffix(_END)
         buffer.seek(0)
         buffer.truncate()
 

@@ -1,7 +1,7 @@
 """Text for the terminal: lines on standard output and standard error."""
 
-import re
 import sys
+import unicodedata
 from collections.abc import Iterable
 from typing import TextIO
 
@@ -9,13 +9,31 @@ import click
 
 from .processors import streams
 
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
-"""What a terminal obeys, and what turns the direction of a text."""
+_WRITTEN_OUT = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Categories of Unicode: what a terminal obeys, what turns the direction of a text or is not seen,
+halves of characters, and what ends a line."""
+_JOINERS = "\u200c\u200d"
+"""Emoji, Persian and the scripts of India are written with them: between letters of ASCII they only hide."""
 
 
-def legible(text: str) -> str:
-    """Write out control characters, which a terminal would obey: names come from strangers."""
-    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+def legible(text: str, keep: str = "") -> str:
+    """Write out what a terminal would obey or not show: names come from strangers.
+
+    Args:
+        text: Any text.
+        keep: Characters that stay as they are.
+    """
+    if text.isprintable():
+        return text
+    before = ["", *text]
+    return "".join(
+        ascii(each)[1:-1]
+        if unicodedata.category(each) in _WRITTEN_OUT
+        and each not in keep
+        and not (each in _JOINERS and last and not last.isascii())
+        else each
+        for last, each in zip(before, text, strict=False)
+    )
 
 
 def say(text: str) -> None:
@@ -33,7 +51,7 @@ def print_lines(lines: Iterable[str], out: TextIO | None = None) -> None:
         out.writelines(f"{line}\n" for line in lines)
         return
     for line in lines:
-        click.echo(legible(line) if sys.stdout.isatty() else line)
+        click.echo(legible(line, keep="\n\t") if sys.stdout.isatty() else line)
         if isinstance(
             streams.lost(), BrokenPipeError
         ):  # the reader has gone: nothing is left to say
