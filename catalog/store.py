@@ -308,7 +308,9 @@ class Catalog:
         with translated_errors(self.path):
             return media.missing(self._connection, table)
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    def query(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[dict[str, Any]]:
         """Run SQL of our own and return rows; for SQL of a user see :mod:`.query`."""
         with translated_errors(self.path):
             cursor = self._connection.execute(sql, parameters)
