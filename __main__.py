@@ -4,12 +4,16 @@ import sys
 from collections.abc import Callable
 
 from .cli_stop import ignore_signals, stopped, take_signals
+from .own_process import claim
 from .processors.leave import quick_end
+from .processors.streams import take
 
 
 def main() -> None:
-    """Take care of signals before all that takes time to import, then run the command line."""
+    """Take care of streams and signals before all that takes time to import, then run the rest."""
+    claim()
     take_signals()
+    take()
     with quick_end():
         _command_line()()
 

@@ -13,6 +13,7 @@ from . import __version__
 from .catalog.errors import PixelcatError, UsageError
 from .cli_answers import diff, zones
 from .cli_care import check, doctor, how_to_go_on, resume
+from .cli_exit_codes import RUN_EXIT_CODES
 from .cli_model import model
 from .cli_options import (
     argument_options,
@@ -23,39 +24,20 @@ from .cli_options import (
     result_options,
     source_options,
 )
-from .cli_output import (
-    ProgressBar,
-    as_rows,
-    format_option,
-    print_rows,
-    report_run,
-    say,
-    usage_line,
-)
+from .cli_progress import ProgressBar, report_run
 from .cli_report import report
+from .cli_rows import as_rows, format_option, print_rows
 from .cli_sql import sql
 from .cli_stop import ignore_signals, stopped, take_signals
 from .cli_survey import export, scan
+from .cli_text import print_lines, say, usage_line
+from .processors import streams
 
 if TYPE_CHECKING:
     from .processors.trust import ModelCode
 
-EXIT_CODES = """\b
-Exit codes:
-  0    every image is classified, or is no image and never claimed to be one
-  2    the command itself is wrong
-  3    finished, and some images failed; each has its reason
-  4    the model cannot be used
-  5    an input is missing or unreadable
-  70   an error nobody foresaw; run again with PIXELCAT_DEBUG=1 and report it
-  74   the disk or the catalog refused
-  75   another run holds the catalog
-  130  stopped by Ctrl-C; the same command goes on where it stopped
-  143  stopped by a signal to terminate; likewise
-"""
 
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=RUN_EXIT_CODES)
 @click.version_option(__version__, prog_name="pixelcat")
 def cli() -> None:
     """Classify every pixel of imagery and ask the answers in SQL."""
@@ -68,7 +50,7 @@ for command in (check, resume, doctor, report, zones, diff, sql):
     cli.add_command(command)
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(epilog=RUN_EXIT_CODES)
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--model", "-m", required=True,
@@ -151,7 +133,7 @@ def status(catalog: str, format_: str) -> None:
     print_rows(as_rows(results.status()), format_)
     for title, rows in results.details():
         if rows:
-            click.echo(f"\n{title}")
+            print_lines([f"\n{title}"])
             print_rows(as_rows(rows), format_)
     for line in how_to_go_on(catalog):
         say(line)
@@ -174,20 +156,36 @@ def _told(error: BaseException) -> tuple[int, str]:
     return 70, f"internal error: {type(error).__name__}: {error}"
 
 
+def _outcome() -> tuple[int, str]:
+    """Run the command; return its exit code, and what the user is told of an error."""
+    try:
+        code = _run()
+        streams.check()
+        return code, ""
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code, ""
+    except (Exception, KeyboardInterrupt) as error:
+        told = _told(error)
+        if told[0] == 70 and os.environ.get("PIXELCAT_DEBUG"):
+            raise
+        return told
+    finally:
+        ignore_signals()
+
+
+def _run() -> int:
+    try:
+        return int(cli.main(prog_name="pixelcat", standalone_mode=False) or 0)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
 def main() -> None:
     """Run the command line; a mistake of the user is one line, never a traceback."""
     take_signals()
     warnings.filterwarnings("ignore", module="pyogrio|PIL")  # what matters is an error or a reason
-    try:
-        sys.exit(cli.main(prog_name="pixelcat", standalone_mode=False))
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (Exception, KeyboardInterrupt) as error:
-        code, message = _told(error)
-        if code == 70 and os.environ.get("PIXELCAT_DEBUG"):
-            raise
-    finally:
-        ignore_signals()
-    say(f"Error: {message}")
+    code, message = _outcome()
+    if message:
+        say(f"Error: {message}")
     sys.exit(code)

@@ -5,7 +5,9 @@ import sys
 
 import click
 
-from .cli_output import as_rows, exit_codes, format_option, print_rows, say
+from .cli_exit_codes import exit_codes
+from .cli_rows import as_rows, format_option, print_rows
+from .cli_text import print_lines, say
 
 
 @click.command(
@@ -96,11 +98,11 @@ def diff(catalog: str, one: int, other: int, raster: str | None, show: str, form
         say(f"wrote {found.rasters} change rasters to {raster}")
     tables = {name: getattr(found, name) for name in TABLES}
     if format_ == "json":
-        click.echo(json.dumps(tables, indent=1, ensure_ascii=False))
+        print_lines([json.dumps(tables, indent=1, ensure_ascii=False)])
     elif format_ != "table":
         print_rows(as_rows(tables[show]), format_)
     else:
         for name, title in TABLES.items():
-            click.echo(f"{'' if name == 'items' else chr(10)}{title}")
+            print_lines([f"{'' if name == 'items' else chr(10)}{title}"])
             print_rows(as_rows(tables[name]), format_)
     sys.exit(3 if found.not_compared else 0)

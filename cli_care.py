@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from .cli_options import code_options
-from .cli_output import ProgressBar, as_rows, format_option, print_rows, report_run, say
+from .cli_progress import ProgressBar, report_run
+from .cli_rows import as_rows, format_option, print_rows
 from .cli_stop import stopped
+from .cli_text import say
 
 if TYPE_CHECKING:
     from .processors.trust import ModelCode

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .cli_options import argument_options, classes_option, code_options, environment_options
-from .cli_output import as_rows, format_option, print_rows, say
+from .cli_rows import as_rows, format_option, print_rows
+from .cli_text import print_lines, say
 
 if TYPE_CHECKING:
     from .processors.trust import ModelCode
@@ -99,11 +100,11 @@ def pack(
 def _print_report(report: Mapping[str, Any], format_: str) -> None:
     """Print facts as name and value, and lists as tables of their own."""
     if format_ == "json":
-        click.echo(json.dumps(report, indent=1, ensure_ascii=False))
+        print_lines([json.dumps(report, indent=1, ensure_ascii=False)])
         return
     facts = {name: value for name, value in report.items() if not isinstance(value, list)}
     print_rows(as_rows([{"what": name, "value": value} for name, value in facts.items()]), format_)
     for name, value in report.items():
         if isinstance(value, list) and value:
-            click.echo(f"\n{name}")
+            print_lines([f"\n{name}"])
             print_rows(as_rows(value), format_)

@@ -45,7 +45,7 @@ def rio(catalog: str, where: str, run: int | None) -> None:
         f" AND (run_id = :run OR :run IS NULL AND is_current) AND ({where}\n) ORDER BY item_id"
     )
     from .catalog.run_numbers import check_run
-    from .cli_output import say
+    from .cli_text import say
 
     if run is not None:
         try:

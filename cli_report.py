@@ -4,7 +4,8 @@ import os
 
 import click
 
-from .cli_output import exit_codes, say
+from .cli_exit_codes import exit_codes
+from .cli_text import say
 
 
 @click.command(epilog=exit_codes("the page is written"))

@@ -13,7 +13,8 @@ from .catalog.errors import SourceError, UsageError
 from .catalog.query import TIME_LIMIT_S
 from .catalog.statement import parameters as parameters_of
 from .cli_options import pairs
-from .cli_output import FORMATS, as_rows, print_lines, print_rows, say
+from .cli_rows import FORMATS, as_rows, print_rows
+from .cli_text import print_lines, say
 
 if TYPE_CHECKING:
     from .processors.questions import Asked

@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from .catalog.errors import UsageError
+from .cli_exit_codes import exit_codes
 from .cli_options import item_timeout_option, service_options, source_options
-from .cli_output import as_rows, exit_codes, format_option, print_rows, say
+from .cli_rows import as_rows, format_option, print_rows
+from .cli_text import print_lines, say
 
 TITLES = {
     "layers": "Layers",
@@ -63,14 +65,14 @@ def scan(
         say(f"note: {note}")
     tables = {name: getattr(survey, name) for name in TITLES}
     if format_ == "json":
-        click.echo(json.dumps(tables, indent=1, ensure_ascii=False))
+        print_lines([json.dumps(tables, indent=1, ensure_ascii=False)])
         return
     if format_ != "table":
         print_rows(as_rows(survey.layers), format_)
         return
     for name, rows in tables.items():
         if rows:
-            click.echo(f"{'' if name == 'layers' else chr(10)}{TITLES[name]}")
+            print_lines([f"{'' if name == 'layers' else chr(10)}{TITLES[name]}"])
             print_rows(as_rows(rows), format_)
     if survey.catalog is not None:
         say(f"recorded in {survey.catalog}")

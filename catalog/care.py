@@ -60,6 +60,30 @@ def forget_outdated(catalog: Catalog, run_id: int, dataset_ids: Sequence[int]) -
         )
 
 
+def outdated_rasters(catalog: Catalog, dataset_ids: Sequence[int]) -> set[str]:
+    """Return the paths of rasters of images that have changed since, or cannot be had any more."""
+    rows = catalog.query(
+        "WITH outdated AS (SELECT o.id, o.raster_path FROM outputs o JOIN items i ON i.id = o.item_id"
+        f" WHERE o.status = 'done' AND {OF_DATASETS}"
+        "  AND (i.status != 'ready' OR i.sha256 IS NOT o.item_sha256))"
+        " SELECT raster_path AS path FROM outdated UNION"
+        " SELECT raster_path FROM extra_rasters WHERE output_id IN (SELECT id FROM outdated)",
+        {"datasets": json.dumps(list(dataset_ids))},
+    )
+    return {row["path"] for row in rows}
+
+
+def unlisted(catalog: Catalog, paths: Collection[str]) -> set[str]:
+    """Return those paths of rasters that no output names any more, of whatever run."""
+    listed = catalog.query(
+        "WITH asked AS (SELECT value FROM json_each(:paths))"
+        " SELECT raster_path AS path FROM outputs WHERE raster_path IN asked UNION"
+        " SELECT raster_path FROM extra_rasters WHERE raster_path IN asked",
+        {"paths": json.dumps(list(paths))},
+    )
+    return set(paths) - {row["path"] for row in listed}
+
+
 def return_to_pending(catalog: Catalog, outputs: Collection[int]) -> None:
     """Forget outputs, so that their items are pending, and mark their runs as stopped."""
     ids = [(each,) for each in outputs]

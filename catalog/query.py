@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote as quote_uri
 
-from . import guard, statement
+from . import guard, own_tables, statement
 from .connection import BUSY_TIMEOUT_S, translated_errors
 from .errors import CatalogError, SourceError, UsageError
 from .geometry import register_functions
@@ -204,7 +204,7 @@ def _undo_half_a_commit(path: Path) -> None:
 
 
 def _check_is_catalog(connection: sqlite3.Connection, path: str | os.PathLike[str]) -> None:
-    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    names = own_tables.check(connection, path)
     if not names:
         raise CatalogError(
             f"{path} is empty: what began it was stopped before it wrote anything; the same"

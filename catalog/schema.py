@@ -7,7 +7,17 @@ from .class_mosaic import METADATA_TABLES
 from .database import Database, Migrations
 from .errors import CatalogError
 from .geopackage import FeatureTable
-from .schema_sql import TABLES, VIEWS
+from .schema_sql import (
+    EXTRA_RASTERS,
+    KEYWORDS,
+    SAVED_QUERIES,
+    SHARED_LAYERS,
+    STATS_BY_FEATURE,
+    STATS_BY_ITEM,
+    TABLES,
+    VERIFICATIONS,
+    VIEWS,
+)
 from .zones_sql import ZONE_NAMES, ZONE_TABLES
 
 MIGRATIONS = Migrations("pixelcat")
@@ -59,82 +69,27 @@ def _sources(db: Database) -> None:
 @MIGRATIONS(name="0003_shared_layers")
 def _shared_layers(db: Database) -> None:
     """An output table may show several datasets: its name is no longer unique."""
-    geopackage.run_script(
-        db.conn,
-        """
-CREATE TABLE new_result_layers (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  dataset_id INTEGER NOT NULL REFERENCES datasets(id) ON DELETE CASCADE,
-  model_id INTEGER NOT NULL REFERENCES models(id), run_id INTEGER NOT NULL REFERENCES runs(id),
-  table_name TEXT NOT NULL, summary_name TEXT NOT NULL, UNIQUE (dataset_id, model_id));
-INSERT INTO new_result_layers SELECT * FROM result_layers;
-DROP TABLE result_layers;
-ALTER TABLE new_result_layers RENAME TO result_layers;
-""",
-    )
+    geopackage.run_script(db.conn, SHARED_LAYERS)
 
 
 @MIGRATIONS(name="0004_extra_rasters")
 def _extra_rasters(db: Database) -> None:
     """Confidence, probabilities and entropy beside class rasters."""
-    geopackage.run_script(
-        db.conn,
-        """
-CREATE TABLE extra_rasters (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  output_id INTEGER NOT NULL REFERENCES outputs(id) ON DELETE CASCADE,
-  kind TEXT NOT NULL, raster_path TEXT NOT NULL, sha256 TEXT NOT NULL,
-  data_type TEXT NOT NULL, bands INTEGER NOT NULL, UNIQUE (output_id, kind));
-CREATE VIEW item_extra_rasters AS
-  SELECT e.id AS OGC_FID, o.run_id, o.is_current, d.layer, o.item_id, i.name AS image_name,
-    e.kind, e.raster_path, e.data_type, e.bands
-  FROM extra_rasters e JOIN outputs o ON o.id = e.output_id JOIN items i ON i.id = o.item_id
-    JOIN datasets d ON d.id = i.dataset_id;
-""",
-    )
+    geopackage.run_script(db.conn, EXTRA_RASTERS)
     geopackage.register_attributes(db.conn, "extra_rasters", "item_extra_rasters")
 
 
 @MIGRATIONS(name="0005_verifications")
 def _verifications(db: Database) -> None:
     """Class rasters compared with classes computed anew."""
-    geopackage.run_script(
-        db.conn,
-        """
-CREATE TABLE verifications (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  run_id INTEGER NOT NULL REFERENCES runs(id), verified_at DATETIME NOT NULL,
-  windows INTEGER NOT NULL, pixels INTEGER NOT NULL, differ INTEGER NOT NULL,
-  close INTEGER NOT NULL, item_id INTEGER REFERENCES items(id) ON DELETE SET NULL,
-  pixel_row INTEGER, pixel_column INTEGER);
-""",
-    )
+    geopackage.run_script(db.conn, VERIFICATIONS)
     geopackage.register_attributes(db.conn, "verifications")
 
 
 @MIGRATIONS(name="0006_stats_by_item")
 def _stats_by_item(db: Database) -> None:
     """Names of images repeat: statistics say which image and which input they are of."""
-    geopackage.run_script(
-        db.conn,
-        """
-DROP VIEW item_class_stats;
-CREATE VIEW item_class_stats AS
-  SELECT s.id AS OGC_FID, o.run_id, o.is_current, d.uri AS source, d.layer, i.id AS item_id,
-    i.name AS image_name, s.value, s.name AS class_name, s.pixels, s.fraction, s.area_m2,
-    s.mean_confidence
-  FROM class_stats s JOIN outputs o ON o.id = s.output_id JOIN items i ON i.id = o.item_id
-    JOIN datasets d ON d.id = i.dataset_id;
-DROP VIEW feature_class_stats;
-CREATE VIEW feature_class_stats AS
-  SELECT s.id AS OGC_FID, d.uri AS source, d.layer, f.source_fid, i.id AS item_id,
-    i.name AS image_name, o.run_id, s.value, s.name AS class_name, s.pixels, s.fraction,
-    s.area_m2, s.mean_confidence
-  FROM class_stats s JOIN outputs o ON o.id = s.output_id AND o.is_current
-    JOIN items i ON i.id = o.item_id JOIN features_items l ON l.related_id = i.id
-    JOIN features f ON f.fid = l.base_id JOIN datasets d ON d.id = f.dataset_id;
-""",
-    )
+    geopackage.run_script(db.conn, STATS_BY_ITEM)
 
 
 @MIGRATIONS(name="0007_built_from")
@@ -146,22 +101,7 @@ def _built_from(db: Database) -> None:
 @MIGRATIONS(name="0008_keywords")
 def _keywords(db: Database) -> None:
     """Attachments have keywords and a GlobalID of their own; those known are read again."""
-    geopackage.run_script(
-        db.conn,
-        """
-ALTER TABLE items ADD COLUMN keywords TEXT;
-ALTER TABLE items ADD COLUMN global_id TEXT;
-UPDATE datasets SET fingerprint = NULL WHERE attachment_table IS NOT NULL;
-DROP VIEW item_results;
-CREATE VIEW item_results AS
-  SELECT o.id AS OGC_FID, o.run_id, m.name AS model, d.layer, i.id AS item_id,
-    i.source_key, i.name AS image_name, i.keywords, o.status, o.reason,
-    o.raster_path AS classified_image, o.dominant_class, o.dominant_share, o.mean_confidence,
-    o.valid_pixels, o.seconds, o.is_current
-  FROM outputs o JOIN runs r ON r.id = o.run_id JOIN models m ON m.id = r.model_id
-    JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id;
-""",
-    )
+    geopackage.run_script(db.conn, KEYWORDS)
 
 
 @MIGRATIONS(name="0009_class_mosaic")
@@ -218,14 +158,7 @@ def _zones(db: Database) -> None:
 @MIGRATIONS(name="0012_saved_queries")
 def _saved_queries(db: Database) -> None:
     """Questions of a user that the catalog keeps, each as a view."""
-    geopackage.run_script(
-        db.conn,
-        """
-CREATE TABLE saved_queries (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE NOCASE,
-  sql TEXT NOT NULL, saved_at DATETIME NOT NULL);
-""",
-    )
+    geopackage.run_script(db.conn, SAVED_QUERIES)
     geopackage.register_attributes(db.conn, "saved_queries")
 
 
@@ -238,19 +171,7 @@ def _commands(db: Database) -> None:
 @MIGRATIONS(name="0014_stats_by_feature")
 def _stats_by_feature(db: Database) -> None:
     """Statistics are looked up output by output (hence the plus), not outputs row by row of them."""
-    geopackage.run_script(
-        db.conn,
-        """
-DROP VIEW feature_class_stats;
-CREATE VIEW feature_class_stats AS
-  SELECT s.id AS OGC_FID, d.uri AS source, d.layer, f.source_fid, i.id AS item_id,
-    i.name AS image_name, o.run_id, s.value, s.name AS class_name, s.pixels, s.fraction,
-    s.area_m2, s.mean_confidence
-  FROM class_stats s JOIN outputs o ON +o.id = s.output_id AND o.is_current
-    JOIN items i ON i.id = o.item_id JOIN features_items l ON l.related_id = i.id
-    JOIN features f ON f.fid = l.base_id JOIN datasets d ON d.id = f.dataset_id;
-""",
-    )
+    geopackage.run_script(db.conn, STATS_BY_FEATURE)
 
 
 def upgrade(db: Database, path: str) -> None:

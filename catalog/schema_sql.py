@@ -1,4 +1,4 @@
-"""The tables and views of the first catalogs, which migrations then change."""
+"""The tables and views of the first catalogs, and what migrations make of them."""
 
 TABLES = """
 CREATE TABLE datasets (
@@ -95,6 +95,88 @@ CREATE VIEW feature_class_stats AS
   SELECT s.id AS OGC_FID, d.layer, f.source_fid, i.name AS image_name, o.run_id, s.value,
     s.name AS class_name, s.pixels, s.fraction, s.area_m2, s.mean_confidence
   FROM class_stats s JOIN outputs o ON o.id = s.output_id AND o.is_current
+    JOIN items i ON i.id = o.item_id JOIN features_items l ON l.related_id = i.id
+    JOIN features f ON f.fid = l.base_id JOIN datasets d ON d.id = f.dataset_id;
+"""
+
+SHARED_LAYERS = """
+CREATE TABLE new_result_layers (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  dataset_id INTEGER NOT NULL REFERENCES datasets(id) ON DELETE CASCADE,
+  model_id INTEGER NOT NULL REFERENCES models(id), run_id INTEGER NOT NULL REFERENCES runs(id),
+  table_name TEXT NOT NULL, summary_name TEXT NOT NULL, UNIQUE (dataset_id, model_id));
+INSERT INTO new_result_layers SELECT * FROM result_layers;
+DROP TABLE result_layers;
+ALTER TABLE new_result_layers RENAME TO result_layers;
+"""
+
+EXTRA_RASTERS = """
+CREATE TABLE extra_rasters (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  output_id INTEGER NOT NULL REFERENCES outputs(id) ON DELETE CASCADE,
+  kind TEXT NOT NULL, raster_path TEXT NOT NULL, sha256 TEXT NOT NULL,
+  data_type TEXT NOT NULL, bands INTEGER NOT NULL, UNIQUE (output_id, kind));
+CREATE VIEW item_extra_rasters AS
+  SELECT e.id AS OGC_FID, o.run_id, o.is_current, d.layer, o.item_id, i.name AS image_name,
+    e.kind, e.raster_path, e.data_type, e.bands
+  FROM extra_rasters e JOIN outputs o ON o.id = e.output_id JOIN items i ON i.id = o.item_id
+    JOIN datasets d ON d.id = i.dataset_id;
+"""
+
+VERIFICATIONS = """
+CREATE TABLE verifications (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  run_id INTEGER NOT NULL REFERENCES runs(id), verified_at DATETIME NOT NULL,
+  windows INTEGER NOT NULL, pixels INTEGER NOT NULL, differ INTEGER NOT NULL,
+  close INTEGER NOT NULL, item_id INTEGER REFERENCES items(id) ON DELETE SET NULL,
+  pixel_row INTEGER, pixel_column INTEGER);
+"""
+
+STATS_BY_ITEM = """
+DROP VIEW item_class_stats;
+CREATE VIEW item_class_stats AS
+  SELECT s.id AS OGC_FID, o.run_id, o.is_current, d.uri AS source, d.layer, i.id AS item_id,
+    i.name AS image_name, s.value, s.name AS class_name, s.pixels, s.fraction, s.area_m2,
+    s.mean_confidence
+  FROM class_stats s JOIN outputs o ON o.id = s.output_id JOIN items i ON i.id = o.item_id
+    JOIN datasets d ON d.id = i.dataset_id;
+DROP VIEW feature_class_stats;
+CREATE VIEW feature_class_stats AS
+  SELECT s.id AS OGC_FID, d.uri AS source, d.layer, f.source_fid, i.id AS item_id,
+    i.name AS image_name, o.run_id, s.value, s.name AS class_name, s.pixels, s.fraction,
+    s.area_m2, s.mean_confidence
+  FROM class_stats s JOIN outputs o ON o.id = s.output_id AND o.is_current
+    JOIN items i ON i.id = o.item_id JOIN features_items l ON l.related_id = i.id
+    JOIN features f ON f.fid = l.base_id JOIN datasets d ON d.id = f.dataset_id;
+"""
+
+KEYWORDS = """
+ALTER TABLE items ADD COLUMN keywords TEXT;
+ALTER TABLE items ADD COLUMN global_id TEXT;
+UPDATE datasets SET fingerprint = NULL WHERE attachment_table IS NOT NULL;
+DROP VIEW item_results;
+CREATE VIEW item_results AS
+  SELECT o.id AS OGC_FID, o.run_id, m.name AS model, d.layer, i.id AS item_id,
+    i.source_key, i.name AS image_name, i.keywords, o.status, o.reason,
+    o.raster_path AS classified_image, o.dominant_class, o.dominant_share, o.mean_confidence,
+    o.valid_pixels, o.seconds, o.is_current
+  FROM outputs o JOIN runs r ON r.id = o.run_id JOIN models m ON m.id = r.model_id
+    JOIN items i ON i.id = o.item_id JOIN datasets d ON d.id = i.dataset_id;
+"""
+
+SAVED_QUERIES = """
+CREATE TABLE saved_queries (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+  sql TEXT NOT NULL, saved_at DATETIME NOT NULL);
+"""
+
+STATS_BY_FEATURE = """
+DROP VIEW feature_class_stats;
+CREATE VIEW feature_class_stats AS
+  SELECT s.id AS OGC_FID, d.uri AS source, d.layer, f.source_fid, i.id AS item_id,
+    i.name AS image_name, o.run_id, s.value, s.name AS class_name, s.pixels, s.fraction,
+    s.area_m2, s.mean_confidence
+  FROM class_stats s JOIN outputs o ON +o.id = s.output_id AND o.is_current
     JOIN items i ON i.id = o.item_id JOIN features_items l ON l.related_id = i.id
     JOIN features f ON f.fid = l.base_id JOIN datasets d ON d.id = f.dataset_id;
 """

@@ -15,6 +15,7 @@ from . import (
     ingest,
     layer_styles,
     media,
+    own_tables,
     pending,
     runs,
     schema,
@@ -73,6 +74,7 @@ class Catalog:
                 connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
                 connection.execute("PRAGMA foreign_keys = ON")
                 register_functions(connection)
+                own_tables.check(connection, self.path)
                 schema.upgrade(Database(connection, execute_plugins=False), str(self.path))
         except BaseException:
             if connection is not None:
@@ -306,7 +308,9 @@ class Catalog:
         with translated_errors(self.path):
             return media.missing(self._connection, table)
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    def query(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[dict[str, Any]]:
         """Run SQL of our own and return rows; for SQL of a user see :mod:`.query`."""
         with translated_errors(self.path):
             cursor = self._connection.execute(sql, parameters)

@@ -21,6 +21,7 @@ from .outcome import report, write_layers
 from .progress import Meter, Show
 from .results import Run
 from .tensorflow_setup import software
+from .unlisted import remove_unlisted
 from .verifiable import to_verify, verified
 from .work import Work, work_of
 from .workers import Facts, Workers
@@ -61,6 +62,7 @@ class Driver:
     def run(self, workers: Workers) -> Run:
         """Classify what is pending; the model is prepared only where something is."""
         ids = list(self._datasets)
+        outdated = care.outdated_rasters(self._catalog, ids)
         run_id = None if self._request.force else self._known_run()
         notes: tuple[str, ...] = ()
         verification = None
@@ -89,7 +91,9 @@ class Driver:
             "rasters": self._rasters(run_id),
             "verification": verification,
         }
-        return self._report(run, notes, workers)
+        reported = self._report(run, notes, workers)
+        remove_unlisted(self._catalog, outdated)  # now that no layer and no mosaic shows them
+        return reported
 
     def _work(self) -> Work:
         return work_of(

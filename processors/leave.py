@@ -19,7 +19,8 @@ class _End:
             return
         try:
             for stream in (sys.stdout, sys.stderr):
-                stream.flush()
+                if stream is not None:  # closed from the start
+                    stream.flush()
         except (OSError, ValueError):  # Python tells, with an exit code of its own
             return
         os._exit(self.code)

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
-from ..catalog.own_process import is_own_process
 from ..io import native
+from ..own_process import is_own_process
 from .device import processors
 
 _FRAMES = (
@@ -52,7 +52,7 @@ def tensorflow() -> ModuleType:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep off the terminal what TensorFlow's C++ side writes while it starts."""
-    if os.environ.get("PIXELCAT_DEBUG"):
+    if os.environ.get("PIXELCAT_DEBUG") or sys.stderr is None:  # None: nobody is shown anything
         yield
         return
     sys.stderr.flush()

@@ -413,6 +413,33 @@ def test_a_changed_photo_does_not_change_the_class_map_of_its_copy(
         check(run, {path.name: pixels_of(path) for path in photos.iterdir()}, area=None)
 
 
+def test_class_maps_that_nothing_lists_any_more_are_removed_and_no_other_file(
+    tmp_path: Path, land: Path, photos: Path
+) -> None:
+    arguments = {"extra_rasters": "confidence"}
+    asked = {"model": land, "output": tmp_path / "r.gpkg", "arguments": arguments}
+    first = classify(photos, **asked)
+    rows = first.sql("select image_name, classified_image from item_results where status = 'done'")
+    maps = {row["image_name"]: tmp_path / row["classified_image"] for row in rows}
+    copied, cut, gone, whole, *_ = sorted(maps)
+    mine = [maps[copied].with_name(name) for name in ("mine.tif", f"{maps[copied].stem}_mine.tif")]
+    for path in mine:
+        path.touch()
+    before = set(first.rasters.iterdir())
+    (photos / copied).write_bytes((photos / whole).read_bytes())
+    (photos / cut).write_bytes((photos / cut).read_bytes()[:300])
+    (photos / gone).unlink()
+    run = classify(photos, **asked)
+    assert (run.done, run.failed) == (3, 2)
+    left = before - set(run.rasters.iterdir())
+    stems = {maps[name].stem for name in (copied, cut, gone)}
+    assert {path.name for path in left} == {
+        path.name for path in before - set(mine) if any(path.name.startswith(s) for s in stems)
+    }
+    assert len(left) > 6
+    assert maps[whole].is_file()
+
+
 def test_a_broken_photo_that_the_user_took_away_counts_no_more(
     tmp_path: Path, land: Path, photos: Path
 ) -> None:

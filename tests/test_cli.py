@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from pixelcat import Catalog, __version__, classify, open_catalog
-from pixelcat.cli import EXIT_CODES, cli, main
+from pixelcat.cli import cli, main
+from pixelcat.cli_exit_codes import RUN_EXIT_CODES
 from pixelcat.cli_stop import stopped
 
 Function = Callable[..., Any]
@@ -121,7 +122,7 @@ def test_help_of_commands_about_catalogs_tells_their_exit_codes(
 def test_help_of_classify_tells_its_exit_codes_and_arguments() -> None:
     result = parse("classify", "-h")
     assert _listed(result.output) == CODES
-    assert EXIT_CODES.startswith("\b\n")  # click keeps the lines apart
+    assert RUN_EXIT_CODES.startswith("\b\n")  # click keeps the lines apart
     for option in ("--model", "--output", "--layer", "--arg", "--out-features", "--force"):
         assert option in result.output
 

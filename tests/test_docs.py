@@ -3,7 +3,8 @@ from pathlib import Path
 
 import click
 
-from pixelcat.cli import EXIT_CODES, cli
+from pixelcat.cli import cli
+from pixelcat.cli_exit_codes import RUN_EXIT_CODES
 from pixelcat.processors.arguments import ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,7 +57,7 @@ def test_every_exit_code_is_documented() -> None:
         for value in vars(errors).values()
         if isinstance(value, type) and issubclass(value, errors.PixelcatError)
     }
-    listed = {int(code) for code in re.findall(r"^ {2}(\d+)", EXIT_CODES, flags=re.MULTILINE)}
+    listed = {int(code) for code in re.findall(r"^ {2}(\d+)", RUN_EXIT_CODES, flags=re.MULTILINE)}
     assert codes <= listed
 
 

@@ -55,10 +55,10 @@ def test_package_list_is_the_tree() -> None:
 
 def test_no_other_module_lies_in_the_root() -> None:
     assert {file.name for file in ROOT.glob("*.py")} == {
-        *("__init__.py", "__main__.py", "cli.py", "cli_answers.py", "cli_care.py", "cli_model.py"),
-        *("cli_options.py", "cli_output.py", "cli_plugins.py", "cli_report.py", "cli_sql.py"),
-        "cli_stop.py",
-        "cli_survey.py",
+        *("__init__.py", "__main__.py", "own_process.py", "cli.py", "cli_answers.py"),
+        *("cli_care.py", "cli_exit_codes.py", "cli_model.py", "cli_options.py", "cli_plugins.py"),
+        *("cli_progress.py", "cli_report.py", "cli_rows.py", "cli_sql.py", "cli_stop.py"),
+        *("cli_survey.py", "cli_text.py"),
     }
 
 
@@ -119,8 +119,8 @@ def test_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
         for file in sources(layer)
     }
     assert names == expected | {
-        "pixelcat/__init__.py", "pixelcat/__main__.py", "pixelcat/py.typed"
-    }  # fmt: skip
+        f"pixelcat/{name}" for name in ("__init__.py", "__main__.py", "own_process.py", "py.typed")
+    }
 
 
 def test_sdist_holds_tests_examples_and_lock_files(built: Path) -> None:

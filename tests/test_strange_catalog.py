@@ -244,17 +244,68 @@ def test_a_command_that_is_none_is_one_line(
         assert "is no command" in told(command, catalog)
 
 
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["runs", "items", "gpkg_contents", "_sqlite_migrations", "item_results", "plots_classified"],
+)
+def test_a_view_in_place_of_what_is_ours_is_refused(
+    of_photos: tuple[Path, Path], model_emd: Path, tmp_path: Path, name: str
+) -> None:
+    survey, made = of_photos
+    catalog = Path(shutil.copy(made, tmp_path / "r.gpkg"))
+    with closing(sqlite3.connect(catalog)) as database:
+        register_functions(database)
+        database.execute("PRAGMA legacy_alter_table = ON")
+        if name == "item_results":
+            database.execute("DROP VIEW item_results")
+            columns = "1 AS run_id"
+        else:
+            columns = ", ".join(row[1] for row in database.execute(f"PRAGMA table_info({name})"))
+            database.execute(f"ALTER TABLE {name} RENAME TO before")
+        source = "n" if name == "item_results" else "before, n"
+        database.execute(f"CREATE VIEW {name} AS {ENDLESS} SELECT {columns} FROM {source}")
+    for words in (
+        *(["status", catalog], ["check", catalog], ["resume", catalog], ["sql", catalog, "runs"]),
+        *(["report", catalog, "-o", tmp_path / "r.html"], ["export", catalog, "--mosaic", "m.vrt"]),
+        ["classify", survey, "-m", model_emd, "-o", catalog],
+    ):
+        assert f"{name} in it is not what pixelcat makes" in told(*words)
+
+
+def test_a_column_that_a_stranger_works_out_is_refused(
+    of_photos: tuple[Path, Path], tmp_path: Path
+) -> None:
+    catalog = Path(shutil.copy(of_photos[1], tmp_path / "r.gpkg"))
+    write(catalog, "ALTER TABLE runs ADD COLUMN more AS (device LIKE '%a%b%c%d%e')")
+    assert "runs in it is not what pixelcat makes" in told("status", catalog)
+
+
+def test_views_and_triggers_of_a_user_are_read_past(
+    of_photos: tuple[Path, Path], tmp_path: Path
+) -> None:
+    catalog = Path(shutil.copy(of_photos[1], tmp_path / "r.gpkg"))
+    write(
+        catalog,
+        f"CREATE VIEW mine AS {ENDLESS} SELECT x FROM n",
+        "CREATE TRIGGER his AFTER UPDATE ON runs BEGIN DELETE FROM outputs; END",
+    )
+    assert "finished" in told("status", catalog)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_command_that_a_catalog_would_keep_for_ever(
+def test_a_signal_ends_a_command_that_a_catalog_would_keep_for_long(
     of_photos: tuple[Path, Path], tmp_path: Path, number: signal.Signals
 ) -> None:
     catalog = tmp_path / "r.gpkg"
     shutil.copy(of_photos[1], catalog)
     write(
         catalog,
-        "DROP TABLE runs",
-        "CREATE VIEW runs AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)"
-        " SELECT id, 1 AS model_id, '' AS status, '' AS started_at, '' AS finished_at FROM n",
+        "INSERT INTO runs (model_id, options, software, device, decoder, started_at, status)"
+        " WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n LIMIT 50000)"
+        " SELECT model_id, options, software, device, decoder, started_at, 'stopped' FROM runs, n",
     )
     command = [sys.executable, "-c", INTERRUPTIBLE, "status", str(catalog)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -262,4 +313,4 @@ def test_a_signal_ends_a_command_that_a_catalog_would_keep_for_ever(
         process.send_signal(number)
         assert process.wait(30) == 128 + number
         assert process.stderr is not None
-        assert process.stderr.read() == "Error: stopped\n"
+        assert process.stderr.read().strip() == "Error: stopped"

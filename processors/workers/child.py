@@ -1,7 +1,7 @@
 """A process that reads inputs and classifies images: it does what it is asked over a connection.
 
-Started as ``python -m pixelcat.processors.workers.child CONNECTION LIFELINE``, two file
-descriptors. Messages are pairs of a word and what goes with it:
+Started as ``python -m pixelcat.own_process pixelcat.processors.workers.child CONNECTION LIFELINE``,
+two file descriptors. Messages are pairs of a word and what goes with it:
 
 =========== ======================================== ===============================================
 asked       with                                     answered
@@ -46,6 +46,7 @@ from ...catalog.errors import PixelcatError
 from ...io.lifeline import hang_on
 from ...io.scan_options import ScanOptions
 from ...io.watch import Read
+from .. import streams
 from ..device import choose_device
 from ..leave import quick_end
 from ..messages import Task
@@ -58,6 +59,7 @@ from .look import Look
 
 def main() -> None:
     """Answer until nobody asks any more."""
+    streams.take()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     descriptor, lifeline = map(int, sys.argv[1:3])
     for each in (descriptor, lifeline):
@@ -73,7 +75,7 @@ def main() -> None:
 
 def _hush_libraries() -> None:
     """Let only Python write to the terminal: TensorFlow Lite and libtiff have much to say."""
-    sys.stderr = open(os.dup(2), "w", buffering=1)  # noqa: SIM115  for as long as the process is
+    sys.stderr = streams.writer(os.dup(2), sys.stderr)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)
@@ -166,7 +168,3 @@ def _portable(error: Exception) -> Exception:
     except Exception:  # noqa: BLE001  whatever keeps it from travelling
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
-
-
-if __name__ == "__main__":
-    main()

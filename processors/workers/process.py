@@ -11,7 +11,7 @@ from typing import Any
 
 from ...catalog.errors import OutputError
 
-_CHILD = "pixelcat.processors.workers.child"
+_CHILD = ("pixelcat.own_process", "pixelcat.processors.workers.child")
 _GOODBYE_S = 3.0
 """How long a process may take to end by itself."""
 
@@ -38,7 +38,7 @@ class Process:
         lifeline, self._lifeline = os.pipe()
         try:
             self._popen = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                [sys.executable, "-P", "-m", _CHILD, str(theirs.fileno()), str(lifeline)],
+                [sys.executable, "-P", "-m", *_CHILD, str(theirs.fileno()), str(lifeline)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), lifeline),
                 start_new_session=True,  # Ctrl-C is ours to handle
