@@ -88,7 +88,9 @@ def _read(dataset: DatasetReader, frame: Frame | None, block: int) -> bool:
 
 
 def _damaged(what: str) -> ItemError:
-    return ItemError(f"JPEG is damaged inside: {what}; --allow-truncated takes it as it is")
+    return ItemError(
+        f"JPEG is cut off or damaged inside: {what}; --allow-truncated takes it as it is"
+    )
 
 
 def _is_damage(said: str) -> bool:

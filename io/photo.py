@@ -61,6 +61,7 @@ class Photo:
         width, height = self._image.size
         try:
             limits.check(width, height)
+            limits.check_coded(self._image.format, width, height, _size_of(where))
         except ItemError:
             self._image.close()
             raise
@@ -212,6 +213,10 @@ def _header(where: Path | bytes | io.BytesIO, formats: tuple[str, ...]) -> Pillo
         raise ItemError(f"damaged {formats[0]} header") from error
     except Exception as error:  # a decoder may raise anything on hostile bytes
         raise ItemError(f"damaged {formats[0]} header: {first_line(error)}") from error
+
+
+def _size_of(where: Path | bytes) -> int:
+    return len(where) if isinstance(where, bytes) else where.stat().st_size
 
 
 def _without_palette(image: Pillow.Image) -> Pillow.Image:
