@@ -1,12 +1,14 @@
 """Files beside a raster that GDAL reads with it, unasked: masks, overviews and metadata."""
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..catalog.errors import ItemError
 from .safe_xml import parse_xml
 from .sniff import HEAD_BYTES, content_type, describe
+from .srs_text import names_files, systems_in
 
 RASTERS = (".msk", ".ovr")
 _PLAIN = ("image/tiff", "image/x-erdas-hfa")
@@ -26,6 +28,8 @@ def check_companions(path: Path) -> None:
             elsewhere.
     """
     check_places(path, (f"{path}{suffix}" for suffix in (*RASTERS, _METADATA)))
+    _check_regular(path)
+    _check_system(Path(f"{path}{_METADATA}"))
     for suffix in RASTERS:
         companion = f"{path}{suffix}"
         head = _head(companion)
@@ -81,6 +85,48 @@ def check_overviews(path: Path, driver: str) -> None:
             raise ItemError(f"{beside} names other files as overviews; remove it")
     if _POINTER in {key.upper() for key in metadata_of(path, driver, "OVERVIEWS")}:
         raise ItemError(f"{path} names other files as its overviews")
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse a raster beside which a pipe or device has a name that GDAL opens: it would wait.
+
+    Raises:
+        ItemError: There is one.
+    """
+    stem, kind = os.path.splitext(os.fspath(path))  # noqa: PTH122
+    world = (f"{kind[:2]}{kind[-1:]}w", f"{kind}w", ".wld", ".prj", ".hdr", ".rpb", ".imd", ".aux")
+    beside = [f"{path}{suffix}" for suffix in (*RASTERS, _METADATA, ".aux")]
+    beside += [f"{stem}{form}" for suffix in world for form in (suffix.lower(), suffix.upper())]
+    for name in beside:
+        try:
+            mode = os.stat(name).st_mode  # noqa: PTH116
+        except OSError:
+            continue
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise ItemError(f"{os.path.basename(name)} beside it is no regular file; remove it")  # noqa: PTH119
+
+
+def _check_system(metadata: Path) -> None:
+    """Refuse metadata whose reference system makes PROJ open files.
+
+    Raises:
+        ItemError: It does.
+    """
+    try:
+        data = metadata.read_bytes()
+    except OSError:
+        return
+    try:
+        systems = systems_in(parse_xml(data))
+    except ValueError as error:  # GDAL reads some XML that is none
+        if any(word in data.upper() for word in (b"SRS", b"PROJECTION")):
+            raise ItemError(f"{metadata.name} beside it is damaged: {error}; remove it") from error
+        return
+    for system in filter(names_files, systems):
+        raise ItemError(
+            f"{metadata.name} beside it has a reference system that names files,"
+            f" {system[:80]!r}; remove it"
+        )
 
 
 def _head(path: str) -> bytes | None:

@@ -25,7 +25,7 @@ def with_end(where: Path | bytes, formats: tuple[str, ...]) -> io.BytesIO | None
     """
     if "JPEG" not in formats or has_end(where):
         return None
-    return io.BytesIO(_bytes_of(where) + _END)
+    return io.BytesIO(bytes_of(where) + _END)
 
 
 def known_rows(where: Path | bytes, decoded: Pillow.Image) -> NDArray[np.bool_]:
@@ -38,7 +38,7 @@ def known_rows(where: Path | bytes, decoded: Pillow.Image) -> NDArray[np.bool_]:
     Returns:
         Shape (height,): True down to the row of blocks in which it ends.
     """
-    filled = io.BytesIO(_bytes_of(where) + _FILLING + _END)
+    filled = io.BytesIO(bytes_of(where) + _FILLING + _END)
     with Pillow.open(filled, formats=("JPEG",)) as other:
         same = np.asarray(decoded) == np.asarray(other)
     row_is_same = same.reshape(same.shape[0], -1).all(axis=1)
@@ -46,7 +46,12 @@ def known_rows(where: Path | bytes, decoded: Pillow.Image) -> NDArray[np.bool_]:
     return known
 
 
-def _bytes_of(where: Path | bytes) -> bytes:
+def bytes_of(where: Path | bytes) -> bytes:
+    """Return the bytes of an image, of a file up to a limit.
+
+    Raises:
+        ItemError: It cannot be read.
+    """
     if isinstance(where, bytes):
         return where
     try:

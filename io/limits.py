@@ -10,6 +10,12 @@ MAX_PIXELS = 500_000_000
 """Default for the largest photo, attachment, or raster without a place, in pixels."""
 _PIXELS_PER_BYTE = 250
 """More is no picture: photos have less than 10, orthophotos that are mostly empty about 100."""
+_MOST_PER_BYTE = {"JPEG": 1024, "MPO": 1024, "GIF": 3000, "BMP": 250}
+"""What their coding can reach: a JPEG spends a bit on each block of 64 pixels, a GIF 12 bits on
+4,093 pixels at best. PNG says itself where data is missing; WEBP and AVIF code one colour as nothing.
+"""
+_HARMLESS = 10_000_000
+"""Pixels that are decoded without a look at how many bytes there are for them."""
 _PIXELS, _CUT_OFF = "max_image_pixels", "allow_truncated"
 _GATHERED = ("folder", "photo_columns", "form_export")
 """Kinds of inputs with files that nobody named one by one, and that may come from strangers."""
@@ -50,6 +56,24 @@ class Limits:
             ItemError: It has more pixels than the limit.
         """
         self._check(f"{width} x {height} pixels", width * height)
+
+    def check_coded(self, kind: str | None, width: int, height: int, byte_size: int) -> None:
+        """Refuse an image that declares more pixels than its bytes can hold.
+
+        Args:
+            kind: Its format, as Pillow names it.
+            width: Its width in pixels.
+            height: Its height.
+            byte_size: Of all of it.
+
+        Raises:
+            ItemError: It does, and may not be cut off.
+        """
+        most = _MOST_PER_BYTE.get(kind or "")
+        if most and not self.cut_off and width * height > max(_HARMLESS, byte_size * most):
+            raise ItemError(
+                f"declares {width} x {height} pixels, which its {byte_size} bytes cannot hold"
+            )
 
     def check_placed(self, width: int, height: int, byte_size: int) -> None:
         """Refuse a raster with a place whose file has no bytes for so many pixels.

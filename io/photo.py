@@ -1,6 +1,7 @@
 """Photos: images decoded whole by Pillow, turned upright."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,8 +13,9 @@ from PIL import UnidentifiedImageError
 
 from ..catalog.errors import ItemError, first_line
 from .container import exif_of_png
-from .cut_off import known_rows, with_end
+from .cut_off import bytes_of, known_rows, with_end
 from .image import RasterArray, Window
+from .jpeg_whole import check_whole
 from .limits import Limits
 from .raster_facts import georeference
 
@@ -31,6 +33,7 @@ _UPRIGHT = {
 """EXIF orientation → what makes the picture upright (EXIF 2.32, tag 0x0112)."""
 
 _MODE_BANDS = {"1": 1, "L": 1, "LA": 1, "La": 1, "I": 1, "F": 1, "I;16": 1, "I;16B": 1}
+_JPEGS = ("JPEG", "MPO")
 _ORIENTATION, _EXIF_IFD, _GPS_IFD, _TAKEN_AT = 0x0112, 0x8769, 0x8825, 0x9003
 
 
@@ -54,9 +57,12 @@ class Photo:
         mended = with_end(where, formats) if limits.cut_off else None
         self._cut_off = where if mended else None
         self._image = _header(mended or where, formats)
+        is_jpeg = self._image.format in _JPEGS
+        self._unproven = where if is_jpeg and not limits.cut_off else None
         width, height = self._image.size
         try:
             limits.check(width, height)
+            limits.check_coded(self._image.format, width, height, _size_of(where))
         except ItemError:
             self._image.close()
             raise
@@ -162,6 +168,17 @@ class Photo:
         self._decoded = None
 
     def _decode(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Decode, and look meanwhile whether a JPEG is whole: if not, that is what is said."""
+        if self._unproven is None:
+            return self._pixels()
+        with ThreadPoolExecutor(1) as pool:
+            proof = pool.submit(self._prove)
+            try:
+                return self._pixels()
+            finally:
+                proof.result()
+
+    def _pixels(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         try:
             image = (_numbers if self._keeps_numbers else _without_palette)(self._image)
             known = None if self._cut_off is None else known_rows(self._cut_off, self._image)
@@ -178,6 +195,16 @@ class Photo:
             return pixels, np.ones(pixels.shape[:2], bool)
         mask = np.repeat(known[:, np.newaxis], self._image.width, axis=1)
         return pixels, np.asarray(self._upright(Pillow.fromarray(mask))) != 0
+
+    def _prove(self) -> None:
+        """Look once whether a JPEG is whole inside.
+
+        Raises:
+            ItemError: It is not.
+        """
+        where, self._unproven = self._unproven, None
+        if where is not None:
+            check_whole(bytes_of(where), *self._image.size)
 
     def _upright(self, image: Pillow.Image) -> Pillow.Image:
         turn = _UPRIGHT.get(self.orientation or 1)
@@ -197,6 +224,10 @@ def _header(where: Path | bytes | io.BytesIO, formats: tuple[str, ...]) -> Pillo
         raise ItemError(f"damaged {formats[0]} header") from error
     except Exception as error:  # a decoder may raise anything on hostile bytes
         raise ItemError(f"damaged {formats[0]} header: {first_line(error)}") from error
+
+
+def _size_of(where: Path | bytes) -> int:
+    return len(where) if isinstance(where, bytes) else where.stat().st_size
 
 
 def _without_palette(image: Pillow.Image) -> Pillow.Image:

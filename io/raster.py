@@ -48,7 +48,7 @@ _SAFE = {
 _REACH = "CPL_VSIL_CURL_ALLOWED_FILENAME"
 LOCAL = {**_SAFE, _REACH: "none"}
 """For files and attachments: /vsicurl, /vsis3 and their like are not there, whoever names them."""
-_ATTACHMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
+ATTACHMENT = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
 
 
 class GdalName(NamedTuple):
@@ -85,7 +85,7 @@ class Raster:
         self._memory = MemoryFile(where) if isinstance(where, bytes) else None
         self._rows = RowReader(self._read_area)
         self._has_alpha = not isinstance(where, GdalName) or where.has_alpha
-        options = {**LOCAL, **(_ATTACHMENT if self._memory else {})}
+        options = {**LOCAL, **(ATTACHMENT if self._memory else {})}
         if isinstance(where, GdalName):
             options = {**_SAFE, _REACH: where.name, **where.options}
         self._env = rasterio.Env(**options)

@@ -11,7 +11,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import DatasetWriter
 
-from ..catalog.errors import OutputError
+from ..catalog.errors import ItemError, OutputError
 from ..catalog.records import ClassDefinition
 from ..catalog.xml_text import xml_text
 from .class_table import statistics
@@ -19,8 +19,11 @@ from .cog import CogWriter
 from .control import Control
 from .map_system import Destination
 from .moved import MovedWriter
-from .pyramid import halved
+from .pyramid import BLOCK, halved
 from .sidecars import TAG, Sidecars, chosen
+
+_MOST_TILES = (1 << 31) // 8
+"""Of libtiff: their offsets and sizes are lists of less than 2 GB."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +60,19 @@ class ClassRasterSpec:
         """Height and width of the raster that is published."""
         shown = self.moved_to.grid if self.moved_to else self
         return shown.height, shown.width
+
+    def check(self) -> None:
+        """Refuse a raster of more tiles than a GeoTIFF can have.
+
+        Raises:
+            ItemError: It has.
+        """
+        for height, width in ((self.height, self.width), self.size):
+            if -(-height // BLOCK) * -(-width // BLOCK) > _MOST_TILES:
+                raise ItemError(
+                    f"its class raster would have {width} x {height} pixels, more than a GeoTIFF"
+                    " can hold; give a part of it by --extent, or tiles of it"
+                )
 
 
 def raster_type(values: Sequence[int]) -> tuple[str, int]:

@@ -20,6 +20,7 @@ from .sniff import (
     describe,
     is_disguised,
 )
+from .srs_text import names_files, systems_in
 from .vrt_words import BEFORE, FILES, RELATIVE, unknown_words
 
 _DEEPEST = 8
@@ -195,6 +196,8 @@ def _root(path: Path, text: str | None) -> Element:
         raise ItemError("is XML, and no VRT")
     for words in unknown_words(root):
         raise ItemError(f"has {words[:120]}, which is not among what is read of VRTs")
+    for system in filter(names_files, systems_in(root)):
+        raise ItemError(f"its reference system {system[:80]!r} names files")
     return root
 
 

@@ -54,7 +54,7 @@ class ClassMap:
             map_system: The reference system of the class raster where it is not the image's.
 
         Raises:
-            ItemError: The class raster cannot be brought there.
+            ItemError: The class raster cannot be brought there, or is too large for a file.
         """
         self._classes = classifier.classes
         self._gives_confidence = classifier.gives_confidence
@@ -90,6 +90,7 @@ class ClassMap:
         if map_system is not None and transform is not None:
             own = Grid(transform=transform, width=width, height=height, crs=image.crs)
             self._spec = replace(self._spec, moved_to=map_system.destination(own))
+        self._spec.check()
         self._path = file.path
         self._extras = ExtraMaps(classifier.extras, file.path, self._spec)
         self._writer: ClassRasterWriter | None = None

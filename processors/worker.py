@@ -49,6 +49,8 @@ _KINDS = 4
 """Kinds of windows that wait for their batch to be full."""
 _TOO_LARGE = "does not fit into memory; give a smaller --arg batch_size or tile_size"
 
+_TOO_WIDE = "a row of windows of it does not fit into memory; give a part of it by --extent"
+
 
 class Worker:
     """Classifies images one after another."""
@@ -84,6 +86,8 @@ class Worker:
         self._tags = tags or {}
         self._sidecars = sidecars
         self._room = room
+        self._settled: set[int] = set()
+        """Keys of tasks that have their output: nothing more of them is read."""
         self.images = ImageNotes()
         """Told which images have something else than a transform that places them."""
 
@@ -99,6 +103,7 @@ class Worker:
             tasks: The images.
             advance: Told of each window that is in its class map.
         """
+        self._settled = set()
         return self._write(self.answers(tasks), advance)
 
     def answers(
@@ -151,6 +156,9 @@ class Worker:
                 tiling = self._classifier.tiling
                 windows = tiling.windows(image.height, image.width, within=part.window)
                 for window in windows if choose is None else choose(task, windows):
+                    if task.key in self._settled:
+                        yield Failed(task=task, reason="settled")  # frees what waits for it
+                        return
                     yield read_window(task, image, part, window, bands, tiling)
         except NotAskedError as error:
             yield Failed(task=task, reason=str(error), status="skipped")
@@ -218,7 +226,7 @@ class Worker:
         self, stream: Iterator[Begun | Failed | Classes], advance: Advance
     ) -> Generator[Output, None, None]:
         open_maps: dict[int, tuple[ClassMap, float]] = {}
-        settled: set[int] = set()
+        settled = self._settled
         try:
             for message in stream:
                 key = message.task.key
@@ -254,6 +262,8 @@ class Worker:
             )
         except ItemError as error:
             return message.task.failed(str(error))
+        except MemoryError:
+            return message.task.failed(_TOO_WIDE)
         advance(message.task.key, message.core.height * message.core.width, class_map.pixels)
         if not class_map.is_complete:
             return None

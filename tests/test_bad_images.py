@@ -417,3 +417,33 @@ def test_pixels_that_a_raster_says_are_in_a_file_elsewhere_are_not_read(tmp_path
     (tmp_path / "h.ige").rename(tmp_path / "q")
     with pytest.raises(ItemError, match="leads out of its folder"):
         open_image(folder / "x.img")
+
+
+def declaring(data: bytes, at: int, size: bytes) -> bytes:
+    """An image with another size in its header."""
+    return data[:at] + size + data[at + len(size) :]
+
+
+def test_images_without_bytes_for_their_pixels_are_refused(run: Function) -> None:
+    jpeg, gif = encoded("JPEG", progressive=True), encoded("GIF", SMOOTH[:1, :1])
+    done, found = run(
+        {
+            "a.jpg": declaring(jpeg, jpeg.index(b"\xff\xc2") + 5, struct.pack(">HH", 20000, 20000)),
+            "b.gif": declaring(gif, 6, struct.pack("<HH", 65000, 7000)),
+            "c.jpg": encoded("JPEG"),
+        }
+    )
+    assert (done.done, done.failed) == (1, 2)
+    assert f"20000 x 20000 pixels, which its {len(jpeg)} bytes cannot hold" in str(found["a.jpg"])
+    assert f"65000 x 7000 pixels, which its {len(gif)} bytes cannot hold" in str(found["b.gif"])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
+def test_images_of_one_colour_have_bytes_enough(kind: str) -> None:
+    options = {"quality": 1, "optimize": True, "progressive": True} if kind == "JPEG" else {}
+    flat = np.zeros((3200, 4000), np.uint8)
+    data = encoded(kind, flat, **options)
+    with Photo(data, (kind,)) as photo:
+        pixels, valid = photo.decode()
+    assert valid.all()
+    assert (pixels == pixels[0, 0]).all()

@@ -17,7 +17,7 @@ Function = Callable[..., Any]
 ROWS = "select * from plots_classified order by fid"
 
 
-@pytest.fixture(params=[-1.0, 60.0], ids=["settled", "young"])
+@pytest.fixture(params=[-1.0, 6000.0], ids=["settled", "young"])
 def age(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trust files at once, or never."""
     monkeypatch.setattr(fingerprint, "_SETTLED_S", request.param)
