@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 
 from ..catalog.lock import assert_not_live
 from .safe_xml import parse_xml
+from .zip_members import unbounded
 
 _LARGEST = 64 << 20
 _MOST_PROJECTS = 20
@@ -81,6 +82,8 @@ def _document(file: Path) -> bytes:
         name = next((n for n in package.namelist() if n.lower().endswith(".qgs")), None)
         if name is None:
             raise ValueError("no project in the package")
+        if reason := unbounded(package.getinfo(name)):
+            raise ValueError(reason)
         with package.open(name) as packed:
             return _bounded(packed.read(_LARGEST + 1))
 

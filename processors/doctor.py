@@ -117,7 +117,7 @@ def _ask_tensorflow() -> tuple[dict[str, Any] | None, str]:
     """Return what TensorFlow says of itself, or None and why it says nothing."""
     try:
         done = subprocess.run(  # noqa: S603  our own Python, our own text
-            [sys.executable, "-c", _TENSORFLOW],
+            [sys.executable, "-P", "-c", _TENSORFLOW],
             capture_output=True,
             text=True,
             timeout=_TENSORFLOW_S,

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..catalog.errors import ModelError
 
-_TRAILING_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])')
+_TRAILING_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"?|,(?=\s*[}\]])')
 _KEYS = (
     *("Framework", "ModelConfiguration", "ModelFile", "ModelType", "InferenceFunction"),
     *("ImageHeight", "ImageWidth", "ExtractBands", "DataRange", "BatchSize", "ModelPadding"),
@@ -21,13 +21,18 @@ _KEYS = (
 )
 """Keys that we understand, in the spelling by which the rest of pixelcat knows them."""
 _DEEPEST = 100
+_LARGEST = 32 << 20
+"""Bytes: a class takes some fifty."""
 _KNOWN = {key.lower(): key for key in _KEYS}
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
     """Read a definition file; see :func:`parse_json`."""
     try:
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise ModelError(f"{path}: larger than {_LARGEST >> 20} MB, which no definition is")
         wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         text = content.decode("utf-16" if wide else "utf-8-sig")
     except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..catalog.errors import ModelError
+from ..io.zip_members import BROKEN, unbounded
 from .cache import cache_folder
 
 MAX_FILES = 200
@@ -37,7 +38,9 @@ def unpack(path: Path) -> Path:
             folder = cache / _sha256(path)
             if not folder.is_dir():
                 _extract(path, archive, members, folder)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
+    except ModelError:
+        raise
+    except BROKEN as error:
         raise ModelError(f"model package {path} is no usable ZIP archive: {error}") from error
     except OSError as error:
         raise ModelError(f"model package {path}: {error.strerror or error}") from error
@@ -90,6 +93,8 @@ def _refusal(entry: zipfile.ZipInfo) -> str | None:
         return "is a link or a device"
     if entry.flag_bits & 0x1:
         return "is encrypted"
+    if reason := unbounded(entry):
+        return reason
     if entry.file_size > MAX_RATIO * max(entry.compress_size, 1) and entry.file_size > _CHUNK:
         return f"is packed more than {MAX_RATIO} times"
     return None

@@ -885,6 +885,16 @@ def test_links_and_encrypted_members_are_unreadable(tmp_path, hostile, photo):
     assert reasons["locked.jpg"] == "is encrypted in its ZIP archive"
 
 
+@pytest.mark.parametrize("way", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_might_take_any_memory_is_unreadable(tmp_path, hostile, photo, way):
+    path = write_zip(tmp_path / "a.zip", hostile({}))
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("media/packed.jpg", photo(3), way)
+    reasons = {item.name: item.reason for item in only(path).items}
+    assert "may take any memory" in reasons["packed.jpg"]
+    assert reasons["a.jpg"] is None
+
+
 def test_a_name_that_repeats_is_two_items(tmp_path, hostile, photo):
     path = write_zip(tmp_path / "a.zip", hostile({}))
     with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate name"):

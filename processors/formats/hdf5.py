@@ -68,7 +68,7 @@ def _refuse_code(path: Path) -> None:
         with h5py.File(path, "r") as file:
             _check_storage(path, file)
             text = file.attrs.get("model_config")
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, SystemError) as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"model {path} is a damaged HDF5 file: {first_line(error)}") from error

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from ...catalog.errors import ModelError
+from ...io.zip_members import unbounded
 from ..network import Network, Scores
 from ..tensorflow_setup import explain, tensorflow
 from .any_size import traceable
@@ -104,6 +105,9 @@ def _check_members(path: Path) -> None:
         for name in listed:
             if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name:
                 raise ModelError(f"model {path} holds {name!r}, which leads out of it; refused")
+        for entry in archive.infolist():
+            if reason := unbounded(entry):
+                raise ModelError(f"model {path}: {entry.filename} {reason}")
         twice = [name for name in _MEMBERS if listed.count(name) > 1]
         if twice:
             raise ModelError(f"model {path} holds {twice[0]} twice; refused")

@@ -1,15 +1,14 @@
 """ZIP archives from strangers: their files by name, read one at a time, never unpacked."""
 
-import lzma
 import stat
 import zipfile
-import zlib
 from itertools import count, pairwise
 from pathlib import Path
 from typing import IO, Self
 
 from ....catalog.errors import ItemError, SourceError
 from ....catalog.lock import assert_not_live
+from ...zip_members import BROKEN, unbounded
 
 MAX_FILES = 500_000
 MAX_BYTES = 1 << 30
@@ -20,10 +19,8 @@ _SMALL = 1 << 20
 """A member of this size may be packed as tightly as it likes."""
 _UTF8 = 0x800
 _ENCRYPTED = 0x1
-DAMAGED = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error,
-           lzma.LZMAError)  # fmt: skip
+DAMAGED = (*BROKEN, OSError, RuntimeError)
 """What reading a damaged member raises, whichever way it is packed."""
-_BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, UnicodeError)
 
 
 class Archive:
@@ -38,7 +35,7 @@ class Archive:
         assert_not_live(path)
         try:
             self._zip = zipfile.ZipFile(path)
-        except (*_BROKEN, OSError) as error:
+        except (*BROKEN, OSError) as error:
             raise SourceError(f"{path}: not a readable ZIP archive: {error}") from error
         entries = self._zip.infolist()
         if len(entries) > MAX_FILES:
@@ -63,7 +60,7 @@ class Archive:
             raise ItemError(reason)
         try:
             return self._zip.open(entry)
-        except (*_BROKEN, OSError, RuntimeError) as error:
+        except (*BROKEN, OSError, RuntimeError) as error:
             raise ItemError(f"cannot be unpacked: {error}") from error
 
     def read(self, name: str) -> bytes:
@@ -102,7 +99,7 @@ def is_archive(path: Path) -> bool:
                 return False
         with zipfile.ZipFile(path) as archive:
             return "[Content_Types].xml" not in archive.NameToInfo
-    except (*_BROKEN, OSError):
+    except (*BROKEN, OSError):
         return False
 
 
@@ -143,6 +140,8 @@ def _refusal(entry: zipfile.ZipInfo) -> str | None:
         return "is a link or a device in its ZIP archive"
     if entry.flag_bits & _ENCRYPTED:
         return "is encrypted in its ZIP archive"
+    if reason := unbounded(entry):
+        return reason
     if entry.file_size > MAX_BYTES:
         return f"is larger than {MAX_BYTES >> 30} GiB"
     if entry.file_size > max(_SMALL, MAX_RATIO * entry.compress_size):

@@ -1,0 +1,85 @@
+"""ZIP archives from strangers: what cannot be unpacked within limits, and what is damaged."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from pixelcat.cli import cli
+
+Function = Callable[..., Any]
+UNBOUNDED = [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+EMD = json.dumps({"Framework": "Keras", "ModelFile": "net.keras"})
+
+
+def package(path: Path, way: int, damage: Callable[[bytes], bytes] = bytes) -> Path:
+    """A package whose definition is packed in some way."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net.emd", EMD + " " * 1000, way)
+        archive.writestr("net.keras", b"PK", zipfile.ZIP_STORED)
+    path.write_bytes(damage(path.read_bytes()))
+    return path
+
+
+def refusal(*arguments: str) -> str:
+    answer = CliRunner().invoke(cli, arguments)
+    assert answer.exception is not None
+    return f"{getattr(answer.exception, 'exit_code', 70)} {answer.exception}"
+
+
+@pytest.mark.parametrize("way", UNBOUNDED)
+def test_a_package_is_packed_so_that_it_has_a_size(tmp_path: Path, way: int) -> None:
+    said = refusal("model", "info", str(package(tmp_path / "net.dlpk", way)))
+    assert said.startswith("4 ")
+    assert "'net.emd' is packed so that it may take any memory; pack it with deflate" in said
+
+
+def _bits(data: bytes) -> bytes:
+    start = data.index(b"net.emd") + len("net.emd")
+    return data[:start] + b"\xff" * 12 + data[start + 12 :]
+
+
+def test_a_damaged_package_is_one_line(tmp_path: Path) -> None:
+    path = package(tmp_path / "net.dlpk", zipfile.ZIP_DEFLATED, _bits)
+    assert refusal("model", "info", str(path)).startswith("4 model package")
+
+
+@pytest.mark.parametrize("way", UNBOUNDED)
+def test_a_network_is_packed_so_that_it_has_a_size(
+    tmp_path: Path, keras_net: Function, way: int
+) -> None:
+    path, plain = tmp_path / "net.keras", tmp_path / "plain.keras"
+    keras_net().save(plain)
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, "w") as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry), way)
+    assert "may take any memory" in refusal("model", "check", str(path))
+
+
+def test_quotes_without_an_end_are_looked_at_once(tmp_path: Path) -> None:
+    """Each of them was, up to the end of the text: hours for so many."""
+    path = tmp_path / "net.emd"
+    path.write_text('{"ModelFile": "net.h5"}' + '\\"' * 400_000)
+    assert "not valid JSON" in refusal("model", "info", str(path))
+
+
+def test_a_definition_has_a_size(tmp_path: Path) -> None:
+    path = tmp_path / "net.emd"
+    path.write_bytes(b" " * ((32 << 20) + 1))
+    assert "larger than 32 MB" in refusal("model", "info", str(path))
+
+
+def test_doctor_takes_no_module_from_where_it_is_started(tmp_path: Path) -> None:
+    for name in ("numpy", "tensorflow", "keras", "sqlite3"):
+        (tmp_path / f"{name}.py").write_text("open('canary', 'w').close()\n")
+    subprocess.run(
+        [sys.executable, "-P", "-m", "pixelcat", "doctor"],
+        cwd=tmp_path, capture_output=True, check=False,
+    )  # fmt: skip
+    assert not (tmp_path / "canary").exists()
