@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Callable
 
+from .catalog.own_process import claim
 from .cli_stop import ignore_signals, stopped, take_signals
-from .own_process import claim
 from .processors.leave import quick_end
 from .processors.streams import take
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..own_process import is_own_process
+from .own_process import is_own_process
 
 _PANDAS = "pandas"
 

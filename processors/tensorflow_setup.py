@@ -11,8 +11,8 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
+from ..catalog.own_process import is_own_process
 from ..io import native
-from ..own_process import is_own_process
 from .device import processors
 
 _FRAMES = (

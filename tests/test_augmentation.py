@@ -357,7 +357,7 @@ def test_true_as_arcgis_writes_it(text: str) -> None:
         ("merge_policy", "median", "mean, max, min"),
         ("blend", "gauss", "crop, hann"),
         ("scores", "votes", "logits, probabilities"),
-        ("tile_multiple", "0", "1 or more"),
+        ("tile_multiple", "0", "1 to 4096"),
     ],
 )
 def test_a_value_outside_the_domain_is_told_the_domain(name: str, text: str, domain: str) -> None:

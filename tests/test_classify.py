@@ -416,8 +416,7 @@ def test_a_changed_photo_does_not_change_the_class_map_of_its_copy(
 def test_class_maps_that_nothing_lists_any_more_are_removed_and_no_other_file(
     tmp_path: Path, land: Path, photos: Path
 ) -> None:
-    arguments = {"extra_rasters": "confidence"}
-    asked = {"model": land, "output": tmp_path / "r.gpkg", "arguments": arguments}
+    asked = {"model": land, "output": tmp_path / "r.gpkg", "also": "confidence"}
     first = classify(photos, **asked)
     rows = first.sql("select image_name, classified_image from item_results where status = 'done'")
     maps = {row["image_name"]: tmp_path / row["classified_image"] for row in rows}

@@ -155,7 +155,7 @@ def test_a_lite_model_that_calls_tensorflow_to_write_is_refused(tmp_path: Path) 
         tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS,
     ]  # fmt: skip
     (tmp_path / "net.tflite").write_bytes(converter.convert())
-    with pytest.raises(ModelError, match="outside of itself \\(WriteFile\\)"):
+    with pytest.raises(ModelError, match="outside of itself \\(FlexWriteFile\\)"):
         model_format(tmp_path / "net.tflite").load(tmp_path / "net.tflite", {})
     assert not marker.exists()
 
@@ -326,7 +326,7 @@ def test_a_configuration_without_bottom_is_damaged(tmp_path: Path, keras_net: Fu
     keras_net(poolings=0).save(tmp_path / "net.h5")
     with h5py.File(tmp_path / "net.h5", "r+") as file:
         file.attrs["model_config"] = "[" * 60_000
-    with pytest.raises(ModelError, match="configuration is damaged"):
+    with pytest.raises(ModelError, match="nested more than 100 deep"):
         model_format(tmp_path / "net.h5").load(tmp_path / "net.h5", {})
 
 

@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-ASK = "from pixelcat.own_process import is_own_process; import sys; print(is_own_process())\n"
+ASK = (
+    "from pixelcat.catalog.own_process import is_own_process; import sys; print(is_own_process())\n"
+)
 
 
 def python(*words: object, folder: Path) -> str:
@@ -26,7 +28,7 @@ def test_names_make_no_process_our_own(tmp_path: Path) -> None:
 
 def test_our_programs_say_so_before_anybody_asks(tmp_path: Path) -> None:
     (tmp_path / "asks.py").write_text(f"{ASK}def main():\n    print(sys.argv[1:])\n")
-    told = python("-m", "pixelcat.own_process", "asks", "a", "b", folder=tmp_path)
+    told = python("-m", "pixelcat.catalog.own_process", "asks", "a", "b", folder=tmp_path)
     assert told == "True\n['a', 'b']\n"
     run = "import pixelcat.__main__ as program; program._command_line = lambda: ask\n"
     ask = f"def ask():\n    {ASK}"

@@ -55,7 +55,7 @@ def test_package_list_is_the_tree() -> None:
 
 def test_no_other_module_lies_in_the_root() -> None:
     assert {file.name for file in ROOT.glob("*.py")} == {
-        *("__init__.py", "__main__.py", "own_process.py", "cli.py", "cli_answers.py"),
+        *("__init__.py", "__main__.py", "cli.py", "cli_answers.py"),
         *("cli_care.py", "cli_exit_codes.py", "cli_model.py", "cli_options.py", "cli_plugins.py"),
         *("cli_progress.py", "cli_report.py", "cli_rows.py", "cli_sql.py", "cli_stop.py"),
         *("cli_survey.py", "cli_text.py"),
@@ -119,7 +119,7 @@ def test_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
         for file in sources(layer)
     }
     assert names == expected | {
-        f"pixelcat/{name}" for name in ("__init__.py", "__main__.py", "own_process.py", "py.typed")
+        f"pixelcat/{name}" for name in ("__init__.py", "__main__.py", "py.typed")
     }
 
 

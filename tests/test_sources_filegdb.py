@@ -1,6 +1,7 @@
 """File geodatabases: relations, features and attachments, read and never written."""
 
 import hashlib
+import re
 import shutil
 import sqlite3
 import struct
@@ -17,6 +18,7 @@ import pyogrio
 import pytest
 import shapely
 
+from pixelcat.catalog import schema_sql
 from pixelcat.catalog.errors import ItemError, SourceError
 from pixelcat.catalog.store import Catalog
 from pixelcat.io import fingerprint
@@ -252,13 +254,14 @@ def test_attachments_keep_their_keywords_and_globalid(catalog, survey_with_keywo
 def test_a_catalog_without_keywords_gets_them(tmp_path, survey_with_keywords, monkeypatch):
     monkeypatch.setattr(fingerprint, "_SETTLED_S", -1.0)
     path = tmp_path / "old.gpkg"
+    earlier = re.search("CREATE VIEW item_results [^;]+;", schema_sql.VIEWS)[0]
     with Catalog(path, create=True) as catalog:
         add(catalog, survey_with_keywords)
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
             "DELETE FROM _sqlite_migrations WHERE name = '0008_keywords'; DROP VIEW item_results;"
-            "CREATE VIEW item_results AS SELECT 1 AS OGC_FID;"
             "ALTER TABLE items DROP COLUMN keywords; ALTER TABLE items DROP COLUMN global_id;"
+            + earlier
         )
     with Catalog(path) as catalog:
         add(catalog, survey_with_keywords)

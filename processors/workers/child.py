@@ -1,7 +1,7 @@
 """A process that reads inputs and classifies images: it does what it is asked over a connection.
 
-Started as ``python -m pixelcat.own_process pixelcat.processors.workers.child CONNECTION LIFELINE``,
-two file descriptors. Messages are pairs of a word and what goes with it:
+Started by :mod:`pixelcat.catalog.own_process` with two numbers of file descriptors, of the connection
+and of a lifeline. Messages are pairs of a word and what goes with it:
 
 =========== ======================================== ===============================================
 asked       with                                     answered

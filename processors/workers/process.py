@@ -11,7 +11,7 @@ from typing import Any
 
 from ...catalog.errors import OutputError
 
-_CHILD = ("pixelcat.own_process", "pixelcat.processors.workers.child")
+_CHILD = ("pixelcat.catalog.own_process", "pixelcat.processors.workers.child")
 _GOODBYE_S = 3.0
 """How long a process may take to end by itself."""
 

@@ -1,7 +1,7 @@
 """Whether this process is pixelcat's own, or that of somebody who imports it.
 
 Our programs say so before they import anything that asks. Those without a command line of their
-own are started by ``python -m pixelcat.own_process MODULE ARGUMENTS``, which calls ``main()`` of a
+own are started by ``python -m pixelcat.catalog.own_process MODULE ARGUMENTS``, which calls ``main()`` of a
 module of ours: to import it is to import the packages above it, before it could say anything.
 """
 
@@ -29,4 +29,4 @@ def start() -> None:
 
 
 if __name__ == "__main__":
-    import_module("pixelcat.own_process").start()  # the module that the others import
+    import_module("pixelcat.catalog.own_process").start()  # the module that the others import
