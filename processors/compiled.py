@@ -203,17 +203,20 @@ class Compiled:
         scores = self._scoring(kind)
         if self._finish is None:
             return compiled(frozen(scores, spec), spec)
-        network, decide = self._parted(frozen(scores, spec), self._finish)
+        finish = self._finish
+        network, decide = self._parted(frozen(scores, spec), finish)
+        given = network.outputs[0].shape
         if kind.is_one_size:
             if self._networks[kind.is_map].by_pixel and self._precision == "float32":
                 whole = fused(lambda pixels: decide(network(pixels)[0]), spec)
                 if whole is not None:
                     return whole
-            given = network.outputs[0]
-            loop = fused(decide, tf.TensorSpec(given.shape, given.dtype))
+            loop = fused(decide, tf.TensorSpec(given, network.outputs[0].dtype))
             if loop is not None:
                 ask = compiled(network, spec)
                 return lambda pixels: loop(ask(pixels)[0])
+        if given.rank is None or given[-1] is None:  # freezing forgot what tracing knows
+            return compiled(frozen(lambda pixels: finish(scores(pixels)), spec), spec)
         return compiled(lambda pixels: decide(network(pixels)[0]), spec)
 
     @staticmethod
