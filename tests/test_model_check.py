@@ -320,7 +320,7 @@ def test_a_file_that_holds_itself_is_looked_at_once(tmp_path: Path, keras_net: F
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_configuration_without_bottom_is_damaged(tmp_path: Path, keras_net: Function) -> None:
+def test_a_configuration_without_bottom_is_refused(tmp_path: Path, keras_net: Function) -> None:
     import h5py
 
     keras_net(poolings=0).save(tmp_path / "net.h5")
