@@ -114,12 +114,12 @@ def before_softmax(function: Any) -> Any | None:
         function: As :func:`frozen` gives it, with a single output.
 
     Returns:
-        None where the output is not that of a soft-max over the last axis.
+        None where the output is not that of a soft-max over several channels, the last axis.
     """
     (tensor,) = function.outputs
     while tensor.op.type == "Identity":
         tensor = tensor.op.inputs[0]
-    if tensor.op.type != "Softmax":
+    if tensor.op.type != "Softmax" or tensor.shape[-1] == 1:  # of one channel it is 1 everywhere
         return None
     return function.prune(function.inputs, [tensor.op.inputs[0]])
 

@@ -113,6 +113,24 @@ def test_what_the_soft_max_makes_nan_of_fails_its_image(
     assert "gave scores that are not finite in 6 pixels" in run.failures[0].reason
 
 
+@pytest.mark.filterwarnings("ignore:You are using a softmax")
+def test_of_one_channel_a_soft_max_is_always_sure(photos: Path, tmp_path: Path) -> None:
+    import keras
+
+    layers = keras.layers
+    inputs = layers.Input((None, None, 3))
+    minus = keras.initializers.Constant(-1.0)
+    scores = layers.Conv2D(1, 1, kernel_initializer=minus, activation="softmax")(inputs)
+    keras.Model(inputs, scores).save(tmp_path / "net.keras")
+    run = classify(
+        photos, model=tmp_path / "net.keras", output=tmp_path / "r.gpkg", arguments=ONE_SIZE,
+        also="confidence", also_type="float32",
+    )  # fmt: skip
+    assert run.done == 2
+    for row in run.sql("select raster_path from item_extra_rasters"):
+        assert (_read(run, row["raster_path"]) == 1).all()
+
+
 def _read(run: Any, path: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
