@@ -67,8 +67,8 @@ def check(
     Example:
       pixelcat model check land.dlpk --on scene.tif
     """
-    from .processors.model_check import check as check_
     from .processors.trust import load_model
+    from .processors.workers.checking import check as check_
 
     loaded = load_model(definition, code, classes)
     _print_report(check_(loaded, arguments, image, environment), format_)

@@ -22,6 +22,7 @@ task        a task, or None where there are no more  nothing
 verify      class rasters, windows, seed             ``show`` for each window compared, then
                                                      ``answer``, what was found
 remarks                                              ``answer``, lines
+check       see :func:`.model_check.check`           ``answer``, what was found
 =========== ======================================== ===============================================
 
 What goes wrong is answered with ``error`` and the exception.
@@ -50,6 +51,7 @@ from .. import streams
 from ..device import choose_device
 from ..leave import quick_end
 from ..messages import Task
+from ..model_check import check
 from ..verifiable import Done
 from ..work import Work
 from . import Setup
@@ -142,6 +144,9 @@ class Child:
 
     def _on_remarks(self) -> None:
         self._say("answer", self._here.remarks())
+
+    def _on_check(self, *given: Any) -> None:
+        self._say("answer", check(*given))
 
     def _tasks(self) -> Iterator[Task]:
         while True:
