@@ -303,6 +303,65 @@ MUTATIONS = (
         new="",
         test="test_query.py::test_nothing_is_written",
     ),
+    Mutation(
+        name="a JPEG that is damaged inside is taken",
+        file="io/photo.py",
+        old="            check_whole(bytes_of(where), *self._image.size)\n",
+        new="            bytes_of(where)\n",
+        test="test_damaged_jpegs.py::test_a_damaged_jpeg_fails_alone_until_it_is_allowed",
+    ),
+    Mutation(
+        name="class maps that nothing lists stay",
+        file="processors/driver.py",
+        old="        remove_unlisted(self._catalog, outdated)",
+        new="        self._catalog.path.exists()",
+        test="test_classify.py"
+        "::test_class_maps_that_nothing_lists_any_more_are_removed_and_no_other_file",
+    ),
+    Mutation(
+        name="a run may remove what it did not write",
+        file="processors/unlisted.py",
+        old="            if not (is_plain and _OURS.fullmatch(place)):\n",
+        new="            if not place:\n",
+        test="test_unlisted.py::test_what_no_run_has_written_stays",
+    ),
+    Mutation(
+        name="members of archives are packed in any way",
+        file="io/zip_members.py",
+        old="    if entry.compress_type in _BOUNDED:\n",
+        new="    if entry.filename:\n",
+        test="test_zip_members.py::test_a_package_is_packed_so_that_it_has_a_size",
+    ),
+    Mutation(
+        name="reference systems may name files",
+        file="io/srs_text.py",
+        old="    return bool(_NAMES_FILES.search(text))\n",
+        new="    return False\n",
+        test="test_srs_text.py::test_systems_that_name_files_are_refused",
+    ),
+    Mutation(
+        name="columns of ours may be worked out from others",
+        file="catalog/own_tables.py",
+        old="_GENERATED = 2\n",
+        new="_GENERATED = 99\n",
+        test="test_strange_catalog.py::test_a_column_that_a_stranger_works_out_is_refused",
+    ),
+    Mutation(
+        name="a lost terminal stops a run",
+        file="processors/streams.py",
+        old="            self.error = error\n            return size\n",
+        new="            raise\n",
+        test="test_streams.py::test_a_run_outlives_its_terminal",
+    ),
+    Mutation(
+        name="a model is checked in the command's own process",
+        file="processors/workers/checking.py",
+        old="    process = Process()\n",
+        new="    from ..model_check import check as here\n\n"
+        "    return here(definition, arguments, image, environment)\n"
+        "    process = Process()\n",
+        test="test_model_check_apart.py::test_a_model_that_crashes_is_refused",
+    ),
 )  # fmt: skip
 
 
