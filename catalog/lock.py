@@ -8,6 +8,8 @@ touches its file. See "How To Corrupt An SQLite Database File", section 2.2.1.
 """
 
 import os
+import re
+import stat
 import threading
 from collections import Counter
 from pathlib import Path
@@ -16,6 +18,9 @@ from typing import IO
 from .errors import CatalogBusyError, CatalogError
 
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+_SIGNED = re.compile(r"(process \d+)?", re.ASCII)
+_LONGEST = 100
+"""Characters of a lock file, and more."""
 _SIDE_FILES = ("", ".lock", "-journal", "-wal", "-shm")
 
 _counting = threading.Lock()
@@ -73,6 +78,8 @@ def check_journal(catalog: Path) -> None:
         CatalogError: It does.
     """
     journal = catalog.with_name(f"{catalog.name}-journal")
+    if _is_odd(journal):
+        raise CatalogError(f"{journal} is no journal; if it is not yours, remove it")
     try:
         with open(journal, "rb") as file:
             file.seek(-len(_JOURNAL_MAGIC), os.SEEK_END)
@@ -119,15 +126,36 @@ class RunLock:
         while not self._is_locked(catalog):
             self._file.close()
             self._file = self._open(catalog)
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()}")
-        self._file.flush()
+        try:
+            self._sign()
+        except OSError as error:
+            self._file.close()
+            raise _unwritable(catalog, error) from error
 
     def _open(self, catalog: Path) -> IO[str]:
+        """Open the file, which must be ours: what a link leads to would be written over."""
+        if _is_odd(self._path):
+            raise CatalogError(f"{self._path} is no file of pixelcat; remove it")
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
         try:
-            return open(self._path, "a+", encoding="utf-8")
+            descriptor = os.open(self._path, flags, 0o666)
         except OSError as error:
-            raise CatalogError(f"cannot write beside {catalog}: {error.strerror}") from error
+            raise _unwritable(catalog, error) from error
+        return open(descriptor, "r+", encoding="utf-8", errors="replace")
+
+    def _sign(self) -> None:
+        """Write who holds it.
+
+        Raises:
+            OSError: The disk is full.
+            CatalogError: There is something in it that no lock has.
+        """
+        self._file.seek(0)
+        if not _SIGNED.fullmatch(self._file.read(_LONGEST)):
+            self._file.close()
+            raise CatalogError(f"{self._path} is no file of pixelcat; remove it")
+        os.ftruncate(self._file.fileno(), 0)
+        os.write(self._file.fileno(), f"process {os.getpid()}".encode())
 
     def _is_locked(self, catalog: Path) -> bool:
         """Lock the file; False where its last holder removed it between opening and locking."""
@@ -141,7 +169,7 @@ class RunLock:
             ) from error
         if not is_ours:
             self._file.seek(0)
-            holder = self._file.read().strip() or "another process"
+            holder = self._file.read(_LONGEST).strip() or "another process"
             self._file.close()
             raise CatalogBusyError(f"{catalog} is in use by {holder}; wait for it to end")
         held = os.fstat(self._file.fileno())
@@ -152,6 +180,18 @@ class RunLock:
         if os.name == "posix":  # elsewhere an open file cannot be removed
             self._path.unlink(missing_ok=True)
         self._file.close()
+
+
+def _is_odd(path: Path) -> bool:
+    """Return whether there is something that is no regular file: a link, a pipe, a folder."""
+    try:
+        return not stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _unwritable(catalog: Path, error: OSError) -> CatalogError:
+    return CatalogError(f"cannot write beside {catalog}: {error.strerror}")
 
 
 def _try_lock(file: IO[str]) -> bool:

@@ -5,6 +5,7 @@ import sqlite3
 
 from . import schema_sql
 from .errors import CatalogError
+from .geopackage import quote
 from .geopackage_sql import SYSTEM_TABLES
 from .table_names import RESERVED
 from .zones_sql import ZONE_TABLES
@@ -52,12 +53,11 @@ def check(connection: sqlite3.Connection, path: object) -> set[str]:
     there = {name for _, name, _ in rows}
     strange = {name for kind, name, sql in rows if not _is_ours(kind, name.lower(), sql or "")}
     if not strange:
-        views = {name.lower() for kind, name, _ in rows if kind == "view"}
-        strange = {name for name in _layers(connection, there) if name.lower() in views}
+        strange = _generated(connection, {name for name in there if name.lower() in _TABLES})
     if not strange:
-        strange = {
-            name for name in there if name.lower() in _TABLES and _has_generated(connection, name)
-        }
+        layers = {name.lower() for name in _layers(connection, there)}
+        views = {name for kind, name, _ in rows if kind == "view" and name.lower() in layers}
+        strange = views or _generated(connection, {n for n in there if n.lower() in layers})
     if strange:
         raise CatalogError(
             f"{path}: {min(strange)} in it is not what pixelcat makes, and reading it might never"
@@ -87,5 +87,13 @@ def _layers(connection: sqlite3.Connection, there: set[str]) -> set[str]:
     }
 
 
-def _has_generated(connection: sqlite3.Connection, table: str) -> bool:
-    return any(row[6] >= _GENERATED for row in connection.execute(f"PRAGMA table_xinfo({table})"))
+def _generated(connection: sqlite3.Connection, tables: set[str]) -> set[str]:
+    """Return the tables of which a column is worked out from others."""
+    return {
+        table
+        for table in tables
+        if any(
+            row[6] >= _GENERATED
+            for row in connection.execute(f"PRAGMA table_xinfo({quote(table)})")
+        )
+    }

@@ -9,7 +9,8 @@ from rasterio.windows import Window as RasterioWindow
 
 from ..catalog.errors import OutputError
 from .image import Window
-from .raster import GDAL_ERRORS, own_raster
+from .own_raster import own_raster
+from .raster import GDAL_ERRORS
 
 
 class ClassHeader(NamedTuple):

@@ -79,7 +79,8 @@ def read_tile(path: Path) -> ClassTile | None:
     Raises:
         OutputError: It cannot be read, or is none any more.
     """
-    from .raster import GDAL_ERRORS, own_raster
+    from .own_raster import own_raster
+    from .raster import GDAL_ERRORS
 
     try:
         with own_raster(path) as dataset:

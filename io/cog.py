@@ -13,9 +13,10 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from ..catalog.errors import OutputError
+from .georeference import unplaced
 from .publish import discard, publish, temporary_name
 from .pyramid import BLOCK, Halving, Pyramid
-from .raster import GDAL_ERRORS, unplaced
+from .raster import GDAL_ERRORS
 
 _CHECK_ROWS = 1024
 _DRAFT = {

@@ -2,7 +2,9 @@
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from ..catalog.errors import ItemError
@@ -16,6 +18,12 @@ _PLAIN = ("image/tiff", "image/x-erdas-hfa")
 SPILLING = "HFA"
 """The driver of rasters that name the file with their pixels."""
 _METADATA = ".aux.xml"
+_MOST_METADATA = 32 << 20
+"""Bytes."""
+MOST_SIBLINGS = 1000
+"""Of folders with more files GDAL makes no list, and asks for a companion by its exact name."""
+_DOTS = 2
+"""The folder itself and the one above, which GDAL counts."""
 _POINTER = "OVERVIEW_FILE"
 """Key of metadata by which overviews are looked for in any file, or in a network."""
 
@@ -27,15 +35,41 @@ def check_companions(path: Path) -> None:
         ItemError: One is a VRT, or something else that may name other files, or a link to one
             elsewhere.
     """
-    check_places(path, (f"{path}{suffix}" for suffix in (*RASTERS, _METADATA)))
+    rasters, metadata = _beside(path, RASTERS), _beside(path, (_METADATA,))
+    check_places(path, (*rasters, *metadata))
     _check_regular(path)
-    _check_system(Path(f"{path}{_METADATA}"))
-    for suffix in RASTERS:
-        companion = f"{path}{suffix}"
-        head = _head(companion)
+    for each in metadata:
+        _check_system(each)
+    for each in rasters:
+        head = _head(each)
         if head is not None and content_type(head) not in _PLAIN:
-            name = os.path.basename(companion)  # noqa: PTH119
-            raise ItemError(f"{name} beside it is no raster but {describe(head)}; remove it")
+            raise ItemError(f"{each.name} beside it is no raster but {describe(head)}; remove it")
+
+
+def _beside(path: Path, suffixes: Sequence[str], world: Sequence[str] = ()) -> tuple[Path, ...]:
+    """Return the files beside a raster that GDAL takes for its companions.
+
+    Where a folder has few files GDAL looks among them for a name in whatever case, else
+    for the name itself.
+
+    Args:
+        path: The raster.
+        suffixes: Put after its name.
+        world: Put in place of its suffix.
+    """
+    ways = [(path.name, suffix) for suffix in suffixes] + [(path.stem, suffix) for suffix in world]
+    exact = {
+        path.with_name(f"{stem}{form}")
+        for stem, suffix in ways
+        for form in (suffix, suffix.lower(), suffix.upper())
+    }
+    found = {each for each in exact if os.path.lexists(each)}
+    wanted = {each.name.lower() for each in exact}
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in islice(entries, MOST_SIBLINGS + _DOTS):
+            if entry.name.lower() in wanted:
+                found.add(path.with_name(entry.name))
+    return tuple(sorted(found))
 
 
 def check_places(path: Path, files: Iterable[str | os.PathLike[str]]) -> None:
@@ -72,11 +106,10 @@ def check_overviews(path: Path, driver: str) -> None:
     check_companions(path)
     if driver == SPILLING:
         check_places(path, files_of(path, driver))
-    beside = Path(f"{path}{_METADATA}")
-    if beside.is_file():
+    for beside in _beside(path, (_METADATA,)):
         try:
-            root = parse_xml(beside.read_bytes())
-        except (OSError, ValueError) as error:
+            root = parse_xml(_content(beside) or b"<PAMDataset/>")
+        except ValueError as error:
             raise ItemError(f"{beside} cannot be read: {error}") from error
         said = [
             text for e in root.iter() for text in (e.tag, e.text, *e.keys(), *e.attrib.values())
@@ -93,17 +126,15 @@ def _check_regular(path: Path) -> None:
     Raises:
         ItemError: There is one.
     """
-    stem, kind = os.path.splitext(os.fspath(path))  # noqa: PTH122
+    kind = path.suffix
     world = (f"{kind[:2]}{kind[-1:]}w", f"{kind}w", ".wld", ".prj", ".hdr", ".rpb", ".imd", ".aux")
-    beside = [f"{path}{suffix}" for suffix in (*RASTERS, _METADATA, ".aux")]
-    beside += [f"{stem}{form}" for suffix in world for form in (suffix.lower(), suffix.upper())]
-    for name in beside:
+    for each in _beside(path, (*RASTERS, _METADATA, ".aux"), world):
         try:
-            mode = os.stat(name).st_mode  # noqa: PTH116
+            mode = each.stat().st_mode
         except OSError:
             continue
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise ItemError(f"{os.path.basename(name)} beside it is no regular file; remove it")  # noqa: PTH119
+            raise ItemError(f"{each.name} beside it is no regular file; remove it")
 
 
 def _check_system(metadata: Path) -> None:
@@ -112,12 +143,9 @@ def _check_system(metadata: Path) -> None:
     Raises:
         ItemError: It does.
     """
+    data = _content(metadata)
     try:
-        data = metadata.read_bytes()
-    except OSError:
-        return
-    try:
-        systems = systems_in(parse_xml(data))
+        systems = systems_in(parse_xml(data)) if data else ()
     except ValueError as error:  # GDAL reads some XML that is none
         if any(word in data.upper() for word in (b"SRS", b"PROJECTION")):
             raise ItemError(f"{metadata.name} beside it is damaged: {error}; remove it") from error
@@ -129,10 +157,28 @@ def _check_system(metadata: Path) -> None:
         )
 
 
-def _head(path: str) -> bytes | None:
+def _content(metadata: Path) -> bytes:
+    """Return what a file of metadata holds; nothing where it cannot be read, by GDAL neither.
+
+    Raises:
+        ItemError: It is too large to be looked at.
+    """
+    try:
+        with metadata.open("rb") as file:
+            data = file.read(_MOST_METADATA + 1)
+    except OSError:
+        return b""
+    if len(data) > _MOST_METADATA:
+        raise ItemError(
+            f"{metadata.name} beside it has more than {_MOST_METADATA >> 20} MB; remove it"
+        )
+    return data
+
+
+def _head(path: Path) -> bytes | None:
     """Return the first bytes of a file, None where there is none."""
     try:
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             return file.read(HEAD_BYTES)
     except OSError:
         return None

@@ -8,7 +8,8 @@ from ..catalog.errors import OutputError
 from . import srs
 from .class_tiles import Tile
 from .extra_out import NODATA
-from .raster import GDAL_ERRORS, own_raster
+from .own_raster import own_raster
+from .raster import GDAL_ERRORS
 
 _DATA_TYPES = {"uint8": "Byte", "float32": "Float32"}
 """NumPy's names of types → GDAL's."""

@@ -15,8 +15,9 @@ from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
 
 from ..catalog.errors import ItemError, first_line
+from .georeference import unplaced
 from .jpeg_frame import Frame
-from .raster import ATTACHMENT, GDAL_ERRORS, LOCAL, unplaced
+from .raster import ATTACHMENT, GDAL_ERRORS, LOCAL
 
 _SMALLEST = 256
 """Longer side from which GDAL offers a JPEG at half its size; at a quarter from twice as much."""

@@ -18,10 +18,11 @@ from rasterio.windows import Window
 
 from ..catalog.errors import OutputError
 from .cog import CogWriter
+from .georeference import unplaced
 from .grid import Grid
 from .publish import discard, temporary_name
 from .pyramid import BLOCK, Halving
-from .raster import GDAL_ERRORS, unplaced
+from .raster import GDAL_ERRORS
 from .warped import SAME_EVERYWHERE
 
 

@@ -14,8 +14,9 @@ from rasterio.features import shapes, sieve
 from rasterio.windows import Window
 
 from ..catalog.errors import OutputError, UsageError
+from .georeference import unplaced
 from .nodes import Rings, with_nodes, with_steps
-from .raster import GDAL_ERRORS, LOCAL, unplaced
+from .raster import GDAL_ERRORS, LOCAL
 from .srs import PixelArea, pixel_area
 
 _ROWS = 512

@@ -12,7 +12,8 @@ from PIL import Image as Pillow
 
 from ..catalog.errors import ItemError
 from .image import Window, open_image
-from .raster import GDAL_ERRORS, own_raster
+from .own_raster import own_raster
+from .raster import GDAL_ERRORS
 
 LARGEST_IMAGE = 25_000_000
 """Pixels of an image that is read for a picture; of a larger one the class map is all there is."""

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
+from .georeference import unplaced
 from .publish import discard, temporary_name
-from .raster import unplaced
 from .safe_xml import parse_xml
 
 BLOCK = 512

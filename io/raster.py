@@ -3,10 +3,7 @@
 import io
 import math
 import os
-import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -17,15 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window as RasterioWindow
 
 from ..catalog.errors import ItemError, PixelcatError, first_line
 from ..catalog.lock import assert_not_live
-from .companions import SPILLING, check_companions, check_places
+from .companions import MOST_SIBLINGS, SPILLING, check_companions, check_places
 from .control import Control
 from .gdal_words import in_plain_words
+from .georeference import georeference_of, lacks_place, unplaced
 from .image import RasterArray, Window, working_dtype
 from .limits import Limits
 from .palette import palette_in
@@ -37,13 +35,13 @@ _MOST_BANDS = 5000
 """The 65,535 that a small file can have take 2 GB."""
 _LARGEST_ROWS = 1 << 29
 """Bytes of rows that are kept."""
-_WARNINGS = threading.RLock()
 CACHE_BYTES = 64 << 20
 """Of decoded blocks, for all of GDAL; read at its first use."""
 os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_BYTES >> 20))
 _SAFE = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
+    "GDAL_READDIR_LIMIT_ON_OPEN": str(MOST_SIBLINGS),
 }
 _REACH = "CPL_VSIL_CURL_ALLOWED_FILENAME"
 LOCAL = {**_SAFE, _REACH: "none"}
@@ -129,7 +127,7 @@ class Raster:
             if isinstance(where, Path) and dataset.driver == SPILLING:
                 check_places(where, dataset.files)  # to list them GDAL opens overviews, wherever
         self.transform, self.crs = georeference_of(dataset, noted)
-        self.is_placed = not _lacks_place(noted)
+        self.is_placed = not lacks_place(noted)
         self.control = None if self.transform else Control.of(dataset)
         return dataset
 
@@ -253,46 +251,6 @@ class Raster:
         elif self._has_alpha and MaskFlags.per_dataset in dataset.mask_flag_enums[indexes[0] - 1]:
             valid &= dataset.read_masks(indexes[0], window=area) != 0
         return valid
-
-
-@contextmanager
-def unplaced() -> Iterator[list[warnings.WarningMessage]]:
-    """Keep rasterio's NotGeoreferencedWarning off the user's screen and collect it.
-
-    One thread at a time: Python's warning filters are global.
-    """
-    with _WARNINGS, warnings.catch_warnings(record=True) as noted:
-        warnings.simplefilter("always")
-        yield noted
-
-
-@contextmanager
-def own_raster(path: Path) -> Iterator[Any]:
-    """Open a raster that we wrote, as such: a GeoTIFF, of which GDAL follows no link into a network.
-
-    What lies there now may be somebody else's.
-    """
-    with rasterio.Env(**LOCAL):
-        with unplaced():
-            dataset = rasterio.open(path, driver="GTiff")
-        with dataset:
-            yield dataset
-
-
-def georeference_of(
-    dataset: DatasetReader, noted: list[warnings.WarningMessage]
-) -> tuple[Affine | None, str | None]:
-    """Trust rasterio's warning, not the transform: without one that is sometimes no number."""
-    if _lacks_place(noted):
-        return None, None
-    if dataset.transform.is_identity:
-        return None, None
-    return dataset.transform, dataset.crs.to_wkt() if dataset.crs else None
-
-
-def _lacks_place(noted: list[warnings.WarningMessage]) -> bool:
-    """Return whether an image has nothing, control points included, that says where it lies."""
-    return any(issubclass(each.category, NotGeoreferencedWarning) for each in noted)
 
 
 def differs(band: NDArray[Any], nodata: float) -> NDArray[np.bool_]:

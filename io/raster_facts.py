@@ -12,7 +12,8 @@ from rasterio.io import DatasetReader
 from ..catalog.errors import ItemError, first_line
 from ..catalog.lock import assert_not_live
 from .companions import check_companions
-from .raster import GDAL_ERRORS, LOCAL, georeference_of, unplaced
+from .georeference import georeference_of, unplaced
+from .raster import GDAL_ERRORS, LOCAL
 
 
 def georeference(path: Path, driver: str) -> tuple[Affine | None, str | None]:

@@ -16,8 +16,9 @@ from PIL import Image as Pillow
 from rasterio.io import MemoryFile
 
 from ..catalog.errors import ItemError
+from .georeference import unplaced
 from .limits import check_size
-from .raster import CACHE_BYTES, GDAL_ERRORS, unplaced
+from .raster import CACHE_BYTES, GDAL_ERRORS
 from .service_request import Piece, Request
 from .sniff import content_type
 from .web import CONNECTIONS, ask_piece, shown

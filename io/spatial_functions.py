@@ -22,6 +22,7 @@ from ..catalog import geometry
 from ..catalog.geometry import srs_id_of
 from ..catalog.query import reference_systems
 from .srs import reprojection
+from .srs_text import harmless
 
 _MEASURES: dict[str, Callable[[Any], Any]] = {
     "ST_Area": lambda shape: shape.area,
@@ -207,7 +208,7 @@ def _envelope(
 
 @lru_cache(maxsize=32)
 def _crs(definition: str) -> CRS:
-    return CRS.from_user_input(definition)
+    return CRS.from_user_input(harmless(definition))
 
 
 _mover = lru_cache(maxsize=32)(reprojection)

@@ -14,6 +14,7 @@ from pyproj.exceptions import CRSError, ProjError
 
 from ..catalog.records import Srs
 from .meridian import cut, whole_ring
+from .srs_text import harmless, names_files
 
 _WGS84 = Geod(ellps="WGS84")
 _EDGE_POINTS = 21
@@ -28,7 +29,16 @@ PixelArea = Callable[[int], float]
 
 @lru_cache(maxsize=256)
 def describe(definition: str) -> Srs | None:
-    """Return the record of a reference system given as WKT or ``EPSG:n``; None if unknown."""
+    """Return the record of a reference system given as WKT or ``EPSG:n``.
+
+    Returns:
+        None if it is unknown, or makes PROJ open files that it names.
+    """
+    known = None if names_files(definition) else _record(definition)
+    return None if known is None or names_files(known.definition) else known
+
+
+def _record(definition: str) -> Srs | None:
     try:
         crs = CRS.from_user_input(definition)
         authority = crs.to_authority(min_confidence=100)
@@ -46,15 +56,15 @@ def describe(definition: str) -> Srs | None:
 
 
 def definition(name: str) -> str:
-    """Return the WKT of a reference system given as WKT or ``EPSG:n``.
+    """Return the WKT of a reference system that a user gives: as WKT, ``EPSG:n``, or by name.
 
     Raises:
-        ValueError: There is none of that name.
+        ValueError: There is none of that name, or it names files.
     """
-    known = describe(name)
+    known = _record(name)
     if known is None:
         raise ValueError(f"{name} is no reference system")
-    return known.definition
+    return harmless(known.definition)
 
 
 def is_map(definition: str) -> bool:
@@ -87,6 +97,7 @@ def reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
     Raises:
         ValueError: There is no way; what is returned raises it for a geometry without one.
     """
+    source, target = harmless(source), harmless(target)
     try:
         transformer = Transformer.from_crs(source, target, always_xy=True)
     except (CRSError, ProjError) as error:

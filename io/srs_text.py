@@ -1,15 +1,136 @@
-"""Reference systems in text that strangers wrote: PROJ opens any file that some of them name."""
+"""Reference systems in text that strangers wrote: PROJ opens any file that some of them name.
+
+So only what is known to be harmless is taken. Grids by a bare name are: PROJ looks for them
+among its own.
+"""
 
 import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-_NAMES_FILES = re.compile(
-    r"(?:nadgrids|grids|geoidgrids|file|catalog)\s*=(?!\s*@null(?:[\s\"']|$))"
-    r"|\binit\s*=(?!\s*epsg:\d)|proj\s*=\s*pipeline|PARAMETERFILE|\"BoundCRS\"",
+_NAMED = re.compile(
+    r"(?:(?:urn:ogc:def:crs:|urn:x-ogc:def:crs:)?(?:EPSG|ESRI|OGC|IGNF|NKG|IAU(?:_\d+)?)[:\w.]*:[\w.]+"
+    r"(?:\+\d+)?|http://www\.opengis\.net/def/crs/[\w/.]+|WGS84|NAD27|NAD83|CRS84|CRS27|CRS83)?",
     re.IGNORECASE,
 )
-"""Web Mercator has ``+nadgrids=@null``, which is no file."""
+"""Systems by number or name; ``EPSG:n+m`` has a vertical one, too."""
+_WKT = re.compile(
+    r"(?:PROJCS|GEOGCS|GEOCCS|COMPD_CS|LOCAL_CS|VERT_CS|VERTCS|BOUNDCRS|COMPOUNDCRS|ENGCRS"
+    r"|ENGINEERINGCRS|GEOD(?:ETIC)?CRS|GEOG(?:RAPHIC)?CRS|PROJ(?:ECTED)?CRS|VERT(?:ICAL)?CRS"
+    r"|DERIVEDPROJCRS)\s*[\[(]",
+    re.IGNORECASE,
+)
+_NODES = re.compile(r"\b(EXTENSION|PARAMETERFILE)\s*[\[(]", re.IGNORECASE)
+_PAIRS = re.compile(
+    r"\b(EXTENSION|PARAMETERFILE)\s*[\[(]\s*\"([^\"]*)\"\s*,\s*\"([^\"]*)\"", re.IGNORECASE
+)
+"""Nodes of WKT with a name and a text, of which PROJ makes parameters or files."""
+_PROJ_METHODS = re.compile(r"\b(?:METHOD|PROJECTION)\s*[\[(]\W*PROJ\s([^\"]*)\"", re.IGNORECASE)
+_ANY_PROJ_METHODS = re.compile(r"\b(?:METHOD|PROJECTION)\s*[\[(]\W*PROJ\s", re.IGNORECASE)
+_PARAMETER = re.compile(r"\s*\+?(\w+)(?:\s*=\s*([\w.,:'@-]+))?(?=[\s+]|$)")
+_PARAMETERS = frozenset(
+    [
+        "proj",
+        "type",
+        "datum",
+        "ellps",
+        "a",
+        "b",
+        "r",
+        "rf",
+        "f",
+        "es",
+        "e",
+        "R",
+        "units",
+        "to_meter",
+        "vunits",
+        "vto_meter",
+        "axis",
+        "pm",
+        "towgs84",
+        "title",
+        "lat_0",
+        "lat_1",
+        "lat_2",
+        "lat_3",
+        "lat_b",
+        "lat_t",
+        "lat_ts",
+        "lon_0",
+        "lon_1",
+        "lon_2",
+        "lon_3",
+        "lonc",
+        "lon_wrap",
+        "x_0",
+        "y_0",
+        "z_0",
+        "h_0",
+        "k",
+        "k_0",
+        "alpha",
+        "azi",
+        "gamma",
+        "tilt",
+        "h",
+        "sweep",
+        "zone",
+        "south",
+        "over",
+        "geoc",
+        "wktext",
+        "no_defs",
+        "no_off",
+        "no_rot",
+        "no_uoff",
+        "no_cut",
+        "guam",
+        "rot",
+        "theta",
+        "approx",
+        "algo",
+        "ns",
+        "bns",
+        "czech",
+        "variant",
+        "path",
+        "lsat",
+        "m",
+        "n",
+        "q",
+        "s",
+        "W",
+        "M",
+        "o_proj",
+        "o_lat_p",
+        "o_lon_p",
+        "o_alpha",
+        "o_lon_c",
+        "o_lat_c",
+        "o_lon_1",
+        "o_lat_1",
+        "o_lon_2",
+        "o_lat_2",
+        "orient",
+        "resolution",
+        "aperture",
+        "mode",
+        "hyperbolic",
+        "shape",
+        "R_A",
+        "R_C",
+        "R_V",
+        "R_a",
+        "R_g",
+        "R_h",
+        "R_lat_a",
+        "R_lat_g",
+    ]
+)
+"""Parameters of projections and datums that are numbers or words."""
+_GRIDS = ("nadgrids", "geoidgrids", "PROJ4_GRIDS")
+_BARE = re.compile(r"@?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9]{1,4})?", re.IGNORECASE)
 _SYSTEMS = ("srs", "sourcesrs", "targetsrs")
 
 
@@ -27,5 +148,60 @@ def systems_in(root: Element) -> Iterator[str]:
 
 
 def names_files(text: str) -> bool:
-    """Return whether a reference system may make PROJ open a file that it names."""
-    return bool(_NAMES_FILES.search(text))
+    """Return whether a reference system may make PROJ open a file that it names.
+
+    Args:
+        text: A name, a PROJ string or WKT; JSON is not taken, it can spell names in too many ways.
+    """
+    text = text.strip()
+    if _NAMED.fullmatch(text):
+        return False
+    return not (_is_harmless_wkt(text) if _WKT.match(text) else _is_harmless_proj(text))
+
+
+def harmless(text: str) -> str:
+    """Return a reference system as it is.
+
+    Raises:
+        ValueError: It may make PROJ open a file; see :func:`names_files`.
+    """
+    if names_files(text):
+        raise ValueError(f"the reference system {text[:80]!r} names files, which is not taken")
+    return text
+
+
+def _is_harmless_wkt(text: str) -> bool:
+    pairs, methods = _PAIRS.findall(text), _PROJ_METHODS.findall(text)
+    return (
+        len(pairs) == len(_NODES.findall(text))
+        and len(methods) == len(_ANY_PROJ_METHODS.findall(text))
+        and all(_is_harmless_pair(*pair) for pair in pairs)
+        and all(_is_harmless_proj(f"proj={method}") for method in methods)
+    )
+
+
+def _is_harmless_pair(node: str, name: str, text: str) -> bool:
+    if node.upper() == "PARAMETERFILE" or name.upper() == "PROJ4_GRIDS":
+        return _are_bare(text)
+    return name.upper() == "PROJ4" and _is_harmless_proj(text)
+
+
+def _is_harmless_proj(text: str) -> bool:
+    end = 0
+    while end < len(text) and (found := _PARAMETER.match(text, end)):
+        if not _is_harmless_parameter(*found.groups("")):
+            return False
+        end = found.end()
+    return not text[end:].strip()
+
+
+def _is_harmless_parameter(name: str, value: str) -> bool:
+    if name in _GRIDS:
+        return _are_bare(value)
+    if name == "init":
+        return bool(re.fullmatch(r"epsg:\d+", value, re.IGNORECASE))
+    return name in _PARAMETERS
+
+
+def _are_bare(names: str) -> bool:
+    return all(_BARE.fullmatch(name) for name in names.split(","))

@@ -439,7 +439,9 @@ def test_another_process_reads_a_catalog_that_is_open(tmp_path):
         assert run(ask, catalog.path).stdout == "[(0,)]\n"
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+def test_a_folder_in_place_of_the_lock_is_named(tmp_path):
     (tmp_path / "results.gpkg.lock").mkdir()
-    with pytest.raises(CatalogError, match=r"cannot write beside .*results\.gpkg: Is a dir"):
+    with pytest.raises(
+        CatalogError, match=r"results\.gpkg\.lock is no file of pixelcat; remove it"
+    ):
         Catalog(tmp_path / "results.gpkg", create=True)

@@ -160,7 +160,7 @@ def test_overviews_elsewhere_are_not_followed(tile: Path, canary: str) -> None:
         read(path)
 
 
-@pytest.mark.parametrize("suffix", [".msk", ".ovr"])
+@pytest.mark.parametrize("suffix", [".msk", ".ovr", ".MSK", ".OvR"])
 def test_companions_that_are_no_pixels_are_not_followed(
     tile: Path, canary: str, suffix: str
 ) -> None:

@@ -2,14 +2,23 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
+from pyproj import CRS
+from pyproj.database import query_crs_info
+from pyproj.exceptions import CRSError
 
-from pixelcat.catalog.errors import ItemError
+from pixelcat.catalog.errors import ItemError, OutputError
+from pixelcat.io import srs
+from pixelcat.io.class_tiles import read_tile
 from pixelcat.io.image import open_image
+from pixelcat.io.srs_text import names_files
 
 Function = Callable[..., Any]
 NAMING = [
@@ -20,6 +29,14 @@ NAMING = [
     "+init=NAME:foo",
     "+proj=pipeline +step +proj=hgridshift +grids=NAME",
     'GEOGCS["x",DATUM["d",SPHEROID["s",6377397,299]],EXTENSION["PROJ4","+nadgrids=NAME"]]',
+    "+proj=defmodel +model=NAME +type=crs",
+    "+proj=longlat +title=x model=NAME",
+    'GEOGCS["x",DATUM["d",SPHEROID["s",6377397,299],EXTENSION["PROJ4_GRIDS","NAME"]]]',
+    'GEOGCS["x",DATUM["d",SPHEROID["s",6377397,299],extension [ "PROJ4_GRIDS" , "a.gsb,NAME"]]]',
+    'PROJCRS["x",CONVERSION["c",METHOD["PROJ defmodel model=NAME"]]]',
+    'PROJCRS["x",CONVERSION["c",METHOD[\u201cPROJ tinshift file=NAME\u201d]]]',
+    '{"type": "Bound\\u0043RS", "name": "NAME"}',
+    "NAME",
     'BOUNDCRS[ABRIDGEDTRANSFORMATION["t",METHOD["NTv2"],PARAMETERFILE["f","NAME"]]]',
 ]
 VRT = (
@@ -54,7 +71,16 @@ def test_systems_that_name_files_are_refused(tile: Path, system: str, form: str)
 
 
 @pytest.mark.parametrize(
-    "system", ["EPSG:32631", "+proj=merc +a=6378137 +b=6378137 +nadgrids=@null", "+init=epsg:32631"]
+    "system",
+    [
+        "EPSG:32631",
+        "urn:ogc:def:crs:EPSG::32631",
+        "+proj=merc +a=6378137 +b=6378137 +nadgrids=@null",
+        "+proj=longlat +ellps=clrk66 +nadgrids=@conus,BETA2007.gsb +no_defs",
+        "+init=epsg:32631",
+        CRS.from_epsg(3857).to_wkt("WKT1_GDAL").replace('"', "&quot;"),
+        CRS.from_proj4("+proj=gins8 +R=6e6").to_wkt().replace('"', "&quot;"),
+    ],
 )
 def test_other_systems_pass(tile: Path, system: str) -> None:
     path = tile.with_name("a.vrt")
@@ -63,7 +89,48 @@ def test_other_systems_pass(tile: Path, system: str) -> None:
         assert image.crs
 
 
-@pytest.mark.parametrize("name", ["a.tif.aux.xml", "a.tif.ovr", "a.tif.msk", "a.tfw", "a.prj"])
+def test_systems_of_all_registers_are_taken() -> None:
+    for info in query_crs_info()[::50]:
+        name = f"{info.auth_name}:{info.code}"
+        known = CRS.from_user_input(name)
+        assert not names_files(name)
+        for way in ("WKT1_GDAL", "WKT1_ESRI", "WKT2_2019"):
+            with suppress(CRSError):  # it has no words for some
+                assert not names_files(known.to_wkt(way)), (name, way)
+
+
+def test_the_system_within_a_geotiff_may_not_name_files(tmp_path: Path) -> None:
+    """GDAL keeps the text of a system of ArcGIS, with what PROJ makes of it."""
+    system = (
+        'GEOGCS["x",DATUM["d",SPHEROID["Clarke 1866",6378206.4,294.978698213898],EXTENSION'
+        f'["PROJ4_GRIDS","{tmp_path}/none"]],PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]]'
+    )
+    with rasterio.open(
+        tmp_path / "a.tif", "w", driver="GTiff", width=8, height=8, count=1, dtype="uint8",
+        crs=system, GEOTIFF_KEYS_FLAVOR="ESRI_PE", transform=Affine(0.001, 0, 15, 0, -0.001, 50),
+    ) as dataset:  # fmt: skip
+        dataset.write(np.full((1, 8, 8), 5, np.uint8))
+    with pytest.raises(ItemError, match="its reference system names files"):
+        open_image(tmp_path / "a.tif")
+
+
+def test_a_user_may_name_no_grids_either(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="names files, which is not taken"):
+        srs.definition("+proj=longlat +ellps=bessel +nadgrids=/etc/passwd +type=crs")
+    assert srs.definition("WGS 84 / UTM zone 31N") == srs.definition("EPSG:32631")
+
+
+@pytest.mark.parametrize("suffix", [".aux.xml", ".AUX.XML", ".ovr", ".Msk"])
+def test_a_pipe_beside_a_class_raster_is_no_reason_to_wait(tile: Path, suffix: str) -> None:
+    os.mkfifo(f"{tile}{suffix}")
+    with pytest.raises(OutputError, match="no regular file"):
+        read_tile(tile)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.tif.aux.xml", "A.TIF.Aux.xml", "a.tif.ovr", "a.tif.OVR", "a.tif.mSk", "a.tfw", "a.prj"],
+)
 def test_a_pipe_beside_a_raster_is_refused(tile: Path, name: str) -> None:
     os.mkfifo(tile.with_name(name))
     with pytest.raises(ItemError, match=f"{name} beside it is no regular file"):

@@ -1,5 +1,6 @@
 """A catalog that a stranger has written leads no command to a file that is not its own."""
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -225,6 +226,47 @@ def test_a_journal_leads_to_no_other_file(
     assert "several databases" not in told("status", catalog)
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe", "text"])
+@pytest.mark.parametrize("name", ["r.gpkg.lock", "r.gpkg-journal"])
+def test_what_is_no_lock_and_no_journal_is_not_written_over(
+    of_photos: tuple[Path, Path], model_emd: Path, tmp_path: Path, kind: str, name: str
+) -> None:
+    survey, made = of_photos
+    catalog = Path(shutil.copy(made, tmp_path / "r.gpkg"))
+    victim, there = tmp_path / "precious.txt", tmp_path / name
+    victim.write_text("precious")
+    if kind == "pipe":
+        os.mkfifo(there)
+    else:
+        there.symlink_to(victim) if kind == "link" else there.hardlink_to(victim)
+    for words in (["classify", survey, "-m", model_emd, "-o", catalog], ["check", catalog]):
+        told(*words)
+    assert victim.read_text() == "precious"
+    if name == "r.gpkg.lock":
+        assert "r.gpkg.lock is no file of pixelcat; remove it" in told("check", catalog, "--repair")
+        assert there.exists()
+    there.unlink(missing_ok=True)
+
+
+def test_a_lock_that_cannot_be_written_is_one_line(
+    of_photos: tuple[Path, Path], tmp_path: Path
+) -> None:
+    catalog = Path(shutil.copy(of_photos[1], tmp_path / "r.gpkg"))
+    code = (
+        "import resource, runpy, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        " resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+        " runpy.run_module('pixelcat', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "check", "--repair", catalog],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        74,
+        f"Error: cannot write beside {catalog}: File too large\n",
+    )
+
+
 NO_COMMAND = '"inputs": ["a"], "model": "m", "folder": "f", "options": '
 
 
@@ -275,12 +317,13 @@ def test_a_view_in_place_of_what_is_ours_is_refused(
         assert f"{name} in it is not what pixelcat makes" in told(*words)
 
 
+@pytest.mark.parametrize("table", ["runs", "result_layers", "plots_classified"])
 def test_a_column_that_a_stranger_works_out_is_refused(
-    of_photos: tuple[Path, Path], tmp_path: Path
+    of_photos: tuple[Path, Path], tmp_path: Path, table: str
 ) -> None:
     catalog = Path(shutil.copy(of_photos[1], tmp_path / "r.gpkg"))
-    write(catalog, "ALTER TABLE runs ADD COLUMN more AS (device LIKE '%a%b%c%d%e')")
-    assert "runs in it is not what pixelcat makes" in told("status", catalog)
+    write(catalog, f"ALTER TABLE {table} ADD COLUMN more AS (hex(zeroblob(200000000)))")
+    assert f"{table} in it is not what pixelcat makes" in told("status", catalog)
 
 
 def test_views_and_triggers_of_a_user_are_read_past(

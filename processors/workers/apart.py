@@ -202,6 +202,7 @@ class Apart:
                 advance(*given)
             case "output":
                 del hand.tasks[given.item_id]
+                self._losses = 0
                 yield given
             case "ended":
                 hand.runs = False
