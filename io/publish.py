@@ -112,9 +112,8 @@ def publish_folder(temporary: Path, final: Path) -> None:
         OutputError: The disk refused.
     """
     try:
-        for file in temporary.iterdir():
-            _sync_file(file)
-        _sync_folder(temporary)
+        for path in (temporary, *temporary.rglob("*")):
+            _sync_folder(path) if path.is_dir() else _sync_file(path)
         temporary.rename(final)
         _sync_folder(final.parent)
     except OSError as error:

@@ -1,15 +1,14 @@
 """Model packages (``.dlpk``): ZIP archives from strangers, unpacked with care and only once."""
 
 import hashlib
-import shutil
 import stat
-import tempfile
 import zipfile
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from ..catalog.errors import ModelError
+from ..catalog.errors import ModelError, OutputError
+from ..io.publish import draft_folder, publish_folder
 from ..io.zip_members import BROKEN, unbounded
 from .cache import cache_folder
 
@@ -116,19 +115,17 @@ def _extract(
     path: Path, archive: zipfile.ZipFile, files: list[zipfile.ZipInfo], folder: Path
 ) -> None:
     _definition(path, files)
-    draft = Path(tempfile.mkdtemp(prefix=".tmp-", dir=folder.parent))
-    try:
+    with draft_folder(folder) as draft:
         for entry in files:
             target = draft / entry.filename
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(entry) as source, open(target, "xb") as sink:
                 _copy(path, entry, source, sink)
-        draft.rename(folder)
-    except FileExistsError:
-        if not folder.is_dir():
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            publish_folder(draft, folder)
+        except OutputError:
+            if not folder.is_dir():  # else another process was faster
+                raise
 
 
 def _copy(path: Path, entry: zipfile.ZipInfo, source: IO[bytes], sink: IO[bytes]) -> None:
