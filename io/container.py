@@ -5,7 +5,6 @@ for whole that lacks its end.
 """
 
 import io
-import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from ..catalog.errors import ItemError
+from .jpeg_markers import BARE, END, FRAMES, MARKER, MOST_SEGMENTS, SCAN, check_count
 
 _PIECE = 1 << 16
-_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
-"""Of JPEG, in whatever is coded: not a byte of data, not a restart."""
-_END, _SCAN = 0xD9, 0xDA
-_BARE = (0x01, 0xD8)
-"""Markers without a length: TEM, SOI."""
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-"""Markers that begin a frame."""
+_MOST_FILLING = 1 << 20
+"""Bytes between the segments before the pixels of a JPEG: Pillow takes them one by one."""
 
 
 def check_container(where: Path | bytes, media_type: str | None, *, cut_off: bool = False) -> None:
@@ -33,7 +28,8 @@ def check_container(where: Path | bytes, media_type: str | None, *, cut_off: boo
         cut_off: A JPEG may be.
 
     Raises:
-        ItemError: It is; or a JPEG has bands of more than 8 bits, which nothing here decodes.
+        ItemError: It is; or a JPEG has bands of more than 8 bits, which nothing here decodes, or
+            a header that takes minutes to read.
     """
     if media_type not in ("image/png", "image/jpeg"):
         return
@@ -48,7 +44,7 @@ def has_end(where: Path | bytes) -> bool:
     """Return whether a JPEG is complete; a thumbnail in it has an end of its own.
 
     Raises:
-        ItemError: It cannot be read, or has bands of more than 8 bits.
+        ItemError: It cannot be read, has bands of more than 8 bits, or too long a header.
     """
     with _opened(where) as file:
         return _has_end(file)
@@ -109,16 +105,38 @@ def _sum(file: IO[bytes], length: int, start: int) -> tuple[int, int]:
 
 def _has_end(file: IO[bytes]) -> bool:
     file.seek(2)
-    while (kind := _next_marker(file)) not in (None, _END):
-        if kind in _BARE:
+    for kind in _markers(file):
+        if kind == END:
+            return True
+        if kind in BARE:
             continue
         head = file.read(3)
-        if kind in _FRAMES and head[2:] not in (b"", b"\x08"):
+        if kind in FRAMES and head[2:] not in (b"", b"\x08"):
             raise ItemError(f"JPEG with {head[2]} bits per band; only 8 are read")
         file.seek(int.from_bytes(head[:2]) - len(head), io.SEEK_CUR)
-        if kind == _SCAN and _is_last(file):
+        if kind == SCAN and _is_last(file):
             return True
-    return kind == _END
+    return False
+
+
+def _markers(file: IO[bytes]) -> Iterator[int]:
+    """Yield each marker from here; who takes one goes behind what belongs to it.
+
+    Raises:
+        ItemError: There are too many, or too much that is none before the pixels.
+    """
+    found = filling = 0
+    is_header = True
+    behind = file.tell()
+    while (kind := _next_marker(file)) is not None:
+        found += 1
+        check_count(found, MOST_SEGMENTS, "segments")
+        if is_header:
+            filling += file.tell() - 2 - behind
+            check_count(filling, _MOST_FILLING, "bytes between its segments")
+        is_header = is_header and kind != SCAN
+        yield kind
+        behind = file.tell()
 
 
 def _is_last(file: IO[bytes]) -> bool:
@@ -128,7 +146,7 @@ def _is_last(file: IO[bytes]) -> bool:
     file.seek(max(at, size - 2))
     found = file.read(2)
     file.seek(at)
-    return found == bytes((0xFF, _END))
+    return found == bytes((0xFF, END))
 
 
 def _next_marker(file: IO[bytes]) -> int | None:
@@ -136,7 +154,7 @@ def _next_marker(file: IO[bytes]) -> int | None:
     rest = b""
     while piece := file.read(_PIECE):
         data = rest + piece
-        if found := _MARKER.search(data):
+        if found := MARKER.search(data):
             file.seek(found.end() - len(data), io.SEEK_CUR)
             return found.group(1)[0]
         rest = b"\xff" if data.endswith(b"\xff") else b""

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple, Self
 
-_SCAN, _BASELINE = 0xDA, (0xC0, 0xC1)
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_BARE = {0x01, *range(0xD0, 0xD9)}
+from .jpeg_markers import FRAMES, SCAN, segments
+
+_BASELINE = (0xC0, 0xC1)
 _BLOCK = 8
 _MOST_ROWS = 65_500
 """Of libjpeg."""
@@ -24,20 +24,18 @@ class Frame(NamedTuple):
 
     @classmethod
     def of(cls, data: bytes) -> Self | None:
-        """Return the frame; None for a JPEG in several scans, or what is none."""
+        """Return the frame; None for a JPEG in several scans, or what is none.
+
+        Raises:
+            ItemError: It has too many segments before its pixels.
+        """
         found = None
-        at = 2
-        while at + 4 <= len(data) and data[at] == 0xFF:
-            kind = data[at + 1]
-            if kind == 0xFF or kind in _BARE:
-                at += 1 if kind == 0xFF else 2
-                continue
-            body = data[at + 4 : at + 2 + int.from_bytes(data[at + 2 : at + 4])]
-            if kind == _SCAN:
+        for kind, at in segments(data):
+            body = data[at + 2 : at + int.from_bytes(data[at : at + 2])]
+            if kind == SCAN:
                 return found[0] if found and body[:1] == found[1] else None
-            if kind in _FRAMES:
-                found = cls._read(body, at + 4) if kind in _BASELINE else None
-            at += 4 + len(body)
+            if kind in FRAMES:
+                found = cls._read(body, at + 2) if kind in _BASELINE else None
         return None
 
     @classmethod

@@ -15,7 +15,7 @@ from ..catalog.errors import ItemError, first_line
 from .container import exif_of_png
 from .cut_off import bytes_of, known_rows, with_end
 from .image import RasterArray, Window
-from .jpeg_whole import check_whole
+from .jpeg_whole import check_whole, is_in_scans
 from .limits import Limits
 from .raster_facts import georeference
 
@@ -34,6 +34,8 @@ _UPRIGHT = {
 
 _MODE_BANDS = {"1": 1, "L": 1, "LA": 1, "La": 1, "I": 1, "F": 1, "I;16": 1, "I;16B": 1}
 _JPEGS = ("JPEG", "MPO")
+_LARGE = 50_000_000
+"""Pixels of a JPEG in scans, 300 MB of coefficients, above which memory counts more than time."""
 _ORIENTATION, _EXIF_IFD, _GPS_IFD, _TAKEN_AT = 0x0112, 0x8769, 0x8825, 0x9003
 
 
@@ -57,8 +59,8 @@ class Photo:
         mended = with_end(where, formats) if limits.cut_off else None
         self._cut_off = where if mended else None
         self._image = _header(mended or where, formats)
-        is_jpeg = self._image.format in _JPEGS
-        self._unproven = where if is_jpeg and not limits.cut_off else None
+        self._jpeg = where if self._image.format in _JPEGS else None
+        self._is_unproven = not limits.cut_off
         width, height = self._image.size
         try:
             limits.check(width, height)
@@ -168,11 +170,22 @@ class Photo:
         self._decoded = None
 
     def _decode(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Decode, and look meanwhile whether a JPEG is whole: if not, that is what is said."""
-        if self._unproven is None:
+        """Decode, and look meanwhile whether a JPEG is whole: if not, that is what is said.
+
+        Where both would hold much at once, that comes first.
+        """
+        if self._jpeg is None:
+            return self._pixels()
+        data = bytes_of(self._jpeg)
+        is_large = is_in_scans(data) and self._image.width * self._image.height > _LARGE
+        if not self._is_unproven:
+            return self._pixels()
+        self._is_unproven = False
+        if is_large:
+            check_whole(data, *self._image.size)
             return self._pixels()
         with ThreadPoolExecutor(1) as pool:
-            proof = pool.submit(self._prove)
+            proof = pool.submit(check_whole, data, *self._image.size)
             try:
                 return self._pixels()
             finally:
@@ -195,16 +208,6 @@ class Photo:
             return pixels, np.ones(pixels.shape[:2], bool)
         mask = np.repeat(known[:, np.newaxis], self._image.width, axis=1)
         return pixels, np.asarray(self._upright(Pillow.fromarray(mask))) != 0
-
-    def _prove(self) -> None:
-        """Look once whether a JPEG is whole inside.
-
-        Raises:
-            ItemError: It is not.
-        """
-        where, self._unproven = self._unproven, None
-        if where is not None:
-            check_whole(bytes_of(where), *self._image.size)
 
     def _upright(self, image: Pillow.Image) -> Pillow.Image:
         turn = _UPRIGHT.get(self.orientation or 1)

@@ -306,9 +306,24 @@ MUTATIONS = (
     Mutation(
         name="a JPEG that is damaged inside is taken",
         file="io/photo.py",
-        old="            check_whole(bytes_of(where), *self._image.size)\n",
-        new="            bytes_of(where)\n",
+        old="pool.submit(check_whole, data, *self._image.size)\n",
+        new="pool.submit(len, data)\n",
         test="test_damaged_jpegs.py::test_a_damaged_jpeg_fails_alone_until_it_is_allowed",
+    ),
+    Mutation(
+        name="GDAL refuses large JPEGs, and they pass",
+        file="io/jpeg_whole.py",
+        old=", **_ROOM}",
+        new="}",
+        test="test_damaged_jpegs.py::test_a_jpeg_of_much_memory_is_looked_at_too",
+    ),
+    Mutation(
+        name="a JPEG comes in any number of scans",
+        file="io/jpeg_whole.py",
+        old='        check_count(scans, MOST_SCANS, "scans")\n',
+        new="",
+        test="test_damaged_jpegs.py"
+        "::test_a_jpeg_in_more_scans_than_a_decoder_gets_through_is_refused",
     ),
     Mutation(
         name="class maps that nothing lists stay",

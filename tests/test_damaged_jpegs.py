@@ -13,6 +13,7 @@ from PIL import Image
 from pixelcat import classify
 from pixelcat.catalog.errors import ItemError
 from pixelcat.io.container import check_container
+from pixelcat.io.jpeg_frame import Frame
 from pixelcat.io.jpeg_whole import check_whole
 from pixelcat.io.limits import Limits
 from pixelcat.io.photo import Photo
@@ -121,6 +122,98 @@ def test_a_thumbnail_does_not_stand_for_its_photo() -> None:
     check_whole(data, 1280, 720)
     with pytest.raises(ItemError, match="damaged inside"):
         check_whole(third_missing(data), 1280, 720)
+
+
+def progressive(bands: int, side: int) -> bytes:
+    """Gray in one progressive scan of means, in which a zero bit stands for a block of 64 pixels."""
+    frame = struct.pack(">BHHB", 8, side, side, bands)
+    tables, of_scan = b"", b""
+    for band in range(bands):
+        frame += bytes((band, 0x11, 0))
+        of_scan += bytes((band, 0))
+    for kind, body in (
+        (0xDB, bytes([0, *[1] * 64])),
+        (0xC2, frame),
+        (0xC4, bytes([0, 1, *[0] * 16])),
+        (0xDA, bytes([bands]) + of_scan + bytes(3)),
+    ):
+        tables += struct.pack(">BBH", 0xFF, kind, len(body) + 2) + body
+    return b"\xff\xd8" + tables + bytes((-(-side // 8)) ** 2 * bands // 8 + 1) + b"\xff\xd9"
+
+
+def test_a_jpeg_of_much_memory_is_looked_at_too() -> None:
+    data = progressive(4, 8128)  # GDAL refuses above 500 MiB: two bytes for each pixel of a band
+    check_whole(data, 8128, 8128)
+    with pytest.raises(ItemError, match="damaged inside: premature end"):
+        check_whole(third_missing(data), 8128, 8128)
+
+
+def test_a_jpeg_that_no_memory_is_left_for_is_not_taken_for_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JPEGMEM", "1M")
+    with pytest.raises(ItemError, match=r"not be looked at .* memory .*--allow-truncated"):
+        check_whole(progressive(3, 800), 800, 800)
+    check_whole(PHOTOS["large"], 1280, 720)
+
+
+def in_scans(scans: int) -> bytes:
+    """A photo with its only scan so many times."""
+    data = progressive(1, 320)
+    at = data.index(b"\xff\xda")
+    return data[:at] + data[at:-2] * scans + data[-2:]
+
+
+def test_a_jpeg_in_more_scans_than_a_decoder_gets_through_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(in_scans(101))
+    for where in (path, in_scans(101), in_scans(5000)[:-2]):
+        for limits in (Limits(), Limits(cut_off=True)):
+            with (
+                Photo(where, ("JPEG",), limits) as photo,
+                pytest.raises(ItemError, match="more than 100 scans, which no photo needs"),
+            ):
+                photo.decode()
+
+
+def test_scans_are_counted_where_a_decoder_meets_them() -> None:
+    data = PHOTOS["progressive"]
+    note = b"\xff\xfe" + struct.pack(">H", 2 + 4 * 200) + b"\xff\xda\0\0" * 200
+    for whole in (in_scans(100), data[:2] + note + data[2:], data + in_scans(5000)):
+        with Photo(whole, ("JPEG",)) as photo:
+            assert photo.decode()[0].any()
+
+
+def test_a_jpeg_in_many_scans_is_looked_at_to_the_last() -> None:
+    check_whole(in_scans(100), 320, 320)
+    with pytest.raises(ItemError, match="damaged inside"):
+        check_whole(third_missing(in_scans(100)), 320, 320)
+
+
+@pytest.mark.parametrize("kind", ["420", "progressive"])
+@pytest.mark.parametrize(
+    ("ballast", "what"),
+    [
+        (b"\xff" * 2_000_000, "1,048,576 bytes between"),
+        (bytes(2_000_000), "1,048,576 bytes between"),
+        (b"\xff\xd0" * 1_000_000, "1,048,576 bytes between"),
+        (b"\xff\xe0\0\2" * 10_001, "10,000 segments"),
+        (b"\xff\x01" * 10_001, "10,000 segments"),
+    ],
+)
+def test_a_header_that_takes_minutes_to_read_is_refused(
+    kind: str, ballast: bytes, what: str
+) -> None:
+    data = PHOTOS[kind]
+    for behind in (b"", b"a second picture"):
+        with pytest.raises(ItemError, match=f"more than {what}"):
+            check_container(data[:2] + ballast + data[2:] + behind, "image/jpeg", cut_off=True)
+    if "segments" in what:
+        with pytest.raises(ItemError, match=f"more than {what}"):
+            Frame.of(data[:2] + ballast + data[2:])
+    few = ballast[: len(ballast) // 4]
+    check_container(data[:2] + few + data[2:], "image/jpeg")
+    assert (Frame.of(data[:2] + few + data[2:]) is None) == (kind == "progressive")
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
