@@ -392,6 +392,25 @@ def test_of_many_bad_packages_only_the_good_are_accepted(
     assert accepted == {"ok.dlpk", "py_inside.dlpk", "two_emd.dlpk"}
 
 
+def test_what_killed_processes_had_unpacked_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pixelcat.processors.package import unpack
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    models = tmp_path / "cache/pixelcat/models"
+    left = models / f".tmp-{'0f' * 16}"
+    (left / "inside").mkdir(parents=True)
+    (left / "inside/net.keras").write_bytes(b"half")
+    with zipfile.ZipFile(tmp_path / "net.dlpk", "w") as package:
+        package.writestr("inside/net.emd", "{}")
+        package.writestr("inside/weights/net.keras", "weights")
+    definition = unpack(tmp_path / "net.dlpk")
+    assert list(models.iterdir()) == [definition.parents[1]]
+    assert (definition.parent / "weights/net.keras").read_text() == "weights"
+    assert unpack(tmp_path / "net.dlpk") == definition
+
+
 def test_a_definition_may_be_given_as_text(
     model_emd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
