@@ -128,16 +128,15 @@ def status(catalog: str, format_: str) -> None:
     from .processors.results import open_catalog
 
     results = open_catalog(catalog)
-    if format_ != "table":
-        return print_rows(as_rows(results.status()), format_)
     print_rows(as_rows(results.status()), format_)
+    if format_ != "table":
+        return
     for title, rows in results.details():
         if rows:
             print_lines([f"\n{title}"])
             print_rows(as_rows(rows), format_)
     for line in how_to_go_on(catalog):
         say(line)
-    return None
 
 
 def _told(error: BaseException) -> tuple[int, str]:
