@@ -83,5 +83,5 @@ def test_doctor_takes_no_module_from_where_it_is_started(tmp_path: Path) -> None
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode in (0, 3)
-    assert "library,TensorFlow,\"2" in done.stdout
+    assert 'library,TensorFlow,"2' in done.stdout
     assert not (tmp_path / "canary").exists()
