@@ -13,7 +13,7 @@ from . import __version__
 from .catalog.errors import PixelcatError, UsageError
 from .cli_answers import diff, zones
 from .cli_care import check, doctor, how_to_go_on, resume
-from .cli_exit_codes import RUN_EXIT_CODES
+from .cli_exit_codes import RUN_EXIT_CODES, exit_codes
 from .cli_model import model
 from .cli_options import (
     argument_options,
@@ -115,7 +115,7 @@ def classify(
     sys.exit(stopped.code if run.status == "stopped" else run.exit_code)
 
 
-@cli.command()
+@cli.command(epilog=exit_codes({0: "the runs are listed, whatever became of them"}))
 @click.argument("catalog", type=click.Path())
 @format_option
 def status(catalog: str, format_: str) -> None:
@@ -128,16 +128,15 @@ def status(catalog: str, format_: str) -> None:
     from .processors.results import open_catalog
 
     results = open_catalog(catalog)
-    if format_ != "table":
-        return print_rows(as_rows(results.status()), format_)
     print_rows(as_rows(results.status()), format_)
+    if format_ != "table":
+        return
     for title, rows in results.details():
         if rows:
             print_lines([f"\n{title}"])
             print_rows(as_rows(rows), format_)
     for line in how_to_go_on(catalog):
         say(line)
-    return None
 
 
 def _told(error: BaseException) -> tuple[int, str]:

@@ -5,16 +5,18 @@ import sys
 
 import click
 
-from .cli_exit_codes import exit_codes
+from .cli_exit_codes import HELD, exit_codes
 from .cli_rows import as_rows, format_option, print_rows
 from .cli_text import print_lines, say
 
 
 @click.command(
     epilog=exit_codes(
-        "the table is written, or nothing has changed",
-        partly="written, and class rasters are missing; each has its reason",
-        writes=True,
+        {
+            0: "the table is written, or nothing has changed",
+            3: "written, and class rasters are missing; each has its reason",
+            75: HELD,
+        }
     )
 )
 @click.argument("catalog", type=click.Path())
@@ -64,8 +66,10 @@ TABLES = {"items": "Images", "classes": "Classes", "transitions": "From class to
 
 @click.command(
     epilog=exit_codes(
-        "every image is compared",
-        partly="compared, and some images cannot be; each has its reason",
+        {
+            0: "every image is compared",
+            3: "compared, and some images cannot be; each has its reason",
+        }
     )
 )
 @click.argument("catalog", type=click.Path())

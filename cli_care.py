@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .cli_exit_codes import HELD, RUN_EXIT_CODES, exit_codes
 from .cli_options import code_options
 from .cli_progress import ProgressBar, report_run
 from .cli_rows import as_rows, format_option, print_rows
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     from .processors.trust import ModelCode
 
 
-@click.command()
+@click.command(
+    epilog=exit_codes(
+        {
+            0: "nothing was found, or all of it is repaired",
+            3: "something is left",
+            74: "the catalog cannot be read, or standard output takes no results",
+            75: f"{HELD} (--repair)",
+        }
+    )
+)
 @click.argument("catalog", type=click.Path())
 @click.option("--deep", is_flag=True, help="Read every raster and image, compare with its hash.")
 @click.option(
@@ -31,10 +41,6 @@ def check(catalog: str, deep: bool, repair: bool, format_: str) -> None:
 
     Nothing is changed without --repair. What a repair returns to pending, pixelcat resume
     classifies again.
-
-    The exit code is 0 where nothing was found, or all of it is repaired, and 3 otherwise; 5 where
-    there is no such catalog, 74 where it cannot be read, 75 where a run holds it that is to be
-    repaired.
 
     \b
     Example:
@@ -75,7 +81,7 @@ def how_to_go_on(catalog: str) -> Iterator[str]:
         yield f"{uri}: {images} images that no run was asked for yet; classify begins with them"
 
 
-@click.command()
+@click.command(epilog=RUN_EXIT_CODES)
 @click.argument("catalog", type=click.Path())
 @click.argument("run", type=int, required=False)
 @click.option("--retry-failed", is_flag=True, help="Try again what failed, too.")
@@ -87,8 +93,7 @@ def resume(
     """Go on with a run that was stopped or killed; RUN is its number where several were.
 
     Model, inputs and options are those of its commands. Credentials of services are taken from
-    the environment, as before; a model's own code needs --trust-model-code again. Exit codes are
-    those of classify.
+    the environment, as before; a model's own code needs --trust-model-code again.
 
     \b
     Example:
@@ -105,7 +110,16 @@ def resume(
     sys.exit(stopped.code if gone_on.status == "stopped" else gone_on.exit_code)
 
 
-@click.command()
+@click.command(
+    epilog=exit_codes(
+        {
+            0: "nothing is wrong",
+            3: "something is; each problem says what to do",
+            5: None,
+            74: "standard output takes no results",
+        }
+    )
+)
 @click.argument("folder", type=click.Path(file_okay=False), default=".")
 @format_option
 def doctor(folder: str, format_: str) -> None:
@@ -114,8 +128,6 @@ def doctor(folder: str, format_: str) -> None:
     FOLDER is where the catalog is to be; the current one by default. No network is needed and
     nothing is changed. "WAL-reset bug" marks copies of SQLite that may lose commits of a file in WAL
     mode; catalogs are not in that mode unless another program puts them there.
-
-    The exit code is 0 where nothing is wrong and 3 otherwise; each problem says what to do.
 
     \b
     Example:

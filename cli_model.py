@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .cli_exit_codes import exit_codes
 from .cli_options import argument_options, classes_option, code_options, environment_options
 from .cli_rows import as_rows, format_option, print_rows
 from .cli_text import print_lines, say
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from .processors.trust import ModelCode
 
 
+def _exit_codes(done: str) -> str:
+    return exit_codes({0: done, 4: "the model cannot be used", 5: "an input cannot be read"})
+
+
 @click.group()
 def model() -> None:
     """Look at models before running them."""
 
 
-@model.command()
+@model.command(epilog=_exit_codes("the definition can be read"))
 @click.argument("definition", metavar="MODEL")
 @classes_option
 @code_options
@@ -44,7 +49,7 @@ def info(
     _print_report(info_(read_model(definition, code, classes), run_code=code == "run"), format_)
 
 
-@model.command()
+@model.command(epilog=_exit_codes("the model has run"))
 @click.argument("definition", metavar="MODEL")
 @click.option("--on", "image", type=click.Path(), help="Classify one window of this image.")
 @argument_options
@@ -74,7 +79,7 @@ def check(
     _print_report(check_(loaded, arguments, image, environment), format_)
 
 
-@model.command()
+@model.command(epilog=_exit_codes("the package is written"))
 @click.argument("definition", metavar="MODEL")
 @click.option(
     "--output", "-o", required=True, type=click.Path(dir_okay=False), help="The package, a .dlpk."

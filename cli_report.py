@@ -8,7 +8,7 @@ from .cli_exit_codes import exit_codes
 from .cli_text import say
 
 
-@click.command(epilog=exit_codes("the page is written"))
+@click.command(epilog=exit_codes({0: "the page is written"}))
 @click.argument("catalog", type=click.Path())
 @click.option(
     "--output", "-o", required=True, type=click.Path(dir_okay=False), metavar="HTML",

@@ -12,23 +12,13 @@ import click
 from .catalog.errors import SourceError, UsageError
 from .catalog.query import TIME_LIMIT_S
 from .catalog.statement import parameters as parameters_of
+from .cli_exit_codes import HELD, exit_codes
 from .cli_options import pairs
 from .cli_rows import FORMATS, as_rows, print_rows
 from .cli_text import print_lines, say
 
 if TYPE_CHECKING:
     from .processors.questions import Asked
-
-EXIT_CODES = """\b
-Exit codes:
-  0    the question is answered, kept or forgotten
-  2    the statement or the command is wrong, or it took too long or too much memory
-  5    there is no such catalog or file with a statement
-  74   the catalog cannot be read, or the disk refused
-  75   a run holds the catalog (--save, --forget)
-  130  stopped by Ctrl-C
-  143  stopped by a signal to terminate
-"""
 
 _LONGEST_S = 1_000_000.0
 _BINARY = ("gpkg", "parquet")
@@ -54,7 +44,17 @@ def _seconds(_context: object, _option: object, value: float) -> float:
     return value
 
 
-@click.command(cls=_Sql, epilog=EXIT_CODES)
+@click.command(
+    cls=_Sql,
+    epilog=exit_codes(
+        {
+            0: "the question is answered, kept or forgotten",
+            2: "the statement or the command is wrong, or it took too long or too much memory",
+            5: "there is no such catalog or file with a statement",
+            75: f"{HELD} (--save, --forget)",
+        }
+    ),
+)
 @click.argument("catalog", type=click.Path())
 @click.argument("statement", required=False)
 @click.option(

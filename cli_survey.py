@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .catalog.errors import UsageError
-from .cli_exit_codes import exit_codes
+from .cli_exit_codes import HELD, exit_codes
 from .cli_options import item_timeout_option, service_options, source_options
 from .cli_rows import as_rows, format_option, print_rows
 from .cli_text import print_lines, say
@@ -20,7 +20,14 @@ TITLES = {
 }
 
 
-@click.command()
+@click.command(
+    epilog=exit_codes(
+        {
+            0: "every input could be looked at, however many photos cannot be used",
+            75: f"{HELD} (-o)",
+        }
+    )
+)
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--output", "-o", type=click.Path(dir_okay=False),
@@ -44,9 +51,6 @@ def scan(
 
     INPUTS are those of classify. No model is needed and nothing is classified. Headers are read
     and not pixels: a photo that is cut off further down is found by classify.
-
-    The exit code is 0 wherever the inputs could be looked at, however many photos cannot be used;
-    classify exits with 3 where photos failed.
 
     \b
     Example:
@@ -80,8 +84,10 @@ def scan(
 
 @click.command(
     epilog=exit_codes(
-        "everything is written",
-        partly="written, and some photos, class maps or rasters are missing; each has its reason",
+        {
+            0: "everything is written",
+            3: "written, and some photos, class maps or rasters are missing; each has its reason",
+        }
     )
 )
 @click.argument("catalog", type=click.Path())

@@ -44,6 +44,9 @@ def say(text: str) -> None:
 def print_lines(lines: Iterable[str], out: TextIO | None = None) -> None:
     """Print lines on standard output, or to a file that is open.
 
+    They end where their reader has gone: the rest is neither made nor printed, and what the
+    command did has its own exit code.
+
     Raises:
         OutputError: Standard output does not take them.
     """
@@ -52,10 +55,8 @@ def print_lines(lines: Iterable[str], out: TextIO | None = None) -> None:
         return
     for line in lines:
         click.echo(legible(line, keep="\n\t") if sys.stdout.isatty() else line)
-        if isinstance(
-            streams.lost(), BrokenPipeError
-        ):  # the reader has gone: nothing is left to say
-            sys.exit(0)
+        if isinstance(streams.lost(), BrokenPipeError):
+            return
         streams.check()
 
 

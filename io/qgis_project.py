@@ -2,7 +2,6 @@
 
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +10,10 @@ from xml.etree.ElementTree import Element
 
 from ..catalog.lock import assert_not_live
 from .safe_xml import parse_xml
-from .zip_members import unbounded
+from .zip_members import BROKEN, too_many, unbounded
 
 _LARGEST = 64 << 20
 _MOST_PROJECTS = 20
-_UNREADABLE = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _IN_PROJECT = re.compile(
     r"\s*(?:@project_(?:folder|home|path)\s*(?:\|\||\+)\s*)?'([^']*)'\s*|\s*@project_(?:folder|home)\s*"
 )
@@ -61,7 +59,7 @@ def projects_of(source: Path) -> list[Project]:
         for file in files[:_MOST_PROJECTS]:
             try:
                 project = _project(parse_xml(_document(file)), file.parent, source)
-            except _UNREADABLE:
+            except (*BROKEN, OSError):
                 continue
             if project is not None:
                 found.append(project)
@@ -82,7 +80,7 @@ def _document(file: Path) -> bytes:
         name = next((n for n in package.namelist() if n.lower().endswith(".qgs")), None)
         if name is None:
             raise ValueError("no project in the package")
-        if reason := unbounded(package.getinfo(name)):
+        if reason := too_many(package.infolist()) or unbounded(package.getinfo(name)):
             raise ValueError(reason)
         with package.open(name) as packed:
             return _bounded(packed.read(_LARGEST + 1))

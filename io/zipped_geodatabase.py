@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from ..catalog.errors import SourceError
+from .zip_members import BROKEN, leads_out, too_many
 
 MASTER_TABLE = "a00000001.gdbtable"
 """The table of tables: every file geodatabase has it."""
@@ -26,7 +27,7 @@ def archive_kind(path: Path) -> str:
         return "a zipped file geodatabase"
     try:
         _entries(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except (*BROKEN, OSError):
         return "a damaged ZIP archive"
     return "a ZIP archive"
 
@@ -41,7 +42,7 @@ def holds_geodatabase(path: Path) -> bool:
     """Return whether a file is a ZIP archive with a file geodatabase in it."""
     try:
         return path.is_file() and zipfile.is_zipfile(path) and bool(_folders(_entries(path)))
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except (*BROKEN, OSError):
         return False
 
 
@@ -55,8 +56,10 @@ def gdal_path(path: Path) -> str:
         return str(path)
     try:
         entries = _entries(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except (*BROKEN, OSError) as error:
         raise SourceError(f"{path}: not a readable ZIP archive: {error}") from error
+    if reason := too_many(entries):
+        raise SourceError(f"{path} {reason}; unzip it and give the geodatabase")
     folders = _folders(entries)
     if not folders:
         raise SourceError(f"{path}: no file geodatabase in it any more")
@@ -85,7 +88,7 @@ def _check(path: Path, folder: str, entries: list[zipfile.ZipInfo]) -> None:
         raise SourceError(f"{path} is encrypted; unzip it and give the geodatabase")
     if size > max(_BOMB_BYTES, _BOMB_RATIO * packed):
         raise SourceError(f"{path} would unpack {packed} bytes to {size}; that is no geodatabase")
-    if ".." in folder.split("/") or folder.startswith("/") or "\\" in folder:
+    if leads_out(folder):
         raise SourceError(f"{path}: the folder {folder!r} in it has no safe name; zip it anew")
     if path.suffix.lower() != ".zip":
         raise SourceError(

@@ -9,7 +9,7 @@ from typing import IO
 
 from ..catalog.errors import ModelError, OutputError
 from ..io.publish import draft_folder, publish_folder
-from ..io.zip_members import BROKEN, unbounded
+from ..io.zip_members import BROKEN, leads_out, unbounded
 from .cache import cache_folder
 
 MAX_FILES = 200
@@ -80,7 +80,7 @@ def _refusal(entry: zipfile.ZipInfo) -> str | None:
     """Return why an entry is refused, None for a good one."""
     name = entry.filename
     parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name:
+    if not parts or leads_out(name) or ":" in name:
         return "leads out of the package"
     if any(ord(character) < 32 for character in name) or len(name.encode()) > 240:
         return "is no name for a file"

@@ -16,6 +16,7 @@ from PIL import Image
 from pixelcat.catalog.errors import ModelError
 from pixelcat.cli import cli
 from pixelcat.processors.formats import hdf5, keras3, keras_names, model_format
+from pixelcat.processors.formats.keras_policy import check_config
 
 Config = dict[str, Any]
 Function = Callable[..., Any]
@@ -321,6 +322,21 @@ def test_even_a_good_name_must_come_from_where_keras_has_it(
         (as_head(name="bad\n\x1b[31mname", class_name="Evil"), "layer bad [31mname is a Evil"),
         (as_head(name="x" * 10_000, class_name="y" * 10_000), "xxx... is a yyy"),
         (as_head(class_name="TFOpLambda", config={"function": "io.write_file"}), "io.write_file"),
+        *(
+            (as_head(class_name=name, module=module, config={"function": "io.write_file"}), "io.w")
+            for name in ("TFOpLambdaV2", "tf_op_lambda", "Slicing_Op_LambdaV1")
+            for module in ("tf_keras.layers", None)
+        ),
+        *(
+            (as_head(class_name=name, config={"function": "cast"}), "is a Lambda")
+            for name in ("LambdaV2", "lambda", "__Lambda__", "LAMBDA")
+        ),
+        *(
+            (as_head(class_name="TFOpLambda", config={"function": f"{place}{name}"}), name)
+            for place in ("", "compat.v1.")
+            for name in ("image.decode_image", "image.decode_jpeg", "image.encode_png", "io.cast")
+        ),
+        (in_head(x=entry("keras.metrics", "MeanMetricWrapper", fn="f")), "MeanMetricWrapper"),
         (as_head(module="antigravity", class_name="TFOpLambda"), "a TFOpLambda of antigravity"),
         (in_head(x=entry("antigravity", "TensorShape")), "is a TensorShape of antigravity"),
         (in_head(x=entry("antigravity", "__tuple__")), "is a __tuple__ of antigravity"),
@@ -467,3 +483,34 @@ def test_what_the_lists_name_is_a_function_that_takes_no_function(keras: Any) ->
                 assert not taken & set(inspect.signature(it).parameters)
                 found += 1
     assert found > 350
+
+
+def test_functions_of_tensorflow_on_the_list_are_there_and_take_no_function(keras: Any) -> None:
+    import tensorflow as tf
+
+    taken = {"fn", "f", "func", "function", "body", "cond", "filename", "path"}
+    for name in keras_names.GRAPH_FUNCTIONS:
+        place, _, last = name.rpartition(".")
+        if place == "__operators__":
+            continue
+        at = [getattr(root, place) if place else root for root in (tf, tf.compat.v1)]
+        found = next(getattr(each, last) for each in at if hasattr(each, last))
+        assert not taken & set(inspect.signature(found).parameters), name
+
+
+def test_classes_on_the_lists_take_no_function(keras: Any) -> None:
+    taken = {"fn", "f", "func", "function"}
+    for listed, module in (
+        (keras_names.LAYERS, keras.layers),
+        (keras_names.METRICS, keras.metrics),
+        (keras_names.LOSSES, keras.losses),
+        (keras_names.OPTIMIZERS, keras.optimizers),
+    ):
+        for it in (getattr(module, name, None) for name in listed):
+            assert it is None or not taken & set(inspect.signature(it.__init__).parameters), it
+
+
+def test_networks_of_keras_2_may_call_functions_that_compute() -> None:
+    for name in ("math.multiply", "__operators__.getitem", "nn.relu", "compat.v1.image.resize"):
+        layer = {"class_name": "TFOpLambda", "config": {"name": "a", "function": name}}
+        check_config(Path("net.h5"), json.dumps(layer), compiles=True)

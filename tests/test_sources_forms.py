@@ -15,9 +15,11 @@ import shapely
 
 from pixelcat.catalog.errors import CatalogError, ItemError, SourceError
 from pixelcat.catalog.store import Catalog
+from pixelcat.io import zip_members
 from pixelcat.io.scan_options import ScanOptions
 from pixelcat.io.sources import SOURCES, reader, scan
 from pixelcat.io.sources.forms import archive, export
+from pixelcat.io.sources.forms.tables import find_tables
 
 Files = Mapping[str, bytes | str]
 
@@ -827,8 +829,33 @@ def test_a_member_larger_than_allowed_is_not_read(tmp_path, hostile, monkeypatch
 
 def test_too_many_members_are_refused(tmp_path, hostile, monkeypatch):
     path = write_zip(tmp_path / "a.zip", hostile({}))
-    monkeypatch.setattr(archive, "MAX_FILES", 1)
+    monkeypatch.setattr(zip_members, "MOST_MEMBERS", 1)
     with pytest.raises(SourceError, match="holds 2 files, more than 1"):
+        list(SOURCES["form_export"].scan(path, ScanOptions()))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_repeats_often_is_looked_up_once(tmp_path):
+    """Each was compared with all before it: minutes for so many, hours at the limit."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for _ in range(40_000):
+            file.writestr("a.jpg", b"")
+    with archive.Archive(path) as opened:
+        assert list(opened.members)[-1] == "a.jpg (40000)"
+
+
+def test_a_column_that_repeats_often_is_looked_up_once(tmp_path):
+    header = ["SubmissionDate", "KEY", *["a"] * 60_000]
+    path = write_zip(tmp_path / "a.zip", {"f.csv": table(header, ["2024", "uuid:a", "b.jpg"])})
+    with export.Export(path) as opened:
+        (found,) = find_tables(opened, list(opened.keys()))
+    assert found.header[-1] == "a_60000"
+
+
+def test_folders_in_one_another_without_end_are_refused(tmp_path, hostile, photo):
+    path = write_zip(tmp_path / "a.zip", hostile({"a/" * 101 + "a.jpg": photo()}))
+    with pytest.raises(SourceError, match="nested more than 100 deep"):
         list(SOURCES["form_export"].scan(path, ScanOptions()))
 
 
@@ -865,7 +892,7 @@ def test_members_that_share_bytes_are_refused(tmp_path, hostile):
     first = data.index(b"PK\x01\x02")
     data[last + 42 : last + 46] = data[first + 42 : first + 46]
     path.write_bytes(data)
-    with pytest.raises(SourceError, match="its files overlap"):
+    with pytest.raises(SourceError, match="files that overlap"):
         list(SOURCES["form_export"].scan(path, ScanOptions()))
 
 

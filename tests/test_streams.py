@@ -77,12 +77,37 @@ def test_results_without_standard_output_are_one_line(catalog: Path) -> None:
     assert pixelcat("sql", catalog, "runs", "-o", catalog.parent / "a.csv", streams=">&-")[0] == 0
 
 
+def unread(*words: object, reader: str = "true") -> list[str]:
+    """Run the program for a reader that leaves; return the lines of standard error, then the code."""
+    command = shlex.join([sys.executable, "-m", "pixelcat", *map(str, words)])
+    line = f"{{ {command}; echo $? >&2; }} | {reader}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    return done.stderr.splitlines()
+
+
 def test_a_reader_that_wants_no_more_is_no_error(catalog: Path) -> None:
     for words in (["status", catalog], ["--help"]):
-        command = shlex.join([sys.executable, "-m", "pixelcat", *map(str, words)])
-        line = f"{{ {command}; echo $? >&2; }} | true"
-        done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
-        assert done.stderr == "0\n"
+        assert unread(*words) == ["0"]
+
+
+def test_an_answer_that_nobody_reads_ends(catalog: Path) -> None:
+    forever = "with n(i) as (select 1 union all select i + 1 from n) select i from n"
+    words = ["sql", catalog, forever, "--format", "csv", "--timeout", 1000]
+    assert unread(*words, reader="head -1") == ["0"]
+
+
+def test_a_command_keeps_its_exit_code_where_nobody_reads(
+    catalog: Path, net: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    words = ["classify", folder, "-m", net, "-o", tmp_path / "r.gpkg", "--workers", 0]
+    failed, code = unread(*words)
+    assert (failed.split(":")[0], code) == ("failed", "3")
+    for raster in tmp_path.glob("results*/**/*.tif"):
+        raster.unlink()
+    assert unread("check", catalog)[-1] == "3"
 
 
 def test_a_statement_from_a_closed_stream_is_empty(catalog: Path) -> None:

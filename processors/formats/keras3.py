@@ -5,13 +5,13 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
 from ...catalog.errors import ModelError
-from ...io.zip_members import unbounded
+from ...io.zip_members import BROKEN, leads_out, too_many, unbounded
 from ..network import Network, Scores
 from ..tensorflow_setup import explain, tensorflow
 from .any_size import traceable
@@ -39,7 +39,7 @@ def matches(path: Path, head: bytes) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist()) >= _MEMBERS
-    except (zipfile.BadZipFile, OSError):
+    except (*BROKEN, OSError):
         return False
 
 
@@ -102,10 +102,13 @@ def _check_members(path: Path) -> None:
     """Refuse what Keras would pass over, or believe: members, and names in the configuration."""
     with zipfile.ZipFile(path) as archive:
         listed = archive.namelist()
-        for name in listed:
-            if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name:
-                raise ModelError(f"model {path} holds {name!r}, which leads out of it; refused")
+        if reason := too_many(archive.infolist()):
+            raise ModelError(f"model {path} {reason}")
         for entry in archive.infolist():
+            if leads_out(entry.filename):
+                raise ModelError(
+                    f"model {path} holds {entry.filename!r}, which leads out of it; refused"
+                )
             if reason := unbounded(entry):
                 raise ModelError(f"model {path}: {entry.filename} {reason}")
         twice = [name for name in _MEMBERS if listed.count(name) > 1]

@@ -1,11 +1,10 @@
 """Names in Keras and in TensorFlow that a configuration may use: what they do is compute.
 
-Lists of what is allowed, not of what is known to be bad: what a later Keras brings is refused
-until somebody has looked at it. Not in them: whatever takes a callable (``Switch``, ``Map``,
-``Lambda``), reads files (``TFSMLayer``, ``StringLookup``), or is of another framework.
+Lists of what is allowed, not of what is known to be bad: what a later Keras or TensorFlow brings
+is refused until somebody has looked at it. Not in them: whatever calls any function that it is
+given (``Switch``, ``Map``, ``Lambda``, ``MeanMetricWrapper``; an activation must itself be listed),
+reads files (``TFSMLayer``, ``StringLookup``), or is of another framework.
 """
-
-import re
 
 
 def _words(text: str) -> frozenset[str]:
@@ -148,7 +147,7 @@ METRICS = _words(
     Accuracy AUC BinaryAccuracy BinaryCrossentropy BinaryIoU CategoricalAccuracy
     CategoricalCrossentropy CategoricalHinge ConcordanceCorrelation CosineSimilarity F1Score
     FalseNegatives FalsePositives FBetaScore Hinge IoU KLDivergence LogCoshError Mean
-    MeanAbsoluteError MeanAbsolutePercentageError MeanIoU MeanMetricWrapper MeanSquaredError
+    MeanAbsoluteError MeanAbsolutePercentageError MeanIoU MeanSquaredError
     MeanSquaredLogarithmicError OneHotIoU OneHotMeanIoU PearsonCorrelation Poisson Precision
     PrecisionAtRecall R2Score Recall RecallAtPrecision RootMeanSquaredError
     SensitivityAtSpecificity SparseCategoricalAccuracy SparseCategoricalCrossentropy
@@ -171,12 +170,66 @@ MEASURES = _words(
 )
 """Functions of ``keras.losses`` and ``keras.metrics``."""
 
-GRAPH_FUNCTIONS = re.compile(
-    r"(compat\.v1\.)?((math|image|__operators__)\.\w+|nn\.(\w*relu\w*|\w*elu|silu|swish|\w*softmax"
-    r"|soft\w+|sigmoid|tanh|\w*conv\w*|\w*pool\w*|bias_add|\w*batch_norm\w*|l2_normalize|lrn"
-    r"|local_response_normalization|moments|space_to_depth|depth_to_space|dropout)"
-    r"|cast|concat|clip_by_value|expand_dims|squeeze|reshape|transpose|stack|unstack|tile|pad|split|shape|identity|stop_gradient|where"
-    r"|zeros_like|ones_like|convert_to_tensor|reverse|reduce_\w+|abs|square|sqrt|pow|gather"
-    r"|ones|zeros|fill|strided_slice|broadcast_to|maximum|minimum|add|subtract|multiply|divide)"
-)
-"""TensorFlow functions that networks of Keras 2 call."""
+_GRAPH = {
+    "": """
+    abs add broadcast_to cast clip_by_value concat convert_to_tensor divide expand_dims fill
+    gather identity maximum minimum multiply ones ones_like pad pow reduce_all reduce_any
+    reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod reduce_sum reshape reverse
+    shape split sqrt square squeeze stack stop_gradient strided_slice subtract tile transpose
+    unstack where zeros zeros_like
+    """,
+    "math.": """
+    abs accumulate_n acos acosh add add_n angle approx_max_k approx_min_k argmax argmin asin
+    asinh atan atan2 atanh bessel_i0 bessel_i0e bessel_i1 bessel_i1e betainc bincount ceil
+    confusion_matrix conj cos cosh count_nonzero cumprod cumsum cumulative_logsumexp digamma
+    divide divide_no_nan equal erf erfc erfcinv erfinv exp expm1 floor floordiv floormod
+    greater greater_equal igamma igammac imag in_top_k invert_permutation is_finite is_inf
+    is_nan is_non_decreasing is_strictly_increasing l2_normalize lbeta less less_equal lgamma
+    log log1p log_sigmoid log_softmax logical_and logical_not logical_or logical_xor maximum
+    minimum mod multiply multiply_no_nan ndtri negative nextafter not_equal polygamma polyval
+    pow real reciprocal reciprocal_no_nan reduce_all reduce_any reduce_euclidean_norm
+    reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod reduce_std reduce_sum
+    reduce_variance rint round rsqrt scalar_mul segment_max segment_mean segment_min
+    segment_prod segment_sum sigmoid sign sin sinh sobol_sample softmax softplus softsign sqrt
+    square squared_difference subtract tan tanh top_k truediv unsorted_segment_max
+    unsorted_segment_mean unsorted_segment_min unsorted_segment_prod unsorted_segment_sqrt_n
+    unsorted_segment_sum xdivy xlog1py xlogy zero_fraction zeta
+    """,
+    "nn.": """
+    atrous_conv2d atrous_conv2d_transpose avg_pool avg_pool1d avg_pool2d avg_pool3d
+    avg_pool_v2 batch_norm_with_global_normalization batch_normalization bias_add conv1d
+    conv1d_transpose conv2d conv2d_backprop_filter conv2d_backprop_input conv2d_transpose
+    conv3d conv3d_backprop_filter conv3d_backprop_filter_v2 conv3d_transpose conv_transpose
+    convolution crelu depth_to_space depthwise_conv2d depthwise_conv2d_backprop_filter
+    depthwise_conv2d_backprop_input depthwise_conv2d_native
+    depthwise_conv2d_native_backprop_filter depthwise_conv2d_native_backprop_input dropout elu
+    fractional_avg_pool fractional_max_pool fused_batch_norm gelu l2_normalize leaky_relu
+    local_response_normalization log_softmax lrn max_pool max_pool1d max_pool2d max_pool3d
+    max_pool_v2 max_pool_with_argmax moments pool relu relu6 relu_layer selu separable_conv2d
+    sigmoid silu softmax softmax_cross_entropy_with_logits
+    softmax_cross_entropy_with_logits_v2 softplus softsign space_to_depth swish tanh
+    """,
+    "image.": """
+    adjust_brightness adjust_contrast adjust_gamma adjust_hue adjust_saturation central_crop
+    combined_non_max_suppression convert_image_dtype crop_and_resize crop_to_bounding_box
+    draw_bounding_boxes extract_glimpse extract_image_patches extract_patches flip_left_right
+    flip_up_down generate_bounding_box_proposals grayscale_to_rgb hsv_to_rgb image_gradients
+    non_max_suppression non_max_suppression_overlaps non_max_suppression_padded
+    non_max_suppression_with_scores pad_to_bounding_box per_image_standardization psnr
+    random_brightness random_contrast random_crop random_flip_left_right random_flip_up_down
+    random_hue random_saturation resize resize_area resize_bicubic resize_bilinear
+    resize_image_with_crop_or_pad resize_image_with_pad resize_images resize_nearest_neighbor
+    resize_with_crop_or_pad resize_with_pad rgb_to_grayscale rgb_to_hsv rgb_to_yiq rgb_to_yuv
+    rot90 sample_distorted_bounding_box sobel_edges ssim ssim_multiscale
+    stateless_random_brightness stateless_random_contrast stateless_random_crop
+    stateless_random_flip_left_right stateless_random_flip_up_down stateless_random_hue
+    stateless_random_saturation stateless_sample_distorted_bounding_box total_variation
+    transpose transpose_image yiq_to_rgb yuv_to_rgb
+    """,
+    "__operators__.": "add eq getitem ne ragged_getitem",
+}
+GRAPH_FUNCTIONS = frozenset(place + name for place, text in _GRAPH.items() for name in _words(text))
+"""TensorFlow functions that networks of Keras 2 call, with or without ``compat.v1.`` before them.
+
+Not in it: what reads the formats of images.
+"""

@@ -22,13 +22,12 @@ _MORE = "which is not on the list of what computes and does nothing else"
 _DEEPEST = 100
 _LONGEST = 80
 """Characters of a name in an error."""
-_CODE = ("Lambda", "__lambda__")
 _DATA = (
     *("__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"),
     *("__tuple__", "TensorShape"),
 )
 """Entries that stand for plain values."""
-_GRAPH_LAYERS = ("TFOpLambda", "SlicingOpLambda")
+_GRAPH_LAYERS = frozenset({"tfoplambda", "slicingoplambda"})
 """Layers of Keras 2 that call a function of TensorFlow, named in their configuration."""
 
 
@@ -43,7 +42,7 @@ def _place(modules: str, *listed: frozenset[str]) -> tuple[re.Pattern[str], froz
 
 
 _CLASSES = (
-    _place(r"(\.legacy)?\.(layers|engine)(\.\w+)*", names.LAYERS, frozenset(_GRAPH_LAYERS)),
+    _place(r"(\.legacy)?\.(layers|engine)(\.\w+)*", names.LAYERS, _GRAPH_LAYERS),
     _place(r"(\.(models|engine)(\.\w+)?)?", names.MODELS),
     _place(r"\.ops(\.\w+)?", names.OPERATIONS),
     _place(r"\.initializers(\.\w+)*", names.INITIALIZERS),
@@ -137,7 +136,7 @@ def _reasons(part: Mapping[str, Any]) -> Iterator[str]:
     kind, module, config = part["class_name"], part.get("module"), part.get("config")
     if not isinstance(kind, str) or not isinstance(module, str | None):
         yield "is of a class whose name is no text"
-    elif kind in _CODE:
+    elif _plain(kind) == "lambda":
         yield "is a Lambda, Python code that is not run"
     elif kind == "function":
         yield from _function(module, config, part.get("registered_name"))
@@ -146,9 +145,9 @@ def _reasons(part: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield from _class(module, kind, part.get("registered_name"))
         yield from _texts(config)
-    if kind in _GRAPH_LAYERS:
+    if isinstance(kind, str) and _plain(kind) in _GRAPH_LAYERS:
         called = str(config.get("function")) if isinstance(config, Mapping) else ""
-        if not names.GRAPH_FUNCTIONS.fullmatch(called):
+        if called.removeprefix("compat.v1.") not in names.GRAPH_FUNCTIONS:
             yield f"calls {_short(called)} of TensorFlow, {_MORE}"
 
 

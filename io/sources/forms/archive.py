@@ -2,24 +2,27 @@
 
 import stat
 import zipfile
+from collections import defaultdict
+from collections.abc import Iterator
 from itertools import count, pairwise
 from pathlib import Path
 from typing import IO, Self
 
 from ....catalog.errors import ItemError, SourceError
 from ....catalog.lock import assert_not_live
-from ...zip_members import BROKEN, unbounded
+from ...zip_members import BROKEN, too_many, unbounded
 
-MAX_FILES = 500_000
 MAX_BYTES = 1 << 30
 """Of one member."""
 MAX_RATIO = 200
 """Unpacked to packed bytes of one member; photos hardly compress, tables up to some tenfold."""
 _SMALL = 1 << 20
 """A member of this size may be packed as tightly as it likes."""
+_DEEPEST = 100
+"""Folders in one another: a file is listed below each of them."""
 _UTF8 = 0x800
 _ENCRYPTED = 0x1
-DAMAGED = (*BROKEN, OSError, RuntimeError)
+DAMAGED = (*BROKEN, OSError)
 """What reading a damaged member raises, whichever way it is packed."""
 
 
@@ -35,15 +38,13 @@ class Archive:
         assert_not_live(path)
         try:
             self._zip = zipfile.ZipFile(path)
-        except (*BROKEN, OSError) as error:
+        except DAMAGED as error:
             raise SourceError(f"{path}: not a readable ZIP archive: {error}") from error
         entries = self._zip.infolist()
-        if len(entries) > MAX_FILES:
+        reason = too_many(entries) or _refusal_of_all(entries)
+        if reason:
             self._zip.close()
-            raise SourceError(f"{path}: holds {len(entries)} files, more than {MAX_FILES}")
-        if _overlap(entries):
-            self._zip.close()
-            raise SourceError(f"{path}: its files overlap, as in an archive made to do harm")
+            raise SourceError(f"{path} {reason}")
         self.members = _by_name(entries)
 
     def open(self, name: str) -> IO[bytes]:
@@ -60,7 +61,7 @@ class Archive:
             raise ItemError(reason)
         try:
             return self._zip.open(entry)
-        except (*BROKEN, OSError, RuntimeError) as error:
+        except DAMAGED as error:
             raise ItemError(f"cannot be unpacked: {error}") from error
 
     def read(self, name: str) -> bytes:
@@ -99,27 +100,31 @@ def is_archive(path: Path) -> bool:
                 return False
         with zipfile.ZipFile(path) as archive:
             return "[Content_Types].xml" not in archive.NameToInfo
-    except (*BROKEN, OSError):
+    except DAMAGED:
         return False
 
 
-def _overlap(entries: list[zipfile.ZipInfo]) -> bool:
+def _refusal_of_all(entries: list[zipfile.ZipInfo]) -> str | None:
+    if any(entry.filename.count("/") > _DEEPEST for entry in entries):
+        return f"has folders nested more than {_DEEPEST} deep"
     spans = sorted((e.header_offset, e.header_offset + e.compress_size) for e in entries)
-    return any(after[0] < before[1] for before, after in pairwise(spans))
+    if any(after[0] < before[1] for before, after in pairwise(spans)):
+        return "has files that overlap, as an archive made to do harm"
+    return None
 
 
 def _by_name(entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
     """Return the files of an archive; a name that repeats gets a number, none is lost."""
     members: dict[str, zipfile.ZipInfo] = {}
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(2))
     for entry in entries:
         name = _name(entry) or "unnamed"
         parts = name.split("/")
         if name.endswith("/") or "__MACOSX" in parts or parts[-1].startswith("."):
             continue
-        numbers = count(2)
         key = name
         while key in members:
-            key = f"{name} ({next(numbers)})"
+            key = f"{name} ({next(numbers[name])})"
         members[key] = entry
     return members
 

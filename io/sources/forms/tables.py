@@ -1,9 +1,11 @@
 """The tables of an export, whatever format they are in: a header, and rows of text."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -151,13 +153,12 @@ def _even(row: Sequence[str], width: int, *, more: bool) -> list[str]:
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:
     taken: set[str] = set()
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(2))
     unique = []
     for position, given in enumerate(names, 1):
         name = base = given.strip() or f"column_{position}"
-        number = 1
         while name.lower() in taken:
-            number += 1
-            name = f"{base}_{number}"
+            name = f"{base}_{next(numbers[base.lower()])}"
         taken.add(name.lower())
         unique.append(name)
     return tuple(unique)
@@ -181,8 +182,12 @@ def _instance_tables(export: Export, keys: Sequence[str]) -> Iterator[Table]:
             continue
         columns.setdefault(answers.form, {}).update(dict.fromkeys(answers.values))
         members.setdefault(answers.form, []).append(instance)
+    forms: dict[str, str] = {}
+    for form, own in members.items():
+        for instance in own:
+            forms.setdefault(_stem(instance), form)
     for instance, answers in unknown:
-        form = _form_like(instance, members)
+        form = forms.setdefault(_stem(instance), next(iter(members), "submissions"))
         columns.setdefault(form, {}).update(dict.fromkeys(answers.values))
         members.setdefault(form, []).append(instance)
     for form, own in members.items():
@@ -196,13 +201,9 @@ def _instance_tables(export: Export, keys: Sequence[str]) -> Iterator[Table]:
         )
 
 
-def _form_like(instance: Instance, members: dict[str, list[Instance]]) -> str:
-    """Return the form of an unreadable instance: that of folders with the same beginning."""
-    stem = instance.folder.partition("_")[0]
-    for form, others in members.items():
-        if any(other.folder.partition("_")[0] == stem for other in others):
-            return form
-    return next(iter(members), "submissions")
+def _stem(instance: Instance) -> str:
+    """Return how the folder of an instance begins: an unreadable one is of the form of its like."""
+    return instance.folder.partition("_")[0]
 
 
 def _instance_rows(
