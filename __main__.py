@@ -1,10 +1,12 @@
 """The program: ``pixelcat`` and ``python -m pixelcat``."""
 
+import os
 import sys
 from collections.abc import Callable
 
 from .catalog.own_process import claim
 from .cli_stop import ignore_signals, stopped, take_signals
+from .io.native import safe_environment
 from .processors.leave import quick_end
 from .processors.streams import take
 
@@ -14,6 +16,7 @@ def main() -> None:
     claim()
     take_signals()
     take()
+    os.environ.update(safe_environment())
     with quick_end():
         _command_line()()
 

@@ -13,6 +13,7 @@ from ..catalog.geopackage import quote
 from ..catalog.output_columns import INTEGERS
 from ..catalog.query import read_only
 from ..catalog.records import SqlValue
+from .crs import crs_of
 from .spatial_functions import register
 
 
@@ -69,7 +70,7 @@ def read_table(
     shapes = shapely.from_wkb(
         [None if blob is None else geometry.decode(blob) for blob in frame.pop(column)]
     )
-    crs = None if definition == "undefined" else definition
+    crs = None if definition == "undefined" else crs_of(definition)
     return geopandas.GeoDataFrame(frame, geometry=shapes, crs=crs)
 
 

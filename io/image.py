@@ -136,6 +136,19 @@ def open_image(where: Where, limits: Limits | None = None) -> Image:
     return upright(raster)
 
 
+def gdal_driver(path: Path) -> str | tuple[str, ...]:
+    """Return the driver of GDAL that may open a raster, or those of which one may.
+
+    Raises:
+        ItemError: It is none that we read.
+    """
+    head = read_head(path)
+    media_type = content_type(head) or ""
+    if media_type in PILLOW_FORMATS:
+        return PILLOW_FORMATS[media_type][0]  # GDAL calls them the same
+    return GDAL_DRIVERS.get(media_type) or _driver_of_other(path, head)
+
+
 def _driver_of_other(where: Path | bytes, head: bytes) -> str | tuple[str, ...]:
     """Return the driver of a raster that no magic bytes tell, or those that may be tried.
 
@@ -143,6 +156,8 @@ def _driver_of_other(where: Path | bytes, head: bytes) -> str | tuple[str, ...]:
         ItemError: It looks like something else. A text that is a raster (a VRT) must have
             the name of one: nobody's ``photo.jpg`` makes us read another file.
     """
+    from .other_rasters import check_names
+
     suffix = where.suffix.lower() if isinstance(where, Path) else ""
     looks_like = describe(head)
     if suffix in TEXT_DRIVERS and looks_like in ("an XML file", "a text file"):
@@ -153,6 +168,7 @@ def _driver_of_other(where: Path | bytes, head: bytes) -> str | tuple[str, ...]:
         raise ItemError("not an image but something that names other files")
     if suffix in _TOLD_BY_MAGIC:
         raise ItemError("not an image that can be read: no format begins so")
+    check_names(where)
     return OTHER_DRIVERS
 
 

@@ -12,6 +12,18 @@ from importlib import import_module
 
 _LIBRARIES = ("sqlite3", "pyproj", "pyogrio", "fiona", "rasterio")
 
+_SKIPPED = "OGR_SKIP"
+"""What GDAL is to do without, read when it is loaded."""
+_FOLLOWING = "OGR_VRT"
+"""The driver of files that describe others, whatever they are called."""
+
+
+def safe_environment() -> dict[str, str]:
+    """Return the environment of this process for one in which GDAL follows no such files."""
+    skipped = os.environ.get(_SKIPPED, "")
+    names = [name for name in skipped.split(",") if name and name != _FOLLOWING]
+    return {**os.environ, _SKIPPED: ",".join([*names, _FOLLOWING])}
+
 
 @cache
 def load() -> None:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
 
 from ..catalog.errors import SourceError
+from ..catalog.own_process import is_own_process
 from ..catalog.records import Column, Feature, SqlValue
+from .crs import crs_of
 from .gdal_words import in_plain_words
 from .ogr_values import SQL_TYPES, sql_values
 
@@ -22,6 +24,9 @@ _FIRST_CHUNK = 4
 _CHUNK = 20_000
 _CHUNK_BYTES = 32 << 20
 """How much text and how many bytes may be in memory at once, all columns together."""
+
+if is_own_process():  # a file may name an address; we fetch what users give, and GDAL nothing
+    pyogrio.set_gdal_config_options({"GDAL_HTTP_PROXY": "127.0.0.1:1"})
 
 Chunk = tuple[NDArray[np.int64], NDArray[Any] | None, dict[str, list[SqlValue]]]
 """Row keys, geometry as WKB, and the values of each column."""
@@ -172,7 +177,7 @@ def locations(geometry: Any, crs: str | None) -> list[bytes | None]:
         return [None] * len(geometry)
     shapes = [_shape(wkb) for wkb in geometry]
     try:
-        placed = geopandas.GeoSeries(shapes, crs=crs).force_2d().to_crs(4326)
+        placed = geopandas.GeoSeries(shapes, crs=crs_of(crs)).force_2d().to_crs(4326)
     except ProjError:  # a local system, such as GeoPackages have for unknown
         return [None] * len(shapes)
     boxes = shapely.bounds(placed.values)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
 from pyproj.exceptions import ProjError
 
 from ..catalog.errors import ItemError
+from .crs import transformer
 from .extent import Extent
 from .grid import Grid, same_system
 
@@ -81,7 +81,7 @@ def _in_pixels(
         if crs is None or grid.crs is None:
             raise ItemError("has no reference system, and others of the mosaic have one")
         try:
-            x, y = Transformer.from_crs(crs, grid.crs, always_xy=True).transform(x, y)
+            x, y = transformer(crs, grid.crs).transform(x, y)
         except ProjError as error:
             raise ItemError("has a reference system without a way to that of the mosaic") from error
     a, b, c, d, e, f = (~grid.transform)[:6]

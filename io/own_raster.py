@@ -9,7 +9,7 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from ..catalog.errors import ItemError
-from .companions import check_companions
+from .companions import POINTER, check_companions
 from .georeference import unplaced
 from .raster import LOCAL
 
@@ -31,4 +31,6 @@ def own_raster(path: Path) -> Iterator[Any]:
         with unplaced():
             dataset = rasterio.open(path, driver="GTiff")
         with dataset:
+            if POINTER in {key.upper() for key in dataset.tags(ns="OVERVIEWS")}:
+                raise RasterioIOError("it names other files as its overviews")
             yield dataset

@@ -7,8 +7,9 @@ import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
 from pyproj.exceptions import CRSError, ProjError
+
+from .crs import transformer
 
 _NEAR = 0.001
 """Of a pixel: how far an edge may be from where it lies, curved, in the other system."""
@@ -38,7 +39,7 @@ def mover(source: str, target: str, cell: float) -> Callable[[Any], Any]:
     if source == target:
         return lambda shape: shape
     try:
-        place: Place = Transformer.from_crs(source, target, always_xy=True).transform
+        place: Place = transformer(source, target).transform
     except (CRSError, ProjError) as error:
         raise NoPlaceError(str(error)) from error
 

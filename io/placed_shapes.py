@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import CRS
 
 from . import srs
+from .crs import crs_of, transformer
 from .extent import copies
 from .meridian import turned, whole
 from .rectangles import Bounds, cuts_in, is_torn, pieces_of
@@ -34,7 +35,7 @@ def placed(shapes: NDArray[Any], source: str, target: str) -> NDArray[Any]:
         if _may_be_torn(shapely.bounds(there[number]), shapely.total_bounds(there))
         and is_torn(_box(bounds), source, target)
     ]
-    globe = CRS.from_user_input(target).geodetic_crs
+    globe = crs_of(target).geodetic_crs
     if torn and globe is not None:
         there[torn] = [_in_pieces(shapes[number], source, globe, target) for number in torn]
     return there
@@ -46,7 +47,7 @@ def _may_be_torn(bounds: NDArray[Any], all_bounds: NDArray[Any]) -> bool:
 
 
 def _moved(shapes: NDArray[Any], source: str, target: str) -> NDArray[Any]:
-    way = Transformer.from_crs(source, target, always_xy=True)
+    way = transformer(source, target)
     moved: NDArray[Any] = shapely.transform(shapes, way.transform, interleaved=False)
     if not np.isfinite(shapely.get_coordinates(moved)).all():
         raise ValueError("a vertex has no place there")
@@ -59,7 +60,7 @@ def _in_pieces(shape: Any, source: str, globe: CRS, target: str) -> Any:
     bounds = _box(shapely.bounds(degrees))
     parts = [
         shapely.intersection(shapely.make_valid(degrees), shapely.box(*piece))
-        for piece in pieces_of(bounds, cuts_in(CRS.from_user_input(target)))
+        for piece in pieces_of(bounds, cuts_in(crs_of(target)))
     ]
     moved = _moved(np.array(parts, dtype=object), globe.to_wkt(), target)
     return shapely.union_all(shapely.make_valid(moved))

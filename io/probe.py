@@ -137,7 +137,8 @@ def _reason(item: Item, where: Where, error: ItemError) -> str:
     if not item.byte_size or item.content_type is not None:
         return str(error)
     looks_like = describe(read_head(where))
-    return str(error) if looks_like == "unknown data" else f"not an image but {looks_like}"
+    is_said = looks_like == "unknown data" or not str(error).startswith("not an image")
+    return str(error) if is_said else f"not an image but {looks_like}"
 
 
 def _told_apart(item: Item, where: Path | bytes, claimed: bool) -> Item:

@@ -20,7 +20,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from ..catalog.errors import ItemError, PixelcatError, first_line
 from ..catalog.lock import assert_not_live
-from .companions import MOST_SIBLINGS, SPILLING, check_companions, check_places
+from .companions import SPILLING, check_companions, check_places
 from .control import Control
 from .gdal_words import in_plain_words
 from .georeference import georeference_of, lacks_place, unplaced
@@ -28,6 +28,7 @@ from .image import RasterArray, Window, working_dtype
 from .limits import Limits
 from .palette import palette_in
 from .rows import RowReader
+from .siblings import MOST_SIBLINGS
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """What rasterio raises: its own errors, and now and then a bare one of GDAL."""

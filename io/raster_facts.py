@@ -1,6 +1,7 @@
 """What GDAL says of a raster or photo on disk, of which no pixel is read."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ..catalog.errors import ItemError, first_line
 from ..catalog.lock import assert_not_live
 from .companions import check_companions
 from .georeference import georeference_of, unplaced
+from .image import gdal_driver
 from .raster import GDAL_ERRORS, LOCAL
 
 
@@ -44,12 +46,8 @@ def declares_nodata(path: Path) -> bool:
     """
     assert_not_live(path)
     check_companions(path)
-    with rasterio.Env(**LOCAL), unplaced():
-        try:
-            with rasterio.open(path) as dataset:
-                return any(flags != [MaskFlags.all_valid] for flags in dataset.mask_flag_enums)
-        except GDAL_ERRORS as error:
-            raise ItemError(f"not an image that can be read: {first_line(error)}") from error
+    with _opened(path, gdal_driver(path)) as dataset:
+        return any(flags != [MaskFlags.all_valid] for flags in dataset.mask_flag_enums)
 
 
 def metadata_of(path: Path, driver: str, domain: str) -> dict[str, str]:
@@ -74,10 +72,11 @@ def files_of(path: Path, driver: str) -> list[str]:
 
 
 @contextmanager
-def _opened(path: Path, driver: str) -> Iterator[DatasetReader]:
+def _opened(path: Path, driver: str | Sequence[str]) -> Iterator[DatasetReader]:
+    drivers = [driver] if isinstance(driver, str) else list(driver)
     with rasterio.Env(**LOCAL), unplaced():
         try:
-            with rasterio.open(path, driver=driver) as dataset:
+            with DatasetReader(os.fspath(path), driver=drivers) as dataset:
                 yield dataset
         except GDAL_ERRORS as error:
             raise ItemError(f"{path} cannot be read: {first_line(error)}") from error

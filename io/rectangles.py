@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from . import srs
+from .crs import crs_of, transformer
 from .meridian import CIRCLE
 
 Bounds = tuple[float, float, float, float]
@@ -52,18 +53,18 @@ def moved(bounds: Bounds, source: str, target: str) -> tuple[Bounds, ...]:
         ProjError: There is no way.
     """
     bounds = whole_box(bounds, source)
-    way = Transformer.from_crs(source, target, always_xy=True)
+    way = transformer(source, target)
     if srs.circle(target) is not None:
         return _in_degrees(way, bounds, source)
     x, y = way.transform(*_points(bounds, srs.circle(source)))
     if not _is_torn(x, y):
         return _boxes_of(x, y)
-    system = CRS.from_user_input(target)
+    system = crs_of(target)
     globe = system.geodetic_crs
     degrees = moved(bounds, source, globe.to_wkt()) if globe else ()
     if globe is None or not degrees:
         return _boxes_of(x, y)
-    there = Transformer.from_crs(globe, target, always_xy=True)
+    there = transformer(globe, target)
     pieces = [
         box
         for part in pieces_of(degrees[0], cuts_in(system))
@@ -83,7 +84,7 @@ def is_torn(bounds: Bounds, source: str, target: str) -> bool:
     bounds = whole_box(bounds, source)
     if srs.circle(target) is not None:
         return False
-    way = Transformer.from_crs(source, target, always_xy=True)
+    way = transformer(source, target)
     if not _is_torn(*way.transform(*_points(bounds, srs.circle(source)))):
         return False
     degrees = moved(bounds, source, "EPSG:4326")

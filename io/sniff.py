@@ -22,11 +22,11 @@ GDAL_DRIVERS = {
 """Media types decoded by GDAL, with the only driver it may use for them."""
 
 OTHER_DRIVERS = (
-    *("ENVI", "EHdr", "PAux", "RRASTER", "ROI_PAC", "ISCE", "netCDF", "BAG", "GRIB", "NITF"),
+    *("ENVI", "EHdr", "PAux", "ROI_PAC", "ISCE", "netCDF", "BAG", "GRIB", "NITF"),
     *("USGSDEM", "SRTMHGT", "DTED", "GSBG", "GS7BG", "RST", "SAGA", "RMF", "HF2", "BT", "LAN"),
     *("LCP", "FIT", "PNM", "SGI", "BSB", "VICAR", "CEOS", "SAR_CEOS", "JAXAPALSAR"),
 )
-"""Drivers that may be tried on a file of none of these types: none follows names in it."""
+"""Drivers that may be tried on a file of none of these types, once names in it are looked at."""
 
 TEXT_DRIVERS = {".vrt": "VRT", ".asc": "AAIGrid"}
 """Rasters that are text, by the suffix of a file that a user named."""

@@ -21,8 +21,8 @@ from shapely.geometry.base import BaseGeometry
 from ..catalog import geometry
 from ..catalog.geometry import srs_id_of
 from ..catalog.query import reference_systems
+from .crs import crs_of
 from .srs import reprojection
-from .srs_text import harmless
 
 _MEASURES: dict[str, Callable[[Any], Any]] = {
     "ST_Area": lambda shape: shape.area,
@@ -208,7 +208,7 @@ def _envelope(
 
 @lru_cache(maxsize=32)
 def _crs(definition: str) -> CRS:
-    return CRS.from_user_input(harmless(definition))
+    return crs_of(definition)
 
 
 _mover = lru_cache(maxsize=32)(reprojection)

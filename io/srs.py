@@ -9,12 +9,13 @@ import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS, Geod, Transformer
+from pyproj import CRS, Geod
 from pyproj.exceptions import CRSError, ProjError
 
 from ..catalog.records import Srs
+from .crs import crs_of, transformer
 from .meridian import cut, whole_ring
-from .srs_text import harmless, names_files
+from .srs_text import names_files
 
 _WGS84 = Geod(ellps="WGS84")
 _EDGE_POINTS = 21
@@ -40,7 +41,7 @@ def describe(definition: str) -> Srs | None:
 
 def _record(definition: str) -> Srs | None:
     try:
-        crs = CRS.from_user_input(definition)
+        crs = crs_of(definition)
         authority = crs.to_authority(min_confidence=100)
         wkt = crs.to_wkt("WKT1_GDAL")
     except (CRSError, ProjError):
@@ -62,20 +63,20 @@ def definition(name: str) -> str:
         ValueError: There is none of that name, or it names files.
     """
     known = _record(name)
-    if known is None:
-        raise ValueError(f"{name} is no reference system")
-    return harmless(known.definition)
+    if known is None or names_files(known.definition):
+        raise ValueError(f"{name} is no reference system, or one that names files")
+    return known.definition
 
 
 def is_map(definition: str) -> bool:
     """Return whether a reference system places things on a map: projected, or lon/lat."""
-    crs = CRS.from_user_input(definition)
+    crs = crs_of(definition)
     return (crs.is_projected or crs.is_geographic) and len(crs.axis_info) == 2
 
 
 def is_local(definition: str) -> bool:
     """Return whether a reference system lies nowhere on the globe, or nobody knows where."""
-    crs = CRS.from_user_input(definition)
+    crs = crs_of(definition)
     return bool(crs.is_engineering) or (crs.geodetic_crs is None and not crs.is_vertical)
 
 
@@ -97,14 +98,13 @@ def reprojection(source: str, target: str) -> Callable[[bytes], bytes]:
     Raises:
         ValueError: There is no way; what is returned raises it for a geometry without one.
     """
-    source, target = harmless(source), harmless(target)
     try:
-        transformer = Transformer.from_crs(source, target, always_xy=True)
+        way = transformer(source, target)
     except (CRSError, ProjError) as error:
         raise ValueError(str(error)) from error
 
     def place(x: Any, y: Any, *heights: Any) -> tuple[Any, ...]:
-        return (*transformer.transform(x, y), *heights)
+        return (*way.transform(x, y), *heights)
 
     def move(wkb: bytes) -> bytes:
         try:
@@ -173,7 +173,7 @@ def _ring(
     a, b, c, d, e, f = transform[:6]
     x, y = a * columns + b * rows + c, d * columns + e * rows + f
     try:
-        x, y = Transformer.from_crs(srs.definition, target, always_xy=True).transform(x, y)
+        x, y = transformer(srs.definition, target).transform(x, y)
     except ProjError:
         return None
     ring = np.column_stack([x, y])
@@ -188,7 +188,7 @@ def circle(definition: str) -> float | None:
         definition: As WKT or ``EPSG:n``.
     """
     try:
-        crs = CRS.from_user_input(definition)
+        crs = crs_of(definition)
     except CRSError:
         return None
     if not crs.is_geographic or not crs.axis_info:
@@ -209,7 +209,7 @@ def pixel_area(transform: Affine | None, definition: str | None) -> PixelArea | 
     if transform is None or definition is None:
         return None
     try:
-        crs = CRS.from_user_input(definition)
+        crs = crs_of(definition)
     except CRSError:
         return None
     if crs.is_geographic:
@@ -240,7 +240,7 @@ def cell_size(transform: Affine, crs: str | None, row: int, units: str | None) -
         return own
     if crs is None:
         return None
-    here, there = CRS.from_user_input(crs), CRS.from_user_input(units)
+    here, there = crs_of(crs), crs_of(units)
     if here.is_geographic and there.is_geographic:
         return own
     if here.is_geographic:
@@ -250,7 +250,7 @@ def cell_size(transform: Affine, crs: str | None, row: int, units: str | None) -
 
 def unit(crs: str | None) -> str:
     """Return the name of the unit of a reference system, in the plural."""
-    axes = [] if crs is None else CRS.from_user_input(crs).axis_info
+    axes = [] if crs is None else crs_of(crs).axis_info
     return f"{axes[0].unit_name}s" if axes else "units"
 
 

@@ -159,15 +159,13 @@ def names_files(text: str) -> bool:
     return not (_is_harmless_wkt(text) if _WKT.match(text) else _is_harmless_proj(text))
 
 
-def harmless(text: str) -> str:
-    """Return a reference system as it is.
+def in_prj(text: str) -> list[str]:
+    """Return the reference system of a ``.prj`` file, none where it is of the old kind.
 
-    Raises:
-        ValueError: It may make PROJ open a file; see :func:`names_files`.
+    That is words and numbers line by line, which name no file.
     """
-    if names_files(text):
-        raise ValueError(f"the reference system {text[:80]!r} names files, which is not taken")
-    return text
+    text = text.lstrip("\xef\xbb\xbf \t\r\n")
+    return [text] if re.search(r"[\[{=]", text) else []
 
 
 def _is_harmless_wkt(text: str) -> bool:

@@ -24,6 +24,7 @@ from .gdal_words import in_plain_words
 from .geopackage_layer import Layer, read_features, read_layer
 from .ogr import LayerInfo, layer_info, read_chunks
 from .ogr import read_features as read_ogr_features
+from .ogr_files import check_alone
 from .related_tables import layer_names
 from .sqlite_source import is_sqlite, opened
 from .table_formats import FORMATS, TEXT
@@ -209,6 +210,8 @@ def _ogr_tables(path: Path) -> list[Table]:
     form = FORMATS.get(path.suffix.lower())
     where = f"{form.prefix}{path}" if form else gdal_path(path)
     options = dict(form.options) if form else {}
+    if form:
+        check_alone(path)
     try:
         names = [str(name) for name, _ in pyogrio.list_layers(where)]
         driver = form.driver if form else "OpenFileGDB"

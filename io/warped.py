@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
@@ -14,6 +13,7 @@ from rasterio.vrt import WarpedVRT
 from ..catalog.errors import ItemError, first_line
 from . import srs
 from .averages import edges, is_parallel, means
+from .crs import transformer
 from .extent import bounds_of
 from .grid import Grid, same_system
 from .image import Image, RasterArray, Window, overlap
@@ -67,7 +67,7 @@ class Warped(View):
         self._circle = None if image.crs is None else srs.circle(image.crs)
         west, _, east, _ = bounds_of(image.transform, image.width, image.height)
         self._middle = (west + east) / 2
-        self._back = None if same else Transformer.from_crs(grid.crs, image.crs, always_xy=True)
+        self._back = None if same else transformer(str(grid.crs), str(image.crs))
 
     def read(self, window: Window, bands: tuple[int, ...]) -> RasterArray:
         """Return a window of the bands with these 0-based indexes.

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from ...catalog.errors import ModelError, first_line
+from ...io.hdf5_storage import elsewhere
 from ..network import Network
 from ..tensorflow_setup import explain, tensorflow
 from .keras3 import named, network_of_model
@@ -78,14 +79,8 @@ def _refuse_code(path: Path) -> None:
 
 
 def _check_storage(path: Path, file: Any) -> None:
-    """Refuse a file whose numbers lie in other files; each of its parts is looked at once."""
-    import h5py
-
-    def elsewhere(name: str, part: Any) -> str | None:
-        is_data = isinstance(part, h5py.Dataset) and (part.external or part.is_virtual)
-        return name if is_data or isinstance(part, h5py.ExternalLink) else None
-
-    where = file.visititems_links(elsewhere) or file.visititems(elsewhere)
+    """Refuse a file whose numbers lie in other files."""
+    where = elsewhere(file)
     if where is not None:
         raise ModelError(f"model {path} reads another file (/{where}); refused")
 

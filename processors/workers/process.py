@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ...catalog.errors import OutputError
+from ...io.native import safe_environment
 
 _CHILD = ("pixelcat.catalog.own_process", "pixelcat.processors.workers.child")
 _GOODBYE_S = 3.0
@@ -41,6 +42,7 @@ class Process:
                 [sys.executable, "-P", "-m", *_CHILD, str(theirs.fileno()), str(lifeline)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), lifeline),
+                env=safe_environment(),
                 start_new_session=True,  # Ctrl-C is ours to handle
             )
         except OSError as error:

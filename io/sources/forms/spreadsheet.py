@@ -7,6 +7,7 @@ import pyogrio
 
 from ....catalog.errors import ItemError, SourceError, first_line
 from ....catalog.lock import assert_not_live
+from ...ogr_files import check_alone
 from .archive import Archive
 
 _CHUNK = 5_000
@@ -17,6 +18,7 @@ def sheets(path: Path) -> list[str]:
     """Return the names of the sheets; none where the workbook cannot be read."""
     try:
         _check(path)
+        check_alone(path)
         return [str(name) for name, _ in pyogrio.list_layers(path)]
     except (SourceError, RuntimeError, ValueError):  # pyogrio's errors are RuntimeErrors
         return []
