@@ -106,7 +106,7 @@ def image_rows(connection: sqlite3.Connection, source: Source, model: Model) -> 
         for item_id, key, *rest, root in images.get(fid, ()):
             number = key.rpartition("/")[2]
             attachment_id = int(number) if number.isdecimal() else None
-            path = None if root is None else f"{folder(root)}/{key}"
+            path = None if root is None else (Path(folder(root)) / key).as_posix()
             yield [*values, item_id, attachment_id, *rest, path]
         if fid not in images:
             blank = [None] * 4

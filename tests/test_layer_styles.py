@@ -143,6 +143,23 @@ def test_photos_of_a_form_export_have_a_path(
     assert rows(path, f'select image_path from "{table}"') == [(str(folder / "media/1.jpg"),)]
 
 
+def test_photos_that_a_table_names_elsewhere_have_a_path(
+    tmp_path: Path, start_run: Function
+) -> None:
+    (tmp_path / "table").mkdir()
+    photos = [tmp_path / "elsewhere.jpg", tmp_path / "table/beside.jpg"]
+    for photo in photos:
+        Image.new("RGB", (8, 6), "red").save(photo)
+    table = tmp_path / "table/trees.csv"
+    table.write_text(f"lon,lat,photo\n4,45,{photos[0]}\n5,45,beside.jpg\n")
+    path = tmp_path / "results.gpkg"
+    with Catalog(path, create=True) as catalog:
+        (dataset,) = [catalog.add(each) for each in scan(table)]
+        layer, _ = catalog.write_feature_class(dataset.id, start_run(catalog))
+    found = rows(path, f'select image_path from "{layer}" order by source_fid')
+    assert found == [(str(photo),) for photo in photos]
+
+
 def test_styles_of_users_stay_and_are_not_put_back(catalog_file: Path, start_run: Function) -> None:
     with closing(sqlite3.connect(catalog_file)) as database, database:
         database.execute("update layer_styles set useAsDefault = 0")
