@@ -284,7 +284,7 @@ def test_a_file_that_begins_otherwise_than_its_format_is_never_opened(tmp_path, 
 def test_json_that_runs_commands_or_fetches_is_not_opened_as_such(tmp_path):
     path = tmp_path / "s.json"
     path.write_text('{"type": "gdal_streamed_alg", "command_line": "gdal vector pipeline"}')
-    with pytest.raises(SourceError, match="cannot be read"):
+    with pytest.raises(SourceError, match="describes other sources, which are not followed"):
         list(scan(path))
 
 
