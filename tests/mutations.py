@@ -350,9 +350,17 @@ MUTATIONS = (
     Mutation(
         name="reference systems may name files",
         file="io/srs_text.py",
-        old="    return bool(_NAMES_FILES.search(text))\n",
-        new="    return False\n",
-        test="test_srs_text.py::test_systems_that_name_files_are_refused",
+        old="    if _NAMED.fullmatch(text):\n",
+        new="    if text:\n",
+        test="test_srs_text.py::test_a_user_may_name_no_grids_either",
+    ),
+    Mutation(
+        name="descriptions of other sources are followed",
+        file="io/ogr_files.py",
+        old="    if _OTHERS.search(head):\n",
+        new="    if not path:\n",
+        test="test_files_that_name_others.py"
+        "::test_a_layer_that_describes_another_source_is_refused",
     ),
     Mutation(
         name="columns of ours may be worked out from others",
