@@ -14,7 +14,9 @@ import pytest
 from own_processes import INTERRUPTIBLE, children, is_alive, within
 
 from pixelcat import classify
-from pixelcat.catalog.errors import ModelError, OutputError, UsageError
+from pixelcat.catalog.errors import ModelError, OutputError, ProcessError, UsageError
+from pixelcat.processors.resume import resume
+from pixelcat.processors.workers import apart
 
 Function = Callable[..., Any]
 FAULTS = Path(__file__).parent / "faults"
@@ -112,6 +114,40 @@ def test_a_process_that_ends_while_it_loads_the_model_is_started_again(
     run = classify(photo_folder("1.jpg"), model=net, output=tmp_path / "out.gpkg", workers=1)
     assert (run.done, run.failed) == (1, 0)
     assert (tmp_path / "net_ONCE.keras.seen").exists()
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_PAUSES_S", tuple(each / 1e3 for each in apart._PAUSES_S))
+
+
+@pytest.mark.usefixtures("faults", "short_pauses")
+def test_a_system_that_kills_four_processes_while_they_load_is_waited_for(
+    tmp_path: Path, model: Path, photo_folder: Function
+) -> None:
+    net = model.rename(tmp_path / "net_LATER4.keras")
+    photos = photo_folder("1.jpg", "2_ONCE.jpg", "3.jpg")
+    run = classify(photos, model=net, output=tmp_path / "out.gpkg", workers=1)
+    assert (run.done, run.failed, run.status) == (3, 0, "finished")
+    assert len(list((tmp_path / "net_LATER4.keras.seen").iterdir())) == 6
+
+
+@pytest.mark.usefixtures("faults", "short_pauses")
+def test_a_system_that_keeps_killing_what_loads_ends_the_run_which_goes_on_later(
+    tmp_path: Path, model: Path, photo_folder: Function
+) -> None:
+    net = model.rename(tmp_path / "net_LATER5.keras")
+    photos, output = photo_folder("1.jpg", "2_ONCE.jpg"), tmp_path / "out.gpkg"
+    with pytest.raises(ProcessError) as error:
+        classify(photos, model=net, output=output, workers=1)
+    assert error.value.exit_code == 71
+    assert str(error.value) == (
+        "the process that classifies images was killed by SIGKILL (out of memory?), 5 times in a row"
+        " while it loaded the model; free memory, then pixelcat resume goes on, or the same command"
+        " with a lower --max-memory"
+    )
+    run = resume(output)
+    assert (run.done, run.failed, run.status) == (2, 0, "finished")
 
 
 @pytest.mark.usefixtures("faults")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from typing import Any, Self
 
-from ...catalog.errors import ModelError, PixelcatError
+from ...catalog.errors import ModelError, ProcessError
 from ...catalog.records import Output, Verification
 from ..messages import Task
 from ..progress import Advance, Show
@@ -26,6 +26,8 @@ from .reading import PATIENCE_S, TRIES, Reading
 _MEMORY = (signal.SIGKILL, signal.SIGABRT)
 """What ends a process that wants more memory than there is: the system, or itself."""
 _POLL_S = 1.0
+_PAUSES_S = (1.0, 4.0, 9.0, 16.0)
+"""After processes in a row that ended without an image in hand; the next one ends the run."""
 _SHORT = "memory was short"
 
 
@@ -71,6 +73,8 @@ class Apart:
         self._tries: Counter[int] = Counter()
         self._losses = 0
         """Processes in a row that ended without an image in hand."""
+        self._rest_until = 0.0
+        """``time.monotonic()`` before which no other one is started."""
 
     def set_up(self, setup: Setup) -> None:
         """Take what the model is made of; see :class:`.Workers`."""
@@ -104,7 +108,10 @@ class Apart:
                 "verify", done, windows, seed, show=show
             )
         except LostError as lost:
-            raise PixelcatError(f"nothing was verified: the process for it {lost}") from lost
+            raise ProcessError(
+                f"nothing was verified: the process for it {lost}; all else is recorded, and the same"
+                " command again verifies"
+            ) from lost
         return found
 
     def remarks(self) -> tuple[str, ...]:
@@ -137,7 +144,7 @@ class Apart:
 
     def _begin(self, fresh: Iterator[Task], again: deque[Task], tags: Mapping[str, str]) -> bool:
         """Have every process run while there are images; whether any is running."""
-        self._start(self._count)
+        self._start(self._room())
         for hand in self._hands:
             if hand.runs:
                 continue
@@ -148,6 +155,14 @@ class Apart:
             hand.runs, hand.heard = True, time.monotonic()
             hand.process.say("run", dict(tags))
         return any(hand.runs for hand in self._hands)
+
+    def _room(self) -> int:
+        """Return how many processes there may be now; waits where there is none after a loss."""
+        rest = self._rest_until - time.monotonic()
+        if rest > 0 and self._hands:
+            return len(self._hands)
+        time.sleep(max(rest, 0.0))  # a signal ends it
+        return self._count
 
     def _first(self) -> Process:
         """Return the process that reads inputs, started where there is none."""
@@ -224,8 +239,8 @@ class Apart:
         if hand.first is not None:
             again.append(hand.first)
         self._losses = 0 if hand.tasks else self._losses + 1
-        if self._losses == TRIES:
-            raise PixelcatError(f"the process that classifies images {lost}, {TRIES} times")
+        if self._losses:
+            self._rest(lost)
         if lost.signal in _MEMORY:
             self._given = replace(self._setup, shortages=self._setup.shortages + 1)
         for task in hand.tasks.values():
@@ -236,6 +251,20 @@ class Apart:
             else:
                 times = f", {tried} times" if tried > 1 and not lost.is_hung else ""
                 yield task.failed(f"the process that classified it {lost}{times}")
+
+    def _rest(self, lost: LostError) -> None:
+        """Give the system time after a process that it ended while it loaded the model.
+
+        Raises:
+            ProcessError: So many were lost in a row that it is no use.
+        """
+        if self._losses > (TRIES - 1 if lost.is_hung else len(_PAUSES_S)):
+            raise ProcessError(
+                f"the process that classifies images {lost}, {self._losses} times in a row while it"
+                " loaded the model; free memory, then pixelcat resume goes on, or the same command"
+                " with a lower --max-memory"
+            )
+        self._rest_until = time.monotonic() + _PAUSES_S[self._losses - 1]
 
     def _let_go(self, hand: _Hand) -> None:
         hand.process.kill()

@@ -9,7 +9,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ...catalog.errors import OutputError
+from ...catalog.errors import ProcessError
 
 _CHILD = ("pixelcat.catalog.own_process", "pixelcat.processors.workers.child")
 _GOODBYE_S = 3.0
@@ -32,7 +32,7 @@ class Process:
         """Start it.
 
         Raises:
-            OutputError: The system has no room for it.
+            ProcessError: The system has no room for it.
         """
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
@@ -46,7 +46,10 @@ class Process:
         except OSError as error:
             ours.close()
             os.close(self._lifeline)
-            raise OutputError(f"no process can be started: {error.strerror}") from error
+            raise ProcessError(
+                f"no process can be started: {error.strerror}; end others or free memory, then give"
+                " the same command again"
+            ) from error
         finally:
             theirs.close()
             os.close(lifeline)
