@@ -264,6 +264,10 @@ def _export_photos(
     done = export_photos(catalog, folder, layer=layers, **given)
     more = f", and {done.extra_rasters} rasters beside them" if done.extra_rasters else ""
     say(f"wrote {done.photos} photos and {done.class_maps} class maps{more} to {folder}")
+    if done.unclassified:
+        say(f"note: {done.unclassified} have no class map: failed or not classified")
+    if done.left_out:
+        say(f"note: {done.left_out} photos belong to no feature and are left out")
     return done.missing
 
 
