@@ -6,6 +6,8 @@ process the first time, as does such a model; ``x_LATER4.keras`` kills the four 
 after the first one. ``x_SCAN-SIGSEGV.jpg`` and the like do so when they are
 scanned, and tables whenever they are opened: what a decoder or the system does to a process cannot
 be had by a file.
+
+When the class map of ``x_STOP.jpg`` has its name, before anybody is told, the run is sent SIGTERM.
 """
 
 import os
@@ -18,6 +20,10 @@ from pathlib import Path
 _FAULT = re.compile(r"_(SCAN-)?(SIG[A-Z]+|HANG|ONCE|LATER\d)\.(jpg|csv|keras)$")
 _SCANS, _CLASSIFIES = "pixelcat.io.probe", "pixelcat.io.ahead"
 """Modules that open an image for the one and the other; hashes are taken by a thread of its own."""
+
+_IS_CHILD = "pixelcat.processors.workers.child" in sys.orig_argv
+_named: list[str] = []
+"""Folders in which a class map has just got the name after which the run is to stop."""
 
 
 def _opened(event: str, arguments: tuple[object, ...]) -> None:
@@ -48,6 +54,16 @@ def _later(mark: Path, times: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _published(event: str, arguments: tuple[object, ...]) -> None:
+    """Stop the run between the renaming of a class map and the opening of its folder, to sync it."""
+    if event == "os.rename" and str(arguments[1]).endswith("_STOP.tif"):
+        _named.append(str(Path(str(arguments[1])).parent))
+    elif event == "open" and str(arguments[0]) in _named:
+        _named.clear()
+        os.kill(os.getppid() if _IS_CHILD else os.getpid(), signal.SIGTERM)
+        time.sleep(0.5)
+
+
 def _modules() -> set[str]:
     """Return the modules whose functions run in this thread."""
     found, frame = set(), sys._getframe()
@@ -57,5 +73,6 @@ def _modules() -> set[str]:
     return found
 
 
-if "pixelcat.processors.workers.child" in sys.orig_argv:
+if _IS_CHILD:
     sys.addaudithook(_opened)
+sys.addaudithook(_published)
