@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_exit_codes import exit_codes
+from .cli_exit_codes import NO_ROOM, exit_codes
 from .cli_options import argument_options, classes_option, code_options, environment_options
 from .cli_rows import as_rows, format_option, print_rows
 from .cli_text import print_lines, say
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from .processors.trust import ModelCode
 
 
-def _exit_codes(done: str) -> str:
-    return exit_codes({0: done, 4: "the model cannot be used", 5: "an input cannot be read"})
+def _exit_codes(done: str, own: Mapping[int, str] = MappingProxyType({})) -> str:
+    meanings = {0: done, 4: "the model cannot be used", 5: "an input cannot be read"}
+    return exit_codes({**meanings, **own})
 
 
 @click.group()
@@ -49,7 +51,7 @@ def info(
     _print_report(info_(read_model(definition, code, classes), run_code=code == "run"), format_)
 
 
-@model.command(epilog=_exit_codes("the model has run"))
+@model.command(epilog=_exit_codes("the model has run", {71: NO_ROOM}))
 @click.argument("definition", metavar="MODEL")
 @click.option("--on", "image", type=click.Path(), help="Classify one window of this image.")
 @argument_options

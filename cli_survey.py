@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .catalog.errors import UsageError
-from .cli_exit_codes import HELD, exit_codes
+from .cli_exit_codes import HELD, NO_ROOM, exit_codes
 from .cli_options import item_timeout_option, service_options, source_options
 from .cli_rows import as_rows, format_option, print_rows
 from .cli_text import print_lines, say
@@ -24,6 +24,7 @@ TITLES = {
     epilog=exit_codes(
         {
             0: "every input could be looked at, however many photos cannot be used",
+            71: NO_ROOM,
             75: f"{HELD} (-o)",
         }
     )
@@ -263,6 +264,10 @@ def _export_photos(
     done = export_photos(catalog, folder, layer=layers, **given)
     more = f", and {done.extra_rasters} rasters beside them" if done.extra_rasters else ""
     say(f"wrote {done.photos} photos and {done.class_maps} class maps{more} to {folder}")
+    if done.unclassified:
+        say(f"note: {done.unclassified} have no class map: failed or not classified")
+    if done.left_out:
+        say(f"note: {done.left_out} photos belong to no feature and are left out")
     return done.missing
 
 

@@ -6,6 +6,7 @@
     ├── UsageError (ValueError)       2   the call itself is wrong
     ├── ModelError (ValueError)       4   the model is refused
     ├── SourceError (OSError)         5   an input is not there or not readable
+    ├── ProcessError                 71   the system has no room for processes of ours, or ends them
     ├── OutputError (OSError)        74   the disk refused a result
     ├── CatalogError                 74   the catalog file cannot be used
     │   └── CatalogBusyError         75   another run holds the catalog
@@ -43,6 +44,12 @@ class SourceError(PixelcatError, OSError):
     """An input does not exist, cannot be read, or holds nothing to classify."""
 
     exit_code = 5
+
+
+class ProcessError(PixelcatError):
+    """The system has no room for a process that reads or classifies, or keeps ending it."""
+
+    exit_code = 71
 
 
 class OutputError(PixelcatError, OSError):

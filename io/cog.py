@@ -122,9 +122,8 @@ class CogWriter:
             self._check(final)
             return publish(final, self._path, beside)
         except GDAL_ERRORS as error:
-            raise OutputError(
-                f"cannot write {self._path}; is the disk full? GDAL says: {error}"
-            ) from error
+            why = "is the disk full?" if self._path.parent.is_dir() else "its folder is gone."
+            raise OutputError(f"cannot write {self._path}; {why} GDAL says: {error}") from error
         finally:
             discard(final)
             self.abandon()

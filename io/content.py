@@ -1,4 +1,4 @@
-"""The hash of an image's bytes, wherever they are."""
+"""The bytes of an image, wherever they are: whether there are any, and their hash."""
 
 import hashlib
 from pathlib import Path
@@ -9,6 +9,17 @@ from .reference import Where
 from .watch import goes_on
 
 _CHUNK = 1 << 20
+
+
+def file_at(path: Path) -> Path:
+    """Return the path of an image that was found there.
+
+    Raises:
+        ItemError: It is no file any more.
+    """
+    if path.is_file():
+        return path
+    raise ItemError(f"{path} {'is no regular file any more' if path.exists() else 'is gone'}")
 
 
 def digest(where: Where) -> str:

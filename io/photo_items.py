@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..catalog.errors import ItemError, SourceError
 from ..catalog.records import Item, ItemStatus, SqlValue
+from .content import file_at
 from .fingerprint import fingerprint
 from .key_columns import normalise_key
 from .limits import Limits
@@ -88,10 +89,7 @@ def fetcher(
 
     def fetch(item: Item) -> Path | bytes:
         if item.kind == "file":
-            path = root / item.source_key
-            if not path.is_file():
-                raise ItemError(f"{path} is gone")
-            return path
+            return file_at(root / item.source_key)
         table, column, place = map(_unescaped, item.source_key.split("/"))
         row, _, number = place.partition(".")
         try:

@@ -19,6 +19,8 @@ from .check_sources import lost_sources
 
 _COMPANIONS = (".aux.xml", ".qml", ".qmd", ".sld", ".lyrx", ".clr")
 """What GIS programs leave beside a raster that they have shown; class rasters stay what they are."""
+_FOLDER = "is gone, and a folder has its name: remove that first"
+"""What is said where nothing can be put in the place of a raster."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +37,8 @@ class Finding:
     """Whether it is still so."""
     outputs: tuple[int, ...] = ()
     """Of a raster: the outputs that name it."""
+    is_blocked: bool = False
+    """Of a raster: whether a folder has its name, so that it cannot be made again."""
     run_id: int | None = None
     """Of a tile in a mosaic: the run."""
 
@@ -116,10 +120,13 @@ def _rasters(folder: Path, listed: list[integrity.RasterRow], deep: bool) -> Ite
                 name=path,
                 problem=f"run {rows[0].run_id}, {rows[0].image_name}: {problem}",
                 outputs=tuple(row.output_id for row in rows),
+                is_blocked=problem == _FOLDER,
             )
 
 
 def _problem(path: Path, row: integrity.RasterRow, deep: bool) -> str | None:
+    if path.is_dir():
+        return _FOLDER
     if not path.is_file():
         return "is gone"
     size = None if row.width is None or row.height is None else (row.width, row.height)

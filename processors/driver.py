@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from ..catalog import care
@@ -20,6 +21,7 @@ from .options import RunOptions
 from .outcome import report, write_layers
 from .progress import Meter, Show
 from .results import Run
+from .stop import PutOff
 from .tensorflow_setup import software
 from .unlisted import remove_unlisted
 from .verifiable import to_verify, verified
@@ -144,12 +146,14 @@ class Driver:
         done = 0
         try:
             meter = Meter(*size, self._show)
-            tasks = self._tasks(run_id, folder, self._lent(), meter)
-            with closing(workers.run(tasks, self._tags(run_id), meter.window)) as outputs:
-                for output in outputs:
-                    self._catalog.record(run_id, output)
-                    done += output.status == "done"
-                    meter.image(output.item_id)
+            tags, lent = self._tags(run_id), self._lent()
+            with PutOff() as stop:
+                tasks = self._tasks(run_id, folder, lent, meter, stop)
+                with closing(workers.run(tasks, tags, meter.window, stop)) as outputs:
+                    for output in outputs:
+                        self._catalog.record(run_id, output)
+                        done += output.status == "done"
+                        meter.image(output.item_id)
         except KeyboardInterrupt:
             return done, "stopped"
         except BaseException:
@@ -170,8 +174,12 @@ class Driver:
         )
         return {row["path"] for row in rows}
 
-    def _tasks(self, run_id: int, folder: Path, lent: set[str], meter: Meter) -> Iterator[Task]:
+    def _tasks(
+        self, run_id: int, folder: Path, lent: set[str], meter: Meter, stop: Event
+    ) -> Iterator[Task]:
         for item in self._pending(run_id):
+            if stop.is_set():
+                return
             meter.begin(item)
             raster = folder / f"{item.id:06d}_{safe_stem(item.name)}.tif"
             if raster.relative_to(self._catalog.path.parent).as_posix() in lent:

@@ -40,6 +40,10 @@ class PhotoExport:
     class_maps: int = 0
     extra_rasters: int = 0
     """Confidence, probabilities and entropy beside class maps."""
+    unclassified: int = 0
+    """Of the photos, those that have no class map."""
+    left_out: int = 0
+    """Photos of the same inputs that belong to no feature, as those of a folder without a position."""
     missing: list[str] = field(default_factory=list)
     """A line for each photo or class map that could not be had."""
 
@@ -103,7 +107,9 @@ def export_photos(
     done = PhotoExport()
     paths = PhotoPaths(root)
     known = datasets(path)
-    for shown in _layers(path, layer, Template(name), folder_name):
+    layers = _layers(path, layer, Template(name), folder_name)
+    done.left_out = _left_out(path, layers)
+    for shown in layers:
         with reader(known[shown.dataset_id]) as fetch:
             for photo in _photos(path, shown):
                 place = paths.folder(*shown.place, shown.folder.fill(photo.values))
@@ -146,6 +152,23 @@ def _layers(
 def _column_names(connection: sqlite3.Connection, table: str) -> list[str]:
     rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
     return [row[0] for row in rows if row[0] not in ("fid", "geom")]
+
+
+def _left_out(path: Path, layers: Sequence[_Layer]) -> int:
+    """Count the photos of inputs that are in no row of these layers."""
+    tables: defaultdict[int, list[str]] = defaultdict(list)
+    for shown in layers:
+        tables[shown.dataset_id].append(f"SELECT item_id FROM {quote(shown.table)}")
+    total = 0
+    with read_only(path) as connection:
+        for dataset_id, rows in tables.items():
+            (count,) = connection.execute(
+                "SELECT count(*) FROM items WHERE dataset_id = ? AND status != 'skipped' AND id NOT IN"
+                f" (SELECT item_id FROM ({' UNION '.join(rows)}) WHERE item_id NOT NULL)",
+                (dataset_id,),
+            ).fetchone()
+            total += count
+    return total
 
 
 def _photos(path: Path, shown: _Layer) -> Iterator[_Photo]:
@@ -197,6 +220,7 @@ def _export(photo: _Photo, fetch: Fetch, target: Path, base: Path, done: PhotoEx
     _write(target, content)
     done.photos += 1
     if photo.class_map is None:
+        done.unclassified += 1
         return
     stem = target.name.removesuffix(target.suffix)
     wanted = {"class map": (photo.class_map, CLASS_MAP)}

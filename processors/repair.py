@@ -22,6 +22,8 @@ _LEFT = {
 }
 """Of what is found and not repaired: what is said."""
 
+_BLOCKED = "left alone: it cannot be made again before the folder is removed"
+
 
 def repaired(path: Path, *, deep: bool) -> list[Finding]:
     """Check a catalog and repair what can be; see :func:`.check.check`.
@@ -40,7 +42,7 @@ def repaired(path: Path, *, deep: bool) -> list[Finding]:
 
 def _repair(catalog: Catalog, inspection: Inspection) -> list[Finding]:
     findings = inspection.findings
-    named = {output for each in findings for output in each.outputs}
+    named = {output for each in findings if not each.is_blocked for output in each.outputs}
     lost = named - set(inspection.lost_outputs)
     rows = catalog.query(
         "SELECT DISTINCT run_id FROM outputs WHERE id IN (SELECT value FROM json_each(?))",
@@ -67,7 +69,7 @@ def _settled(
     elif finding.what == "draft" and _removed(folder / finding.name):
         done = "removed"
     if done is None:
-        return replace(finding, done=_LEFT[finding.what])
+        return replace(finding, done=_BLOCKED if finding.is_blocked else _LEFT[finding.what])
     return replace(finding, done=done, is_open=False)
 
 

@@ -220,6 +220,14 @@ MUTATIONS = (
         test="test_cli.py::test_a_signal_stops_a_run_that_leaves_no_half_made_file",
     ),
     Mutation(
+        name="Ctrl-C kills processes that have just finished a class map",
+        file="processors/workers/apart.py",
+        old="            hand.process.hurry() if hand.tasks else self._let_go(hand)\n",
+        new="            self._let_go(hand)\n",
+        test="test_workers.py::"
+        "test_a_class_map_that_is_finished_when_a_signal_comes_is_recorded",
+    ),
+    Mutation(
         name="a lost class map is not missed",
         file="catalog/runs.py",
         old="if not is_there(folder, path)}\n",

@@ -156,6 +156,22 @@ def test_a_repair_makes_anew_what_is_lost_and_removes_nothing_else(run: Run) -> 
     assert checked(run.catalog, "--deep") == (0, [])
 
 
+def test_a_folder_in_place_of_a_class_raster_is_to_be_removed_first(run: Run) -> None:
+    first, *_ = class_rasters(run)
+    before = first.read_bytes()
+    first.unlink()
+    first.mkdir()
+    code, rows = checked(run.catalog, "--repair")
+    assert code == 3
+    (raster,) = [each for each in rows if each["what"] == "raster"]
+    assert raster["problem"].endswith("is gone, and a folder has its name: remove that first")
+    assert raster["done"] == "left alone: it cannot be made again before the folder is removed"
+    assert run.sql("select count(*) as n from outputs where status = 'done'") == [{"n": 3}]
+    first.rmdir()
+    assert checked(run.catalog, "--repair")[0] == 0
+    assert (resume(run.catalog).classified_now, first.read_bytes()) == (1, before)
+
+
 def test_what_could_not_be_made_again_is_not_forgotten(run: Run, scenes: Path) -> None:
     for path in class_rasters(run):
         path.unlink()

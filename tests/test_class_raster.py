@@ -1,5 +1,6 @@
 import hashlib
 import resource
+import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -267,6 +268,16 @@ def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"c\.tif"):
         write(tmp_path / "nowhere" / "c.tif", noise((5, 5), [1]), [1])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_removed_meanwhile_is_said_to_be_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "run_1"
+    folder.mkdir()
+    writer = ClassRasterWriter(folder / "c.tif", spec([1], 4, 4))
+    writer.write_rows(np.ones((4, 4), np.uint8))
+    shutil.rmtree(folder)
+    with pytest.raises(OutputError, match=r"c\.tif; its folder is gone\. GDAL says: "):
+        writer.finish()
 
 
 def test_a_folder_in_the_place_of_the_raster_is_an_output_error(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from pixelcat import classify
 from pixelcat.catalog.errors import UsageError
@@ -51,6 +52,28 @@ def test_photos_and_class_maps_lie_in_a_folder_per_feature(catalog: Path, tmp_pa
         *("1/name.jpg", "1/name_classes.tif", "2/torn.jpg"),
     ]
     assert not list(tmp_path.rglob(".tmp*"))
+
+
+def test_photos_without_a_class_map_or_a_feature_are_counted(
+    catalog: Path, tmp_path: Path, photo_bytes: Function, model_emd: Path
+) -> None:
+    answer = CliRunner().invoke(cli, ["export", str(catalog), "--photos", str(tmp_path / "1")])
+    assert (answer.exit_code, answer.output.splitlines()[1:]) == (
+        0, ["note: 1 have no class map: failed or not classified"]
+    )  # fmt: skip
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(3):
+        folder.joinpath(f"{number}.jpg").write_bytes(photo_bytes(number))
+    folder.joinpath("notes.txt").write_text("no photo")
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "S", 2: (25.0, 30.0, 36.0), 3: "W", 4: (54.0, 15.0, 0.0)})
+    Image.new("RGB", (40, 30)).save(folder / "placed.jpg", exif=exif)
+    run = classify(folder, model=model_emd, output=tmp_path / "f.gpkg")
+    answer = CliRunner().invoke(cli, ["export", str(run.catalog), "--photos", str(tmp_path / "2")])
+    assert (answer.exit_code, answer.output.splitlines()[1:]) == (
+        0, ["note: 3 photos belong to no feature and are left out"]
+    )  # fmt: skip
 
 
 def test_names_are_made_of_columns(catalog: Path, tmp_path: Path, photo_bytes: Function) -> None:

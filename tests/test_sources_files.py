@@ -136,6 +136,9 @@ def test_a_file_is_fetched_as_a_path(photos, photo_bytes):
         path.unlink()
         with pytest.raises(ItemError, match=r"a\.jpg is gone"):
             fetch(found)
+        os.mkfifo(path)
+        with pytest.raises(ItemError, match=r"a\.jpg is no regular file any more"):
+            fetch(found)
 
 
 # --- folders -----------------------------------------------------------------------------
@@ -218,10 +221,12 @@ def test_a_link_that_points_nowhere_says_so(photos, photo_bytes):
     (photos / "a.jpg").write_bytes(photo_bytes())
     (photos / "b.jpg").symlink_to(photos / "nowhere.jpg")
     (photos / "c.jpg").symlink_to(photos / "a.jpg")
+    (photos / "d.jpg").symlink_to("/dev/zero")
     assert states(photos) == [
         ("a.jpg", "ready", None),
         ("b.jpg", "unreadable", "link points nowhere"),
         ("c.jpg", "ready", None),
+        ("d.jpg", "unreadable", "not a regular file"),
     ]
 
 

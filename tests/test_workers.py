@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import pytest
 from own_processes import INTERRUPTIBLE, children, is_alive, within
 
 from pixelcat import classify
-from pixelcat.catalog.errors import ModelError, OutputError, UsageError
+from pixelcat.catalog.errors import ModelError, OutputError, ProcessError, UsageError
+from pixelcat.processors.resume import resume
+from pixelcat.processors.workers import apart
 
 Function = Callable[..., Any]
 FAULTS = Path(__file__).parent / "faults"
@@ -114,6 +117,40 @@ def test_a_process_that_ends_while_it_loads_the_model_is_started_again(
     assert (tmp_path / "net_ONCE.keras.seen").exists()
 
 
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_PAUSES_S", tuple(each / 1e3 for each in apart._PAUSES_S))
+
+
+@pytest.mark.usefixtures("faults", "short_pauses")
+def test_a_system_that_kills_four_processes_while_they_load_is_waited_for(
+    tmp_path: Path, model: Path, photo_folder: Function
+) -> None:
+    net = model.rename(tmp_path / "net_LATER4.keras")
+    photos = photo_folder("1.jpg", "2_ONCE.jpg", "3.jpg")
+    run = classify(photos, model=net, output=tmp_path / "out.gpkg", workers=1)
+    assert (run.done, run.failed, run.status) == (3, 0, "finished")
+    assert len(list((tmp_path / "net_LATER4.keras.seen").iterdir())) == 6
+
+
+@pytest.mark.usefixtures("faults", "short_pauses")
+def test_a_system_that_keeps_killing_what_loads_ends_the_run_which_goes_on_later(
+    tmp_path: Path, model: Path, photo_folder: Function
+) -> None:
+    net = model.rename(tmp_path / "net_LATER5.keras")
+    photos, output = photo_folder("1.jpg", "2_ONCE.jpg"), tmp_path / "out.gpkg"
+    with pytest.raises(ProcessError) as error:
+        classify(photos, model=net, output=output, workers=1)
+    assert error.value.exit_code == 71
+    assert str(error.value) == (
+        "the process that classifies images was killed by SIGKILL (out of memory?), 5 times in a row"
+        " while it loaded the model; free memory, then pixelcat resume goes on, or the same command"
+        " with a lower --max-memory"
+    )
+    run = resume(output)
+    assert (run.done, run.failed, run.status) == (2, 0, "finished")
+
+
 @pytest.mark.usefixtures("faults")
 def test_a_model_that_is_replaced_in_mid_run_stops_it(
     tmp_path: Path, model: Path, photo_folder: Function, exact_net: Function
@@ -175,6 +212,64 @@ def test_what_ends_the_run_ends_its_processes(
         assert process.wait(20) == (-number if number == signal.SIGKILL else 128 + number)
     assert within(10, lambda: not is_alive(worker))
     assert done(output) == {"1.jpg"}
+
+
+@pytest.mark.parametrize("workers", ["0", "1", "2"])
+@pytest.mark.usefixtures("faults")
+def test_a_class_map_that_is_finished_when_a_signal_comes_is_recorded(
+    tmp_path: Path,
+    model: Path,
+    photo_folder: Function,
+    workers: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PIXELCAT_WORKERS", workers)
+    folder = photo_folder("1.jpg", "2_STOP.jpg", *(f"{each}.jpg" for each in range(3, 40)))
+    output = tmp_path / "out.gpkg"
+    command = [sys.executable, "-c", INTERRUPTIBLE, "classify", folder, "-m", model, "-o", output]
+    command += ["--arg", "batch_size=1"]
+    ended = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True, timeout=90)
+    assert (ended.returncode, ended.stderr) == (
+        143,
+        "stopped; the same command goes on from here\n",
+    )
+    rasters = list((tmp_path / "out_rasters").rglob("*.tif"))
+    listed = {f"{Path(name).stem}.tif" for name in done(output)}
+    assert {path.name.partition("_")[2] for path in rasters} == listed >= {"2_STOP.tif"}
+    assert len(listed) < 39
+
+
+def test_a_process_that_somebody_tells_to_end_costs_nothing(
+    tmp_path: Path, model: Path, photo_folder: Function
+) -> None:
+    def end_all(_: object) -> None:
+        for worker in children(os.getpid()):
+            os.kill(worker, signal.SIGTERM)
+
+    run = classify(
+        photo_folder(*(f"{each}.jpg" for each in range(12))), model=model,
+        output=tmp_path / "out.gpkg", workers=2, progress=end_all,
+    )  # fmt: skip
+    assert (run.done, run.failed, run.status) == (12, 0, "finished")
+
+
+@pytest.mark.usefixtures("faults")
+def test_a_signal_ends_the_pause_after_a_loss(
+    tmp_path: Path, model: Path, photo_folder: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        if within(60, lambda: len(list(mark.glob("*"))) == 2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(apart, "_PAUSES_S", (600.0,))
+    net = model.rename(tmp_path / "net_LATER9.keras")
+    mark = tmp_path / "net_LATER9.keras.seen"
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    photos = photo_folder("1.jpg", "2_ONCE.jpg")
+    run = classify(photos, model=net, output=tmp_path / "out.gpkg", workers=1)
+    thread.join()
+    assert run.status == "stopped"
 
 
 @pytest.mark.parametrize("text", ["many", "-1", "65"])

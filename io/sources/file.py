@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...catalog.errors import ItemError, SourceError
+from ...catalog.errors import SourceError
 from ...catalog.records import Dataset, Item, Scan
+from ..content import file_at
 from ..image import read_head
 from ..probe import IMAGE_SUFFIXES, probe
 from ..scan_options import ScanOptions
@@ -63,9 +64,6 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], Path]]:
     """Fetch the path of the file."""
 
     def fetch(item: Item) -> Path:
-        path = Path(dataset.uri)
-        if not path.is_file():
-            raise ItemError(f"{path} is gone")
-        return path
+        return file_at(Path(dataset.uri))
 
     yield fetch

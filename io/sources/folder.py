@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...catalog.errors import ItemError, SourceError
+from ...catalog.errors import SourceError
 from ...catalog.lock import belongs_to_live
 from ...catalog.records import Dataset, Item, ItemStatus, Scan
+from ..content import file_at
 from ..photo_lists import note_of_lists
 from ..probe import probe_all
 from ..scan_options import ScanOptions
@@ -52,10 +53,7 @@ def reader(dataset: Dataset) -> Iterator[Callable[[Item], Path]]:
     """Fetch the paths of files."""
 
     def fetch(item: Item) -> Path:
-        path = Path(dataset.uri, item.source_key)
-        if not path.is_file():
-            raise ItemError(f"{path} is gone")
-        return path
+        return file_at(Path(dataset.uri, item.source_key))
 
     yield fetch
 
@@ -105,7 +103,7 @@ def image_of(root: Path, name: str) -> tuple[Item, Path | None]:
         return _skipped(name, f"{container}; give it as an input of its own")
     if not path.is_file():
         return _unreadable(
-            name, "link points nowhere" if path.is_symlink() else "not a regular file"
+            name, "link points nowhere" if not path.exists() else "not a regular file"
         )
     if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
         return _unreadable(name, "a link that leads out of the folder; give what it leads to")

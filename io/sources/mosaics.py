@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...catalog.errors import ItemError, SourceError, UsageError
 from ...catalog.records import Dataset, Item, Scan
+from ..content import file_at
 from ..fingerprint import fingerprint
 from ..members import Member, Members
 from ..mosaic_reference import MosaicReference
@@ -115,10 +116,7 @@ def reader_of(index: Index, dataset: Dataset) -> Iterator[Callable[[Item], Where
             except (SourceError, UsageError) as error:
                 raise ItemError(str(error)) from error
             return MosaicReference(found, skip_missing=options.skip_missing)
-        path = Path(dataset.options["root"], item.source_key)
-        if not path.is_file():
-            raise ItemError(f"{path} is gone")
-        return path
+        return file_at(Path(dataset.options["root"], item.source_key))
 
     yield fetch
 

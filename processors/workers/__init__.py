@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -95,7 +96,7 @@ class Workers(Protocol):
         ...
 
     def run(
-        self, tasks: Iterable[Task], tags: Mapping[str, str], advance: Advance
+        self, tasks: Iterable[Task], tags: Mapping[str, str], advance: Advance, stop: Event
     ) -> Generator[Output, None, None]:
         """Classify images; yields one output per task as each is finished.
 
@@ -103,6 +104,8 @@ class Workers(Protocol):
             tasks: The images.
             tags: Written into every class raster.
             advance: Told of each window that is in its class map.
+            stop: Set where the run is to stop: no class map is begun any more, and those that
+                are finished are among the outputs.
         """
         ...
 

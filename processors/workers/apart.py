@@ -9,45 +9,28 @@ import time
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from multiprocessing.connection import wait
+from threading import Event
 from typing import Any, Self
 
-from ...catalog.errors import ModelError, PixelcatError
+from ...catalog.errors import ModelError, ProcessError
 from ...catalog.records import Output, Verification
 from ..messages import Task
 from ..progress import Advance, Show
 from ..verifiable import Done
 from ..work import Work
 from . import Facts, Setup
+from .hand import Hand
 from .process import LostError, Process, hung
 from .reading import PATIENCE_S, TRIES, Reading
 
 _MEMORY = (signal.SIGKILL, signal.SIGABRT)
 """What ends a process that wants more memory than there is: the system, or itself."""
-_POLL_S = 1.0
+_POLL_S = 0.25
+_PAUSES_S = (1.0, 4.0, 9.0, 16.0)
+"""After processes in a row that ended without an image in hand; the next one ends the run."""
 _SHORT = "memory was short"
-
-
-@dataclass(kw_only=True, slots=True)
-class _Hand:
-    """A process and the images that it has in hand."""
-
-    process: Process
-    heard: float
-    """``time.monotonic()`` of the last sign of life."""
-    tasks: dict[int, Task] = field(default_factory=dict)
-    """By the number of their item."""
-    first: Task | None = None
-    """To be handed out at the start of a run."""
-    runs: bool = False
-    """Whether it is within a run."""
-    is_alone: bool = False
-    """Whether the run is of a single image."""
-    is_set_up: bool = False
-    """Whether it knows the model."""
-    is_ready: bool = False
-    """Whether it has answered since: before, it loads the model."""
 
 
 class Apart:
@@ -63,7 +46,7 @@ class Apart:
         self._given: Setup | None = None
         self._count = count
         self._patience = patience
-        self._hands: list[_Hand] = []
+        self._hands: list[Hand] = []
         self._reading = Reading(self._first, self._drop, patience)
         self.environment = self._reading.environment
         self.scan = self._reading.scan
@@ -71,6 +54,8 @@ class Apart:
         self._tries: Counter[int] = Counter()
         self._losses = 0
         """Processes in a row that ended without an image in hand."""
+        self._rest_until = 0.0
+        """``time.monotonic()`` before which no other one is started."""
 
     def set_up(self, setup: Setup) -> None:
         """Take what the model is made of; see :class:`.Workers`."""
@@ -104,7 +89,10 @@ class Apart:
                 "verify", done, windows, seed, show=show
             )
         except LostError as lost:
-            raise PixelcatError(f"nothing was verified: the process for it {lost}") from lost
+            raise ProcessError(
+                f"nothing was verified: the process for it {lost}; all else is recorded, and the same"
+                " command again verifies"
+            ) from lost
         return found
 
     def remarks(self) -> tuple[str, ...]:
@@ -123,21 +111,23 @@ class Apart:
         return tuple(lines)
 
     def run(
-        self, tasks: Iterable[Task], tags: Mapping[str, str], advance: Advance
+        self, tasks: Iterable[Task], tags: Mapping[str, str], advance: Advance, stop: Event
     ) -> Generator[Output, None, None]:
         """Classify images; see :class:`.Workers`."""
         fresh, again = iter(tasks), deque[Task]()
         try:
-            while self._begin(fresh, again, tags):
+            while self._hurry() if stop.is_set() else self._begin(fresh, again, tags, stop):
                 for hand in self._awake():
                     yield from self._hear(hand, fresh, again, advance)
         finally:
             for hand in [hand for hand in self._hands if hand.runs]:
                 self._let_go(hand)
 
-    def _begin(self, fresh: Iterator[Task], again: deque[Task], tags: Mapping[str, str]) -> bool:
+    def _begin(
+        self, fresh: Iterator[Task], again: deque[Task], tags: Mapping[str, str], stop: Event
+    ) -> bool:
         """Have every process run while there are images; whether any is running."""
-        self._start(self._count)
+        self._start(self._room(stop))
         for hand in self._hands:
             if hand.runs:
                 continue
@@ -149,10 +139,24 @@ class Apart:
             hand.process.say("run", dict(tags))
         return any(hand.runs for hand in self._hands)
 
+    def _hurry(self) -> bool:
+        """Have every process end with the class map that it writes; whether any is running."""
+        for hand in [hand for hand in self._hands if hand.runs and not hand.is_hurried]:
+            hand.is_hurried = True
+            hand.process.hurry() if hand.tasks else self._let_go(hand)
+        return any(hand.runs for hand in self._hands)
+
+    def _room(self, stop: Event) -> int:
+        """Return how many processes there may be now; waits where there is none after a loss."""
+        rest = self._rest_until - time.monotonic()
+        if rest > 0 and (self._hands or stop.wait(rest)):
+            return len(self._hands)
+        return self._count
+
     def _first(self) -> Process:
         """Return the process that reads inputs, started where there is none."""
         if not self._hands:
-            self._hands.append(_Hand(process=Process(), heard=time.monotonic()))
+            self._hands.append(Hand(process=Process(), heard=time.monotonic()))
         return self._hands[0].process
 
     def _drop(self, process: Process) -> None:
@@ -162,13 +166,13 @@ class Apart:
     def _start(self, count: int) -> None:
         """Have so many processes that know the model."""
         while len(self._hands) < count:
-            self._hands.append(_Hand(process=Process(), heard=time.monotonic()))
+            self._hands.append(Hand(process=Process(), heard=time.monotonic()))
         for hand in self._hands:
             if not hand.is_set_up:
                 hand.process.say("setup", self._setup)
                 hand.is_set_up = True
 
-    def _awake(self) -> list[_Hand]:
+    def _awake(self) -> list[Hand]:
         """Wait a moment, and return the processes that have said something, or never will."""
         running = {hand.process.connection: hand for hand in self._hands if hand.runs}
         heard = wait(list(running), _POLL_S)
@@ -186,7 +190,7 @@ class Apart:
         return max(self._patience, PATIENCE_S)
 
     def _hear(
-        self, hand: _Hand, fresh: Iterator[Task], again: deque[Task], advance: Advance
+        self, hand: Hand, fresh: Iterator[Task], again: deque[Task], advance: Advance
     ) -> Iterator[Output]:
         """Take what a process says; yields what became of an image."""
         try:
@@ -206,10 +210,12 @@ class Apart:
                 yield given
             case "ended":
                 hand.runs = False
+                again.extend(hand.tasks.values())  # somebody else has told it to end
+                hand.tasks.clear()
             case "error":
                 raise given
 
-    def _next(self, hand: _Hand, fresh: Iterator[Task], again: deque[Task]) -> Task | None:
+    def _next(self, hand: Hand, fresh: Iterator[Task], again: deque[Task]) -> Task | None:
         """Return an image for a process that asks for one, None where its run is to end."""
         task, hand.first = hand.first, None
         if task is None and not hand.is_alone and not again:
@@ -218,14 +224,16 @@ class Apart:
             hand.tasks[task.key] = task
         return task
 
-    def _after(self, hand: _Hand, lost: LostError, again: deque[Task]) -> Iterator[Output]:
+    def _after(self, hand: Hand, lost: LostError, again: deque[Task]) -> Iterator[Output]:
         """Have what a lost process had in hand tried again; yields what was tried too often."""
         self._let_go(hand)
+        if hand.is_hurried:
+            return
         if hand.first is not None:
             again.append(hand.first)
         self._losses = 0 if hand.tasks else self._losses + 1
-        if self._losses == TRIES:
-            raise PixelcatError(f"the process that classifies images {lost}, {TRIES} times")
+        if self._losses:
+            self._rest(lost)
         if lost.signal in _MEMORY:
             self._given = replace(self._setup, shortages=self._setup.shortages + 1)
         for task in hand.tasks.values():
@@ -237,7 +245,21 @@ class Apart:
                 times = f", {tried} times" if tried > 1 and not lost.is_hung else ""
                 yield task.failed(f"the process that classified it {lost}{times}")
 
-    def _let_go(self, hand: _Hand) -> None:
+    def _rest(self, lost: LostError) -> None:
+        """Give the system time after a process that it ended while it loaded the model.
+
+        Raises:
+            ProcessError: So many were lost in a row that it is no use.
+        """
+        if self._losses > (TRIES - 1 if lost.is_hung else len(_PAUSES_S)):
+            raise ProcessError(
+                f"the process that classifies images {lost}, {self._losses} times in a row while it"
+                " loaded the model; free memory, then pixelcat resume goes on, or the same command"
+                " with a lower --max-memory"
+            )
+        self._rest_until = time.monotonic() + _PAUSES_S[self._losses - 1]
+
+    def _let_go(self, hand: Hand) -> None:
         hand.process.kill()
         self._hands.remove(hand)
 
@@ -252,7 +274,7 @@ class Apart:
             self._let_go(self._hands[0])
             raise
 
-    def _answer(self, hand: _Hand, show: Show | None = None, patience: float | None = None) -> Any:
+    def _answer(self, hand: Hand, show: Show | None = None, patience: float | None = None) -> Any:
         patience = patience or self._patience
         while True:
             if not hand.process.connection.poll(patience):

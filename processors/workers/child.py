@@ -17,7 +17,8 @@ tiles       paths of class rasters                   ``answer``, their headers
 setup       :class:`.Setup`                          nothing
 facts       :class:`.Work`, or None                  ``answer``, :class:`.Facts`
 run         tags                                     ``next`` for each task wanted, then ``output``
-                                                     and ``advance``; at the end ``ended``
+                                                     and ``advance``; at the end ``ended``. After
+                                                     SIGTERM it ends with the class map in hand
 task        a task, or None where there are no more  nothing
 verify      class rasters, windows, seed             ``show`` for each window compared, then
                                                      ``answer``, what was found
@@ -63,6 +64,9 @@ def main() -> None:
     """Answer until nobody asks any more."""
     streams.take()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.siginterrupt(signal.SIGTERM, False)  # libraries that write know nothing of it
     descriptor, lifeline = map(int, sys.argv[1:3])
     for each in (descriptor, lifeline):
         os.set_inheritable(each, False)
@@ -72,7 +76,7 @@ def main() -> None:
         _hush_libraries()
     ended = suppress(EOFError, BrokenPipeError)
     with quick_end(), closing(Connection(descriptor)) as connection, ended:
-        Child(connection).serve()
+        Child(connection, stop).serve()
 
 
 def _hush_libraries() -> None:
@@ -86,9 +90,10 @@ def _hush_libraries() -> None:
 class Child:
     """Answers one question after another."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Take the connection to who asks."""
+    def __init__(self, connection: Connection, stop: threading.Event) -> None:
+        """Take the connection to who asks, and what is set where a run is to stop."""
         self._connection = connection
+        self._stop = stop
         self._sending = threading.Lock()
         self._here = Here()
         self._look = Look(self._say)
@@ -133,7 +138,9 @@ class Child:
         self._say("answer", self._here.facts(work))
 
     def _on_run(self, tags: dict[str, str]) -> None:
-        with closing(self._here.run(self._tasks(), tags, self._advance)) as outputs:
+        self._stop.clear()
+        run = self._here.run(self._tasks(), tags, self._advance, self._stop)
+        with closing(run) as outputs:
             for output in outputs:
                 self._say("output", output)
         self._say("ended", None)

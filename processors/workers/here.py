@@ -1,7 +1,9 @@
 """Images classified in this process: what a process of its own does, and notebooks want."""
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
+from threading import Event
 from typing import Any, Self
 
 from ...catalog.errors import ModelError, OutputError
@@ -27,6 +29,10 @@ from . import Facts, Setup
 
 _LEAST_FREE = 1 << 20
 """Bytes; with them a model gets its smallest windows, and then it shows whether they fit."""
+
+
+class _StopError(Exception):
+    """The run is to stop, between two windows of an image."""
 
 
 class Here:
@@ -106,13 +112,23 @@ class Here:
         return model
 
     def run(
-        self, tasks: Iterable[Task], tags: Mapping[str, str], advance: Advance
+        self, tasks: Iterable[Task], tags: Mapping[str, str], advance: Advance, stop: Event
     ) -> Generator[Output, None, None]:
         """Classify images; see :class:`.Workers`."""
         worker = self._worker(
             self._prepared().classifier, tags=dict(tags), sidecars=self._setup.sidecars
         )
-        return worker.run(tasks, advance)
+
+        def heed(*numbers: int) -> None:
+            advance(*numbers)
+            if stop.is_set():
+                raise _StopError
+
+        with suppress(_StopError), closing(worker.run(tasks, heed)) as outputs:
+            for output in outputs:
+                yield output
+                if stop.is_set():
+                    return
 
     def verify(
         self, done: Sequence[Done], windows: int, seed: int, show: Show

@@ -9,7 +9,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ...catalog.errors import OutputError
+from ...catalog.errors import ProcessError
 from ...io.native import safe_environment
 
 _CHILD = ("pixelcat.catalog.own_process", "pixelcat.processors.workers.child")
@@ -33,7 +33,7 @@ class Process:
         """Start it.
 
         Raises:
-            OutputError: The system has no room for it.
+            ProcessError: The system has no room for it.
         """
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
@@ -48,7 +48,10 @@ class Process:
         except OSError as error:
             ours.close()
             os.close(self._lifeline)
-            raise OutputError(f"no process can be started: {error.strerror}") from error
+            raise ProcessError(
+                f"no process can be started: {error.strerror}; end others or free memory, then give"
+                " the same command again"
+            ) from error
         finally:
             theirs.close()
             os.close(lifeline)
@@ -78,6 +81,10 @@ class Process:
         except (EOFError, OSError) as error:
             raise self._lost() from error
         return word, given
+
+    def hurry(self) -> None:
+        """Have its run end with the class map that it writes."""
+        self._popen.send_signal(signal.SIGTERM)
 
     def stop(self, reason: str) -> None:
         """Kill it because it does not answer; who listens to it is told the reason."""
