@@ -17,7 +17,8 @@ from .device import processors
 
 _FRAMES = (
     *("in user code", "Graph execution error", "Detected at node", "Stack trace", "Traceback"),
-    *("File ", "Exception encountered when calling", "Arguments received by", "[[{{node", "•"),
+    *("File ", "[Previous line repeated", "Exception encountered when calling"),
+    *("Arguments received by", "[[{{node", "•"),
 )
 """How the lines begin that say where, and not what."""
 _WITHIN = "Exception encountered: "
@@ -94,6 +95,20 @@ def explain(error: BaseException) -> str:
     return (named[-1:] or told[:1] or [type(error).__name__])[0][:300]
 
 
+def function_of(call: Callable[[Any], Any], spec: Any, **how: Any) -> Any:
+    """Return a call as a TensorFlow function of one input.
+
+    Without AutoGraph: nothing of ours has Python's ``if`` or ``while`` on tensors, and it writes
+    files of Python code that nobody removes where a process is stopped.
+
+    Args:
+        call: Input tensor → output tensor or tensors.
+        spec: ``TensorSpec`` of the input.
+        how: What else ``tf.function`` is told.
+    """
+    return tensorflow().function(call, input_signature=[spec], autograph=False, **how)
+
+
 def frozen(call: Callable[[Any], Any], spec: Any) -> Any:
     """Return a function with its variables as constants and its graph in one piece.
 
@@ -103,8 +118,7 @@ def frozen(call: Callable[[Any], Any], spec: Any) -> Any:
     """
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    traced = tensorflow().function(call).get_concrete_function(spec)
-    return convert_variables_to_constants_v2(traced)
+    return convert_variables_to_constants_v2(function_of(call, spec).get_concrete_function())
 
 
 def before_softmax(function: Any) -> Any | None:
@@ -129,7 +143,7 @@ def compiled(function: Any, spec: Any) -> Callable[[Any], Any]:
 
     By itself it writes its input into an error, milliseconds long, and swallows that.
     """
-    quick: Callable[[Any], Any] = tensorflow().function(function, input_signature=[spec])
+    quick: Callable[[Any], Any] = function_of(function, spec)
     return quick
 
 
@@ -164,7 +178,7 @@ def fused(call: Callable[[Any], Any], spec: Any) -> Callable[[Any], Any] | None:
     tf = tensorflow()
     if not spec.shape.is_fully_defined():
         return None
-    function: Callable[[Any], Any] = tf.function(call, input_signature=[spec], jit_compile=True)
+    function: Callable[[Any], Any] = function_of(call, spec, jit_compile=True)
     try:
         function(tf.zeros(spec.shape, spec.dtype))
     except Exception:  # noqa: BLE001  TensorFlow raises many kinds
