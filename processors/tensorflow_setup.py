@@ -11,6 +11,7 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
+from ..catalog.errors import ModelError, PixelcatError
 from ..catalog.own_process import is_own_process
 from ..io import native
 from .device import processors
@@ -23,6 +24,7 @@ _FRAMES = (
 """How the lines begin that say where, and not what."""
 _WITHIN = "Exception encountered: "
 """Before what went wrong in a part of a model, after all of its configuration."""
+_NO_CONSTANT = "Cannot parse tensor from proto"
 _MIXED_PRECISION = {
     "bfloat16": "auto_mixed_precision_onednn_bfloat16",
     "float16": "auto_mixed_precision",
@@ -89,10 +91,33 @@ def explain(error: BaseException) -> str:
     """Return the one line of a TensorFlow or Keras error that says what is wrong."""
     text = re.sub(r"\x1b\[\d*m|\{\{function_node [^}]*\}\} ?", "", str(error))
     text = text.rpartition(_WITHIN)[2]
+    if _NO_CONSTANT in text:
+        return "a constant of its graph is damaged, or larger than memory"
     lines = [line.strip() for line in text.splitlines()]
     told = [line for line in lines if line and not line.startswith(_FRAMES)]
     named = [line for line in told if re.match(r"\w*(Error|Exception): ", line)]
     return (named[-1:] or told[:1] or [type(error).__name__])[0][:300]
+
+
+@contextmanager
+def refusing(model: object, does: str) -> Iterator[None]:
+    """Turn whatever TensorFlow, Keras and others raise within into one line about a model.
+
+    They raise anything: errors of their own, ``MemoryError``, ``KeyError``, ``RecursionError``.
+
+    Args:
+        model: Its file or name.
+        does: What it does then, such as ``cannot be loaded``.
+
+    Raises:
+        ModelError: In place of every error that is none of ours.
+    """
+    try:
+        yield
+    except PixelcatError:
+        raise
+    except Exception as error:
+        raise ModelError(f"model {model} {does}: {explain(error)}") from error
 
 
 def function_of(call: Callable[[Any], Any], spec: Any, **how: Any) -> Any:
