@@ -28,8 +28,10 @@ _KEEP_SCORES = (
 """Layers that move or average scores and leave their kind as it is."""
 _CONFIG = "config.json"
 _MEMBERS = {_CONFIG, "metadata.json", "model.weights.h5"}
-_LARGEST_CONFIG = 64 * 2**20
-"""Bytes; constants lie in the configuration too."""
+_LARGEST_CONFIG = 32 << 20
+"""Bytes, as of a definition; constants lie in the configuration too."""
+_MOST_MEMBERS = 10_000
+"""Besides its own three a file has one for each table of words that a layer looks up."""
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -102,7 +104,7 @@ def _check_members(path: Path) -> None:
     """Refuse what Keras would pass over, or believe: members, and names in the configuration."""
     with zipfile.ZipFile(path) as archive:
         listed = archive.namelist()
-        if reason := too_many(archive.infolist()):
+        if reason := too_many(archive.infolist(), _MOST_MEMBERS):
             raise ModelError(f"model {path} {reason}")
         for entry in archive.infolist():
             if leads_out(entry.filename):
@@ -115,7 +117,10 @@ def _check_members(path: Path) -> None:
         if twice:
             raise ModelError(f"model {path} holds {twice[0]} twice; refused")
         if archive.getinfo(_CONFIG).file_size > _LARGEST_CONFIG:
-            raise ModelError(f"model {path}: its {_CONFIG} is larger than any network needs")
+            raise ModelError(
+                f"model {path}: its {_CONFIG} is larger than {_LARGEST_CONFIG >> 20} MB,"
+                " more than any network needs"
+            )
         text = archive.read(_CONFIG)
     check_config(path, text, compiles=False)
 
