@@ -43,6 +43,7 @@ def _place(modules: str, *listed: frozenset[str]) -> tuple[re.Pattern[str], froz
 
 _CLASSES = (
     _place(r"(\.legacy)?\.(layers|engine)(\.\w+)*", names.LAYERS, _GRAPH_LAYERS),
+    _place(r"\.applications\.(convnext|inception_resnet_v2)", names.APPLICATIONS),
     _place(r"(\.(models|engine)(\.\w+)?)?", names.MODELS),
     _place(r"\.ops(\.\w+)?", names.OPERATIONS),
     _place(r"\.initializers(\.\w+)*", names.INITIALIZERS),
