@@ -45,9 +45,10 @@ def _loaded(path: Path, file: Path, writer: str) -> tuple[ModuleType, Any]:
         return keras, keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # whatever Keras 3 does not understand, Keras 2 may
         if writer.startswith("3."):
+            said = explain(error).partition(" Please ")[0].rstrip(".")  # asks for code of one's own
             raise ModelError(
                 f"model {path} was written by Keras {writer}, which cannot read all that it writes"
-                f" as HDF5: {explain(error)}; save it as .keras"
+                f" as HDF5: {said}; save it as .keras"
             ) from error
         library = _keras2(path, error)
         try:
