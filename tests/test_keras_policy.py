@@ -376,7 +376,6 @@ def test_a_configuration_that_is_too_deep_is_refused_in_one_line(
 # containers
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_configuration_of_too_many_parts_is_refused() -> None:
     """Keras took a minute for 30 MB of empty lists."""
     for text in ("[" + "[]," * 1_000_000 + "0]", b"[" + b"{}," * 1_000_000 + b"0]"):
@@ -384,6 +383,7 @@ def test_a_configuration_of_too_many_parts_is_refused() -> None:
             check_config(Path("net.keras"), text, compiles=False)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_file_with_two_configurations_is_refused(plain: Path, tmp_path: Path) -> None:
     path = rewritten(plain, tmp_path / "a.keras", without_switch)
     with zipfile.ZipFile(plain) as hostile, zipfile.ZipFile(path, "a") as archive:
