@@ -2,14 +2,15 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..catalog.errors import ItemError
+from ..catalog.errors import ItemError, PixelcatError
 from .batch import Batches, ClassBatch, WindowBatch
 from .extras import Extra, FullDecision
 from .network import Network
@@ -40,6 +41,19 @@ class _Kind(NamedTuple):
     is_map: bool
     is_one_size: bool
     """One of its own for a size of window."""
+
+
+@contextmanager
+def _failing(height: int, width: int) -> Iterator[None]:
+    """Turn whatever TensorFlow and Keras raise for a window into the reason of its images."""
+    try:
+        yield
+    except (PixelcatError, MemoryError):
+        raise
+    except Exception as error:
+        raise ItemError(
+            f"the model fails on a window of {height} x {width} pixels: {explain(error)}"
+        ) from error
 
 
 class Compiled:
@@ -95,8 +109,9 @@ class Compiled:
 
     def decide(self, scores: NDArray[np.float32]) -> ClassBatch:
         """Choose classes; see :class:`Blending`."""
-        answer = self._decision(tensorflow().constant(scores))
-        classes, confidence, *extras = (tensor.numpy() for tensor in answer)
+        with _failing(*scores.shape[1:3]):
+            answer = self._decision(tensorflow().constant(scores))
+            classes, confidence, *extras = (tensor.numpy() for tensor in answer)
         return ClassBatch(classes=classes, confidence=confidence, extras=tuple(extras))
 
     @property
@@ -123,14 +138,8 @@ class Compiled:
         """Do nothing: TensorFlow keeps what it has."""
 
     def _run(self, batch: WindowBatch) -> tuple[NDArray[Any], ...]:
-        tf = tensorflow()
-        height, width = batch.pixels.shape[1:3]
-        try:
+        with _failing(*batch.pixels.shape[1:3]):
             answer = self._answer(batch.pixels, self._kind(batch))
-        except (tf.errors.OpError, ValueError, TypeError) as error:
-            raise ItemError(
-                f"the model fails on a window of {height} x {width} pixels: {explain(error)}"
-            ) from error
         if answer[0].shape[:3] != batch.pixels.shape[:3]:
             given_size, wanted = (f"{a.shape[1]} x {a.shape[2]}" for a in (answer[0], batch.pixels))
             raise ItemError(f"the model gives {given_size} pixels for a window of {wanted}")

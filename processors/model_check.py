@@ -27,6 +27,7 @@ from .prepare import prepare
 from .ranges import ranges
 from .read_window import read_whole_window
 from .scaling import Scaling
+from .tensorflow_setup import refusing
 
 _ROUNDS = 3
 
@@ -80,11 +81,12 @@ def check(
             valid=np.repeat(valid[np.newaxis], count, axis=0),
             places=(place,) * count,
         )
-        try:
-            answer, seconds = _timed(classifier, batch)
-        except ItemError as error:
-            raise ModelError(f"model {definition.name}: {error}") from error
-        numbers, warnings = _numbers(prepared, options, pixels)
+        with refusing(definition.model_file, "does not run"):
+            try:
+                answer, seconds = _timed(classifier, batch)
+            except ItemError as error:
+                raise ModelError(f"model {definition.name}: {error}") from error
+            numbers, warnings = _numbers(prepared, options, pixels)
     known = counted if answer.valid is None else counted & answer.valid[0]
     classes = answer.classes[0][known].ravel()
     share = np.bincount(classes, minlength=len(classifier.classes))

@@ -9,13 +9,11 @@ from typing import IO
 
 from ..catalog.errors import ModelError, OutputError
 from ..io.publish import draft_folder, publish_folder
-from ..io.zip_members import BROKEN, leads_out, unbounded
+from ..io.zip_members import BROKEN, leads_out, too_many, unbounded
 from .cache import cache_folder
 
 MAX_FILES = 200
 MAX_BYTES = 4 << 30
-MAX_RATIO = 200
-"""Unpacked to packed bytes of one member; ordinary weights compress less than tenfold."""
 _CHUNK = 1 << 20
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(1, 10))}
 
@@ -49,8 +47,8 @@ def unpack(path: Path) -> Path:
 def _checked(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Return the files of an archive after looking at every entry of its directory."""
     entries = archive.infolist()
-    if len(entries) > MAX_FILES:
-        raise ModelError(f"model package {path} holds {len(entries)} files, more than {MAX_FILES}")
+    if reason := too_many(entries, MAX_FILES):
+        raise ModelError(f"model package {path} {reason}")
     if sum(entry.file_size for entry in entries) > MAX_BYTES:
         raise ModelError(f"model package {path} unpacks to more than {MAX_BYTES >> 30} GiB")
     names: set[str] = set()
@@ -92,11 +90,7 @@ def _refusal(entry: zipfile.ZipInfo) -> str | None:
         return "is a link or a device"
     if entry.flag_bits & 0x1:
         return "is encrypted"
-    if reason := unbounded(entry):
-        return reason
-    if entry.file_size > MAX_RATIO * max(entry.compress_size, 1) and entry.file_size > _CHUNK:
-        return f"is packed more than {MAX_RATIO} times"
-    return None
+    return unbounded(entry)
 
 
 def _definition(path: Path, files: list[zipfile.ZipInfo]) -> str:

@@ -21,7 +21,7 @@ from .output_classes import Classes, excluded_class, output_classes
 from .precision import in_precision
 from .raster_function.prepare import prepare_function
 from .receptive_field import ReceptiveField
-from .tensorflow_setup import device_name
+from .tensorflow_setup import device_name, refusing
 from .tile import tiling_for
 
 _SMALL = 1 << 30
@@ -60,7 +60,8 @@ def prepare(
     budget = None
     if max_memory is not None:
         network = with_answers(network, options, len(classes))
-        warm_up(network, math.lcm(field.stride, options.tile_multiple))
+        with refusing(definition.model_file, "does not run"):
+            warm_up(network, math.lcm(field.stride, options.tile_multiple))
         budget = Budget(max_memory, network)
     tiling, notes = tiling_for(network, options, field, None if budget is None else budget.pixels)
     excluded, more = excluded_class(
@@ -120,7 +121,8 @@ def _check_asked(definition: ModelDefinition, options: RunOptions, network: Netw
 def _loaded(definition: ModelDefinition, options: RunOptions) -> Network:
     path = definition.model_file
     try:
-        return model_format(path).load(path, options.properties(definition))
+        with refusing(path, "cannot be loaded"):
+            return model_format(path).load(path, options.properties(definition))
     except NoSuchOutputError as error:
         raise error if options.output is None else UsageError(str(error)) from error
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .network import Network
-from .tensorflow_setup import tensorflow
+from .tensorflow_setup import function_of, tensorflow
 
 _AMPLITUDES = (1.0, 255.0, 10_000.0)
 """Of the noise: reflectance, 8-bit pixels, 12- to 16-bit pixels."""
@@ -49,7 +49,7 @@ class Probe:
         self._amplitudes: tuple[float, ...] = (1.0,) if self._is_twin else _AMPLITUDES
         tf = tensorflow()
         spec = tf.TensorSpec([1, height, width, network.bands], tf.float32)
-        self._scores = tf.function(call, input_signature=[spec])
+        self._scores = function_of(call, spec)
         self._moved = cache(self._answer)  # for each stride the same is asked again
         self._touched_by = cache(self._touched)
         self._depends_on = cache(self._depended)

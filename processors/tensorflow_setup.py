@@ -11,17 +11,20 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
+from ..catalog.errors import ModelError, PixelcatError
 from ..catalog.own_process import is_own_process
 from ..io import native
 from .device import processors
 
 _FRAMES = (
     *("in user code", "Graph execution error", "Detected at node", "Stack trace", "Traceback"),
-    *("File ", "Exception encountered when calling", "Arguments received by", "[[{{node", "•"),
+    *("File ", "[Previous line repeated", "Exception encountered when calling"),
+    *("Arguments received by", "[[{{node", "•"),
 )
 """How the lines begin that say where, and not what."""
 _WITHIN = "Exception encountered: "
 """Before what went wrong in a part of a model, after all of its configuration."""
+_NO_CONSTANT = "Cannot parse tensor from proto"
 _MIXED_PRECISION = {
     "bfloat16": "auto_mixed_precision_onednn_bfloat16",
     "float16": "auto_mixed_precision",
@@ -88,10 +91,47 @@ def explain(error: BaseException) -> str:
     """Return the one line of a TensorFlow or Keras error that says what is wrong."""
     text = re.sub(r"\x1b\[\d*m|\{\{function_node [^}]*\}\} ?", "", str(error))
     text = text.rpartition(_WITHIN)[2]
+    if _NO_CONSTANT in text:
+        return "a constant of its graph is damaged, or larger than memory"
     lines = [line.strip() for line in text.splitlines()]
     told = [line for line in lines if line and not line.startswith(_FRAMES)]
     named = [line for line in told if re.match(r"\w*(Error|Exception): ", line)]
     return (named[-1:] or told[:1] or [type(error).__name__])[0][:300]
+
+
+@contextmanager
+def refusing(model: object, does: str) -> Iterator[None]:
+    """Turn whatever TensorFlow, Keras and others raise within into one line about a model.
+
+    They raise anything: errors of their own, ``MemoryError``, ``KeyError``, ``RecursionError``.
+
+    Args:
+        model: Its file or name.
+        does: What it does then, such as ``cannot be loaded``.
+
+    Raises:
+        ModelError: In place of every error that is none of ours.
+    """
+    try:
+        yield
+    except PixelcatError:
+        raise
+    except Exception as error:
+        raise ModelError(f"model {model} {does}: {explain(error)}") from error
+
+
+def function_of(call: Callable[[Any], Any], spec: Any, **how: Any) -> Any:
+    """Return a call as a TensorFlow function of one input.
+
+    Without AutoGraph: nothing of ours has Python's ``if`` or ``while`` on tensors, and it writes
+    files of Python code that nobody removes where a process is stopped.
+
+    Args:
+        call: Input tensor → output tensor or tensors.
+        spec: ``TensorSpec`` of the input.
+        how: What else ``tf.function`` is told.
+    """
+    return tensorflow().function(call, input_signature=[spec], autograph=False, **how)
 
 
 def frozen(call: Callable[[Any], Any], spec: Any) -> Any:
@@ -103,8 +143,7 @@ def frozen(call: Callable[[Any], Any], spec: Any) -> Any:
     """
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    traced = tensorflow().function(call).get_concrete_function(spec)
-    return convert_variables_to_constants_v2(traced)
+    return convert_variables_to_constants_v2(function_of(call, spec).get_concrete_function())
 
 
 def before_softmax(function: Any) -> Any | None:
@@ -129,7 +168,7 @@ def compiled(function: Any, spec: Any) -> Callable[[Any], Any]:
 
     By itself it writes its input into an error, milliseconds long, and swallows that.
     """
-    quick: Callable[[Any], Any] = tensorflow().function(function, input_signature=[spec])
+    quick: Callable[[Any], Any] = function_of(function, spec)
     return quick
 
 
@@ -164,7 +203,7 @@ def fused(call: Callable[[Any], Any], spec: Any) -> Callable[[Any], Any] | None:
     tf = tensorflow()
     if not spec.shape.is_fully_defined():
         return None
-    function: Callable[[Any], Any] = tf.function(call, input_signature=[spec], jit_compile=True)
+    function: Callable[[Any], Any] = function_of(call, spec, jit_compile=True)
     try:
         function(tf.zeros(spec.shape, spec.dtype))
     except Exception:  # noqa: BLE001  TensorFlow raises many kinds

@@ -290,6 +290,22 @@ def test_an_hdf5_file_that_names_foreign_modules_is_refused(
         model_format(tmp_path / "net.h5").load(tmp_path / "net.h5", {})
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_an_hdf5_file_that_keras_3_cannot_read_back_is_none_of_keras_2(
+    tf: Any, net: Any, tmp_path: Path
+) -> None:
+    import keras
+
+    inputs = keras.layers.Input((None, None, 3))
+    keras.Model(inputs, keras.ops.argmax(net(inputs), axis=-1)).save(tmp_path / "net.h5")
+    with pytest.raises(ModelError) as caught:
+        model_format(tmp_path / "net.h5").load(tmp_path / "net.h5", {})
+    message = str(caught.value)
+    assert f"was written by Keras {keras.__version__}, which cannot read all that it" in message
+    assert message.endswith("Unknown layer: 'Argmax'; save it as .keras")
+    assert "keras2" not in message
+
+
 def test_two_outputs_need_a_name(tf: Any, net: Any, tmp_path: Path) -> None:
     module = tf.Module()
     module.net = net

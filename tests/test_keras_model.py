@@ -300,6 +300,39 @@ def test_the_last_layer_of_a_network_within_a_network_tells(save: Function, kera
     assert keras3.load(save(network), {}).scores == "probabilities"
 
 
+@pytest.mark.parametrize("last", ["argmax", "argmax_with_axis", "cast"])
+def test_an_arg_max_at_the_end_gives_class_values(
+    save: Function, keras: Any, write_emd: Function, last: str
+) -> None:
+    ops = keras.ops
+
+    def scores(layers: Any, x: Any) -> Any:
+        return layers.Conv2D(3, 1)(layers.Conv2D(4, 5, padding="same", dilation_rate=2)(x))
+
+    def network(layers: Any, x: Any) -> Any:
+        values = ops.argmax(scores(layers, x), axis=-1)
+        if last == "cast":
+            return ops.cast(values, "uint8")
+        return values if last == "argmax" else ops.expand_dims(values, -1)
+
+    definition = ModelDefinition.load(
+        _emd(write_emd, save(network), Classes=[{"Value": 0}, {"Value": 1}, {"Value": 2}])
+    )
+    ready = prepare(definition, resolve(definition, {}))
+    assert ready.network is not None
+    assert (ready.network.scores, ready.network.channels) == ("classes", 0)
+    assert (ready.found["stride"], ready.found["looks"]) == (1, "4 pixels beyond")
+    pixels = np.random.default_rng(3).random((1, 32, 32, 3), np.float32)
+    values = ready.network.call(pixels).numpy().reshape(32, 32)
+    ending = ModelDefinition.load(
+        _emd(write_emd, save(scores), Classes=[{"Value": 0}, {"Value": 1}, {"Value": 2}])
+    )
+    alike = prepare(ending, resolve(ending, {})).network
+    assert alike is not None
+    assert np.array_equal(values, alike.call(pixels).numpy()[0].argmax(axis=-1))
+    assert len(np.unique(values)) > 1
+
+
 @pytest.mark.parametrize("activation", [None, "softmax"])
 def test_up_sampling_at_the_end_does_not_change_what_scores_are(
     save: Function, prepared: Function, keras: Any, activation: str | None, as_batch: Function

@@ -376,6 +376,13 @@ def test_a_configuration_that_is_too_deep_is_refused_in_one_line(
 # containers
 
 
+def test_a_configuration_of_too_many_parts_is_refused() -> None:
+    """Keras took a minute for 30 MB of empty lists."""
+    for text in ("[" + "[]," * 1_000_000 + "0]", b"[" + b"{}," * 1_000_000 + b"0]"):
+        with pytest.raises(ModelError, match="more than 1000000 parts, which no network has"):
+            check_config(Path("net.keras"), text, compiles=False)
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_file_with_two_configurations_is_refused(plain: Path, tmp_path: Path) -> None:
     path = rewritten(plain, tmp_path / "a.keras", without_switch)
@@ -452,6 +459,43 @@ def test_operations_that_compute_load(keras: Any, tmp_path: Path) -> None:
     assert keras3.load(tmp_path / "net.keras", {}).channels == 3
 
 
+def _small(applications: Any, name: str, **how: Any) -> Any:
+    return getattr(applications, name)(
+        include_top=False, weights=None, input_shape=(96, 96, 3), **how
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("ConvNeXtTiny", {}),
+        ("EfficientNetV2B0", {}),
+        ("MobileNetV3Small", {"minimalistic": True}),
+    ],
+)
+def test_networks_that_keras_brings_are_let_through(
+    keras: Any, name: str, how: dict[str, Any]
+) -> None:
+    inputs = keras.layers.Input((96, 96, 3))
+    network = keras.Model(inputs, _small(keras.applications, name, **how)(inputs))
+    text = json.dumps(keras.saving.serialize_keras_object(network))
+    check_config(Path("net.keras"), text, compiles=False)
+
+
+def test_layers_of_networks_that_keras_brings_come_from_there_only(
+    keras: Any, plain: Path, tmp_path: Path
+) -> None:
+    inputs = keras.layers.Input((None, None, 3))
+    scale = keras.src.applications.convnext.LayerScale(0.5, 3, name="scale")
+    x = keras.layers.Conv2D(3, 1, activation="softmax", name="head")(scale(inputs))
+    keras.Model(inputs, x).save(tmp_path / "net.keras")
+    assert keras3.load(tmp_path / "net.keras", {}).channels == 3
+    for module in ("keras.applications.imagenet_utils", "os.applications.convnext"):
+        change = as_head(**entry(module, "LayerScale", init_values=1, projection_dim=3))
+        path = rewritten(plain, tmp_path / "bad.keras", change)
+        assert "LayerScale" in refused(path)
+
+
 def test_losses_of_their_own_do_not_matter_at_the_top_and_those_of_keras_nowhere(
     keras: Any, tmp_path: Path
 ) -> None:
@@ -502,6 +546,8 @@ def test_classes_on_the_lists_take_no_function(keras: Any) -> None:
     taken = {"fn", "f", "func", "function"}
     for listed, module in (
         (keras_names.LAYERS, keras.layers),
+        (keras_names.APPLICATIONS, keras.src.applications.convnext),
+        (keras_names.APPLICATIONS, keras.src.applications.inception_resnet_v2),
         (keras_names.METRICS, keras.metrics),
         (keras_names.LOSSES, keras.losses),
         (keras_names.OPTIMIZERS, keras.optimizers),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from pixelcat.catalog.errors import ModelError, SourceError
+from pixelcat.catalog.errors import SourceError
 from pixelcat.cli import cli
 from pixelcat.io import zip_members, zipped_geodatabase
 from pixelcat.processors.formats import keras3
@@ -88,8 +88,6 @@ def test_an_archive_of_too_many_members_is_one_line(
         ):
             archive.writestr(name, "{}")
     monkeypatch.setattr(zip_members, "MOST_MEMBERS", 3)
-    with pytest.raises(ModelError, match="holds 4 files, more than 3"):
-        keras3.load(path, {})
     with pytest.raises(SourceError, match="holds 4 files, more than 3; unzip it"):
         zipped_geodatabase.gdal_path(path)
 
@@ -109,6 +107,73 @@ def test_a_network_is_packed_so_that_it_has_a_size(
         for entry in old.infolist():
             new.writestr(entry.filename, old.read(entry), way)
     assert "may take any memory" in refusal("model", "check", str(path))
+
+
+def with_more(source: Path, target: Path, more: Callable[[zipfile.ZipFile], None]) -> Path:
+    """Copy a network with more in its archive, packed."""
+    with (
+        zipfile.ZipFile(source) as old,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry))
+        more(new)
+    return target
+
+
+def _members(archive: zipfile.ZipFile) -> None:
+    for number in range(10_000):
+        archive.writestr(f"assets/{number}", b"")
+
+
+def _zeros(archive: zipfile.ZipFile) -> None:
+    archive.writestr("assets/words.txt", bytes(3 << 20))
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (_members, "files, more than 10000"),
+        (_zeros, "words.txt is packed more than 200 times"),
+    ],
+)
+def test_a_network_is_no_larger_than_its_file_says(
+    tmp_path: Path, keras_net: Function, more: Callable[[zipfile.ZipFile], None], reason: str
+) -> None:
+    keras_net().save(tmp_path / "plain.keras")
+    path = with_more(tmp_path / "plain.keras", tmp_path / "net.keras", more)
+    said = refusal("model", "check", str(path))
+    assert said.startswith("4 ")
+    assert reason in said
+
+
+def test_weights_packed_like_nothing_but_zeros_are_not_unpacked(
+    tmp_path: Path, keras_net: Function
+) -> None:
+    plain, path = tmp_path / "plain.keras", tmp_path / "net.keras"
+    keras_net().save(plain)
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.infolist():
+            rest = bytes(20 << 20) if entry.filename.endswith(".h5") else b""
+            new.writestr(entry.filename, old.read(entry) + rest)
+    said = refusal("model", "check", str(path))
+    assert "model.weights.h5 is packed more than 200 times" in said
+
+
+def test_a_configuration_has_a_size(tmp_path: Path, keras_net: Function) -> None:
+    plain, path = tmp_path / "plain.keras", tmp_path / "net.keras"
+    keras_net().save(plain)
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, "w") as new:
+        for entry in old.infolist():
+            rest = b" " * (33 << 20) if entry.filename == "config.json" else b""
+            new.writestr(entry.filename, old.read(entry) + rest)
+    assert "its config.json is larger than 32 MB" in refusal("model", "check", str(path))
+
+
+def test_a_network_that_was_packed_again_still_loads(tmp_path: Path, keras_net: Function) -> None:
+    keras_net().save(tmp_path / "plain.keras")
+    path = with_more(tmp_path / "plain.keras", tmp_path / "net.keras", lambda _: None)
+    assert keras3.load(path, {}).channels == 3
 
 
 def test_quotes_without_an_end_are_looked_at_once(tmp_path: Path) -> None:

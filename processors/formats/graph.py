@@ -9,7 +9,7 @@ import numpy as np
 
 from ...catalog.errors import ModelError
 from ..network import Network, Scores
-from ..tensorflow_setup import frozen, tensorflow
+from ..tensorflow_setup import frozen, function_of, tensorflow
 from .hints import SAID
 
 _REFUSED = re.compile(
@@ -38,6 +38,10 @@ _KEEP_SCORES = (*PASS_ON, "ResizeBilinear", "ResizeNearestNeighbor", "Reshape", 
 """Operations that move or average scores and leave their kind as it is."""
 _MAY_LEAVE_GAPS = ("SpaceToBatchND", "PyFunc", "PyFuncStateless", "EagerPyFunc")
 """Operations of dilated kernels, and those behind which other libraries compute."""
+_CHANGES = re.compile(
+    r"Assign\w*|Rng\w*|Resource(Scatter|Apply|SparseApply)\w*|Stateful(Random|Un).*"
+)
+"""Operations that leave a variable with another value."""
 _TEST_SIZE = 256
 
 
@@ -106,7 +110,12 @@ def network_of(path: Path, call: Callable[[Any], Any], spec: Any, scores: Scores
     sample = np.random.default_rng(5).random(
         (2, height or _TEST_SIZE, width or _TEST_SIZE, bands), np.float32
     )
-    whole = frozen(forward, tf.TensorSpec(sample.shape, tf.float32))
+    spec = tf.TensorSpec(sample.shape, tf.float32)
+    try:
+        whole = frozen(forward, spec)
+    except Exception:
+        _refuse_random(path, forward, spec)
+        raise
     given = whole(tf.constant(sample))[0].numpy()
     if given.ndim not in (3, 4):
         raise ModelError(
@@ -124,6 +133,23 @@ def network_of(path: Path, call: Callable[[Any], Any], spec: Any, scores: Scores
         reason=reason,
         has_gaps=any(_may_leave_gaps(each) for each in whole.graph.get_operations()),
     )
+
+
+def _refuse_random(path: Path, forward: Callable[[Any], Any], spec: Any) -> None:
+    """Say why a graph has no constants only: what it draws at random it notes in a variable.
+
+    Raises:
+        ModelError: It does.
+    """
+    graph = function_of(forward, spec).get_concrete_function().graph.as_graph_def()
+    operations = {node.op for node in _nodes(graph)}
+    if any(map(_CHANGES.fullmatch, operations)):
+        drawn = any("Random" in operation or "Rng" in operation for operation in operations)
+        said = "changes images at random" if drawn else "changes its own variables"
+        raise ModelError(
+            f"model {path} {said} while it answers, as augmentation layers in a network do that"
+            " model.export wrote; export it without them, or save it as .keras, where they rest"
+        )
 
 
 def _may_leave_gaps(operation: Any) -> bool:

@@ -7,12 +7,15 @@ from typing import Any
 
 from ...catalog.errors import ModelError, first_line
 from ...io.hdf5_storage import elsewhere
+from ..class_list import printable
 from ..network import Network
 from ..tensorflow_setup import explain, tensorflow
 from .keras3 import named, network_of_model
 from .keras_policy import check_config
 
 NAME = "an HDF5 file (.h5)"
+_LONGEST = 20
+"""Characters of a version in an error."""
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -28,20 +31,26 @@ def load(path: Path, properties: Mapping[str, Any]) -> Network:
     Raises:
         ModelError: Weights only, damaged, holds code, or no pixel classifier.
     """
-    _refuse_code(path)
+    writer = _refuse_code(path)
     with named(path, ".h5", ".hdf5") as file:
-        library, model = _loaded(path, file)
+        library, model = _loaded(path, file, writer)
     return network_of_model(library, _free_size(library, model), path, properties)
 
 
-def _loaded(path: Path, file: Path) -> tuple[ModuleType, Any]:
-    """Return the library that understands a file, and the model."""
+def _loaded(path: Path, file: Path, writer: str) -> tuple[ModuleType, Any]:
+    """Return the library that understands a file of a version of Keras, and the model."""
     tensorflow()
     import keras
 
     try:
         return keras, keras.saving.load_model(file, compile=False, safe_mode=True)
-    except Exception as error:  # noqa: BLE001  whatever Keras 3 does not understand, Keras 2 may
+    except Exception as error:  # whatever Keras 3 does not understand, Keras 2 may
+        if writer.startswith("3."):
+            said = explain(error).partition(" Please ")[0].rstrip(".")  # asks for code of one's own
+            raise ModelError(
+                f"model {path} was written by Keras {writer}, which cannot read all that it writes"
+                f" as HDF5: {said}; save it as .keras"
+            ) from error
         library = _keras2(path, error)
         try:
             return library, library.models.load_model(file, compile=False)
@@ -61,14 +70,19 @@ def _keras2(path: Path, error: Exception) -> ModuleType:
     return module
 
 
-def _refuse_code(path: Path) -> None:
-    """Read the configuration, which is JSON, before anything else is loaded."""
+def _refuse_code(path: Path) -> str:
+    """Read the configuration, which is JSON, before anything else is loaded.
+
+    Returns:
+        The version of Keras that wrote the file, as it says.
+    """
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
             _check_storage(path, file)
             text = file.attrs.get("model_config")
+            writer = printable(file.attrs.get("keras_version", ""))[:_LONGEST]
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, SystemError) as error:
         if isinstance(error, ModelError):
             raise
@@ -76,6 +90,7 @@ def _refuse_code(path: Path) -> None:
     if text is None:
         raise ModelError(f"model {path} holds weights only; save the whole model")
     check_config(path, text, compiles=True)
+    return writer
 
 
 def _check_storage(path: Path, file: Any) -> None:

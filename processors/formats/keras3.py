@@ -12,7 +12,7 @@ from typing import Any
 
 from ...catalog.errors import ModelError
 from ...io.zip_members import BROKEN, leads_out, too_many, unbounded
-from ..network import Network, Scores
+from ..network import Network, Scores, Twin
 from ..tensorflow_setup import explain, tensorflow
 from .any_size import traceable
 from .hints import SAID, chosen_output, output_scores
@@ -26,10 +26,14 @@ _KEEP_SCORES = (
     *("Dropout", "SpatialDropout2D"),
 )
 """Layers that move or average scores and leave their kind as it is."""
+_PASS_ON = ("Cast", "ExpandDims", "Identity", "Reshape", "Squeeze")
+"""Operations that leave class values as they are."""
 _CONFIG = "config.json"
 _MEMBERS = {_CONFIG, "metadata.json", "model.weights.h5"}
-_LARGEST_CONFIG = 64 * 2**20
-"""Bytes; constants lie in the configuration too."""
+_LARGEST_CONFIG = 32 << 20
+"""Bytes, as of a definition; constants lie in the configuration too."""
+_MOST_MEMBERS = 10_000
+"""Besides its own three a file has one for each table of words that a layer looks up."""
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -84,10 +88,10 @@ def network_of_model(
     model = _with_one_output(library, model, path, properties.get("OutputName"))
     free = traceable(library, model) if height is None or width is None else model
     said = output_scores(properties)
-    scores, reason = (said, SAID) if said is not None else _scores(model)
+    scores, reason = (said, SAID) if said is not None else _class_values(model) or _scores(model)
     return Network(
         call=lambda pixels: free(pixels, training=False),
-        twin=cache(partial(twin_of, library, model)),
+        twin=cache(partial(_twin, library, model, scores)),
         height=height,
         width=width,
         bands=bands,
@@ -102,7 +106,7 @@ def _check_members(path: Path) -> None:
     """Refuse what Keras would pass over, or believe: members, and names in the configuration."""
     with zipfile.ZipFile(path) as archive:
         listed = archive.namelist()
-        if reason := too_many(archive.infolist()):
+        if reason := too_many(archive.infolist(), _MOST_MEMBERS):
             raise ModelError(f"model {path} {reason}")
         for entry in archive.infolist():
             if leads_out(entry.filename):
@@ -115,7 +119,10 @@ def _check_members(path: Path) -> None:
         if twice:
             raise ModelError(f"model {path} holds {twice[0]} twice; refused")
         if archive.getinfo(_CONFIG).file_size > _LARGEST_CONFIG:
-            raise ModelError(f"model {path}: its {_CONFIG} is larger than any network needs")
+            raise ModelError(
+                f"model {path}: its {_CONFIG} is larger than {_LARGEST_CONFIG >> 20} MB,"
+                " more than any network needs"
+            )
         text = archive.read(_CONFIG)
     check_config(path, text, compiles=False)
 
@@ -157,6 +164,31 @@ def _channels(model: Any, path: Path) -> int:
             f"model {path} gives {shape}, no score for each pixel (batch, height, width, classes)"
         )
     return int(shape[3])
+
+
+def _twin(library: ModuleType, model: Any, scores: Scores) -> Twin | None:
+    """Return the twin; of class values that of the scores before their arg-max, which hides much.
+
+    None where the arg-max is not found.
+    """
+    if scores != "classes":
+        return twin_of(library, model)
+    operation = _origin(model.outputs[0])
+    while type(operation).__name__ in _PASS_ON and hasattr(operation.input, "_keras_history"):
+        operation = _origin(operation.input)
+    if type(operation).__name__ != "Argmax" or len(operation.input.shape) != 4:
+        return None
+    return twin_of(library, library.Model(model.inputs, operation.input))
+
+
+def _class_values(model: Any) -> tuple[Scores, str] | None:
+    """Tell from the output whether it is class values, as of a graph; None where it is not."""
+    output = model.outputs[0]
+    if len(output.shape) not in (3, 4):
+        return None
+    if tensorflow().as_dtype(output.dtype).is_integer:
+        return "classes", "whole numbers"
+    return ("classes", "no axis of channels") if len(output.shape) == 3 else None
 
 
 def _scores(model: Any) -> tuple[Scores, str]:

@@ -45,6 +45,9 @@ LAYERS = _words(
 )
 """Layers of Keras 3 and Keras 2."""
 
+APPLICATIONS = frozenset({"CustomScaleLayer", "LayerScale", "StochasticDepth"})
+"""Layers that networks of ``keras.applications`` bring."""
+
 MODELS = frozenset({"Functional", "Model", "Sequential"})
 
 INITIALIZERS = _words(

@@ -20,6 +20,9 @@ _ANOTHER = "save the model as a SavedModel (model.export), which holds what its 
 _LACKS = "which is no part of Keras and in no model file"
 _MORE = "which is not on the list of what computes and does nothing else"
 _DEEPEST = 100
+_MOST_PARTS = 1_000_000
+"""Lists and objects of a configuration; of NASNet's there are some ten thousand. Keras takes five
+seconds for so many."""
 _LONGEST = 80
 """Characters of a name in an error."""
 _DATA = (
@@ -43,6 +46,7 @@ def _place(modules: str, *listed: frozenset[str]) -> tuple[re.Pattern[str], froz
 
 _CLASSES = (
     _place(r"(\.legacy)?\.(layers|engine)(\.\w+)*", names.LAYERS, _GRAPH_LAYERS),
+    _place(r"\.applications\.(convnext|inception_resnet_v2)", names.APPLICATIONS),
     _place(r"(\.(models|engine)(\.\w+)?)?", names.MODELS),
     _place(r"\.ops(\.\w+)?", names.OPERATIONS),
     _place(r"\.initializers(\.\w+)*", names.INITIALIZERS),
@@ -83,9 +87,14 @@ def check_config(path: Path, text: Any, *, compiles: bool) -> None:
         ModelError: Says which layer names what, and what to do.
     """
     try:
-        config = json.loads(text.decode() if isinstance(text, bytes) else text)
+        text = text.decode() if isinstance(text, bytes) else text
+        if isinstance(text, str) and text.count("[") + text.count("{") > _MOST_PARTS:
+            raise _too_many_parts(path)
+        config = json.loads(text)
     except RecursionError:
         raise _too_deep(path) from None
+    except ModelError:
+        raise
     except (TypeError, ValueError):
         raise ModelError(f"model {path}: its configuration is damaged") from None
     if isinstance(config, dict) and not compiles:
@@ -95,6 +104,12 @@ def check_config(path: Path, text: Any, *, compiles: bool) -> None:
     found = next(_refused(config, "the model"), None)
     if found is not None:
         raise ModelError(f"model {path} is refused: {found}; {_ANOTHER}")
+
+
+def _too_many_parts(path: Path) -> ModelError:
+    return ModelError(
+        f"model {path}: its configuration has more than {_MOST_PARTS} parts, which no network has"
+    )
 
 
 def _too_deep(path: Path) -> ModelError:

@@ -14,10 +14,6 @@ from ...zip_members import BROKEN, too_many, unbounded
 
 MAX_BYTES = 1 << 30
 """Of one member."""
-MAX_RATIO = 200
-"""Unpacked to packed bytes of one member; photos hardly compress, tables up to some tenfold."""
-_SMALL = 1 << 20
-"""A member of this size may be packed as tightly as it likes."""
 _DEEPEST = 100
 """Folders in one another: a file is listed below each of them."""
 _UTF8 = 0x800
@@ -149,6 +145,4 @@ def _refusal(entry: zipfile.ZipInfo) -> str | None:
         return reason
     if entry.file_size > MAX_BYTES:
         return f"is larger than {MAX_BYTES >> 30} GiB"
-    if entry.file_size > max(_SMALL, MAX_RATIO * entry.compress_size):
-        return f"is packed more than {MAX_RATIO} times"
     return None
