@@ -49,10 +49,9 @@ def output_layers(catalog: Path, layer: str | Sequence[str]) -> list[tuple[str, 
     known = {name.lower() for name, _ in tables}
     absent = [name for name in wanted if name.lower() not in known]
     if absent or not tables:
+        named = f" {', '.join(absent)}" if absent else ""
         listed = ", ".join(dict.fromkeys(table[0] for table in tables)) or "none"
-        raise UsageError(
-            f"no output feature class {', '.join(absent)} in {catalog.name}; there are {listed}"
-        )
+        raise UsageError(f"no output feature class{named} in {catalog.name}; there are {listed}")
     chosen = {name.lower() for name in wanted} or known
     return [(name, number) for name, number in tables if name.lower() in chosen]
 
