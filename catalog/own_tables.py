@@ -56,8 +56,12 @@ def check(connection: sqlite3.Connection, path: object) -> set[str]:
         strange = _generated(connection, {name for name in there if name.lower() in _TABLES})
     if not strange:
         layers = {name.lower() for name in _layers(connection, there)}
-        views = {name for kind, name, _ in rows if kind == "view" and name.lower() in layers}
-        strange = views or _generated(connection, {n for n in there if n.lower() in layers})
+        strange = {
+            name for kind, name, sql in rows
+            if name.lower() in layers and kind in ("table", "view") and not _is_table(kind, sql)
+        }  # fmt: skip
+    if not strange:
+        strange = _generated(connection, {name for name in there if name.lower() in layers})
     if strange:
         raise CatalogError(
             f"{path}: {min(strange)} in it is not what pixelcat makes, and reading it might never"
@@ -73,8 +77,13 @@ def _is_ours(kind: str, name: str, sql: str) -> bool:
     if name in _NAMES_OF_VIEWS:
         return " ".join(sql.split()) in _VIEWS
     if name in _TABLES:
-        return kind == "table" and sql[:13].upper() == "CREATE TABLE "
+        return _is_table(kind, sql)
     return kind == "table" or not name.startswith(RESERVED)
+
+
+def _is_table(kind: str, sql: str | None) -> bool:
+    """Return whether something is a table, and none whose rows a program makes."""
+    return kind == "table" and (sql or "")[:13].upper() == "CREATE TABLE "
 
 
 def _layers(connection: sqlite3.Connection, there: set[str]) -> set[str]:

@@ -20,12 +20,31 @@ _SETTLED_NS = 2_000_000_000
 _TICK_NS = 5_000_000
 _OF_SCENES = ("METADATA.DIM", "metadata.dim", "summary.txt")
 """What satellite scenes have in their folders, whatever the rasters are called."""
+OF_TABLES = (
+    *(
+        ".cpg",
+        ".dat",
+        ".dbf",
+        ".id",
+        ".idm",
+        ".ind",
+        ".map",
+        ".mix",
+        ".prj",
+        ".qix",
+        ".sbn",
+        ".sbx",
+    ),
+    *(".shp", ".shx", ".tab"),
+)
+"""Suffixes of the files that are a Shapefile, or a table of MapInfo, together."""
 _READ = (
     *(".aux", ".dim", ".eph", ".geo", ".hdr", ".imd", ".j2w", ".msk", ".ovr", ".pass", ".prj"),
     *(".pvl", ".rda", ".rdc", ".rpb", ".rpc", ".rrd", ".rsc", ".tab", ".til", ".txt", ".wld"),
     ".xml",
+    *OF_TABLES,
 )
-"""Suffixes of what is read with rasters."""
+"""Suffixes of what is read with rasters and tables."""
 
 
 def beside(path: Path, suffixes: Sequence[str], world: Sequence[str] = ()) -> tuple[Path, ...]:
@@ -49,7 +68,7 @@ def beside(path: Path, suffixes: Sequence[str], world: Sequence[str] = ()) -> tu
 
 
 def check_regular(path: Path) -> None:
-    """Refuse a raster beside which a pipe or device has a name that GDAL may open: it would wait.
+    """Refuse a file beside which a pipe or device has a name that GDAL may open: it would wait.
 
     Raises:
         ItemError: There is one.
@@ -57,11 +76,24 @@ def check_regular(path: Path) -> None:
     kind = path.suffix
     world = (f"{kind[:2]}{kind[-1:]}w", f"{kind}w", ".wld", ".prj", ".hdr", ".rpb", ".imd", ".aux")
     listing = _listed(path.parent)
-    found = list(beside(path, (".msk", ".ovr", ".aux.xml", ".aux"), world))
+    found = list(beside(path, (".msk", ".ovr", ".aux.xml", ".aux", ".xml"), (*world, *OF_TABLES)))
     others = listing.odd if listing.is_whole else (*listing.odd, *_OF_SCENES)
     for each in (*found, *(path.with_name(name) for name in others)):
         if each != path and _waits(each):
             raise ItemError(f"{each.name} beside it is no regular file; remove it")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is one data set, where a file of it is none or lies elsewhere.
+
+    Raises:
+        ItemError: One does, or is a pipe or device.
+    """
+    with os.scandir(folder) as entries:
+        odd = [Path(e.path) for e in entries if e.is_symlink() or not (e.is_file() or e.is_dir())]
+    for path in odd:
+        if _waits(path) or not path.resolve().is_relative_to(folder.resolve()):
+            raise ItemError(f"{path.name} in it is no file of its own; remove it")
 
 
 class _Listing(NamedTuple):

@@ -10,7 +10,8 @@ from xml.etree.ElementTree import Element
 
 _NAMED = re.compile(
     r"(?:(?:urn:ogc:def:crs:|urn:x-ogc:def:crs:)?(?:EPSG|ESRI|OGC|IGNF|NKG|IAU(?:_\d+)?)[:\w.]*:[\w.]+"
-    r"(?:\+\d+)?|http://www\.opengis\.net/def/crs/[\w/.]+|WGS84|NAD27|NAD83|CRS84|CRS27|CRS83)?",
+    r"(?:\+\d+)?|https?://www\.opengis\.net/(?:def/crs|gml/srs)/[\w/.]+(?:#\d+)?"
+    r"|urn:ogc:def:crs(?:,crs:EPSG:[\w.]*:\d+)+|AUTO2?:[\d.,-]+|WGS84|NAD27|NAD83|CRS84|CRS27|CRS83)?",
     re.IGNORECASE,
 )
 """Systems by number or name; ``EPSG:n+m`` has a vertical one, too."""
@@ -27,108 +28,19 @@ _PAIRS = re.compile(
 """Nodes of WKT with a name and a text, of which PROJ makes parameters or files."""
 _PROJ_METHODS = re.compile(r"\b(?:METHOD|PROJECTION)\s*[\[(]\W*PROJ\s([^\"]*)\"", re.IGNORECASE)
 _ANY_PROJ_METHODS = re.compile(r"\b(?:METHOD|PROJECTION)\s*[\[(]\W*PROJ\s", re.IGNORECASE)
-_PARAMETER = re.compile(r"\s*\+?(\w+)(?:\s*=\s*([\w.,:'@-]+))?(?=[\s+]|$)")
-_PARAMETERS = frozenset(
-    [
-        "proj",
-        "type",
-        "datum",
-        "ellps",
-        "a",
-        "b",
-        "r",
-        "rf",
-        "f",
-        "es",
-        "e",
-        "R",
-        "units",
-        "to_meter",
-        "vunits",
-        "vto_meter",
-        "axis",
-        "pm",
-        "towgs84",
-        "title",
-        "lat_0",
-        "lat_1",
-        "lat_2",
-        "lat_3",
-        "lat_b",
-        "lat_t",
-        "lat_ts",
-        "lon_0",
-        "lon_1",
-        "lon_2",
-        "lon_3",
-        "lonc",
-        "lon_wrap",
-        "x_0",
-        "y_0",
-        "z_0",
-        "h_0",
-        "k",
-        "k_0",
-        "alpha",
-        "azi",
-        "gamma",
-        "tilt",
-        "h",
-        "sweep",
-        "zone",
-        "south",
-        "over",
-        "geoc",
-        "wktext",
-        "no_defs",
-        "no_off",
-        "no_rot",
-        "no_uoff",
-        "no_cut",
-        "guam",
-        "rot",
-        "theta",
-        "approx",
-        "algo",
-        "ns",
-        "bns",
-        "czech",
-        "variant",
-        "path",
-        "lsat",
-        "m",
-        "n",
-        "q",
-        "s",
-        "W",
-        "M",
-        "o_proj",
-        "o_lat_p",
-        "o_lon_p",
-        "o_alpha",
-        "o_lon_c",
-        "o_lat_c",
-        "o_lon_1",
-        "o_lat_1",
-        "o_lon_2",
-        "o_lat_2",
-        "orient",
-        "resolution",
-        "aperture",
-        "mode",
-        "hyperbolic",
-        "shape",
-        "R_A",
-        "R_C",
-        "R_V",
-        "R_a",
-        "R_g",
-        "R_h",
-        "R_lat_a",
-        "R_lat_g",
-    ]
+_PARAMETER = re.compile(r"\s*\+?(\w+)(?:\s*=\s*((?:[\w.,:'@-]|(?<=[eE])\+)+))?(?=[\s+]|$)")
+_PARAMETERS = re.compile(
+    r"proj|type|datum|ellps|a|b|r|rf|f|es|e|R|units|to_meter|vunits|vto_meter|axis|pm"
+    r"|towgs84|title|lat_0|lat_1|lat_2|lat_3|lat_b|lat_t|lat_ts|lon_0|lon_1|lon_2|lon_3"
+    r"|lonc|lon_wrap|x_0|y_0|z_0|h_0|k|k_0|alpha|azi|gamma|tilt|h|sweep|zone|south|over"
+    r"|geoc|wktext|no_defs|no_off|no_rot|no_uoff|no_cut|guam|rot|theta|approx|algo|ns|bns"
+    r"|czech|variant|path|lsat|m|n|q|s|W|M|o_proj|o_lat_p|o_lon_p|o_alpha|o_lon_c|o_lat_c"
+    r"|o_lon_1|o_lat_1|o_lon_2|o_lat_2|orient|resolution|aperture|mode|hyperbolic|shape|R_A"
+    r"|R_C|R_V|R_a|R_g|R_h|R_lat_a|R_lat_g|UVtoST"
 )
 """Parameters of projections and datums that are numbers or words."""
+_SUSPECT = re.compile(r"(?:proj|init|grids|file|model)\s*=|\{", re.IGNORECASE)
+"""What PROJ strings and JSON have."""
 _GRIDS = ("nadgrids", "geoidgrids", "PROJ4_GRIDS")
 _BARE = re.compile(r"@?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9]{1,4})?", re.IGNORECASE)
 _SYSTEMS = ("srs", "sourcesrs", "targetsrs")
@@ -160,12 +72,12 @@ def names_files(text: str) -> bool:
 
 
 def in_prj(text: str) -> list[str]:
-    """Return the reference system of a ``.prj`` file, none where it is of the old kind.
+    """Return a text where it may be a reference system that names files, in whatever file it is.
 
-    That is words and numbers line by line, which name no file.
+    Those of the old kind of ``.prj`` are words and numbers line by line, which name none.
     """
-    text = text.lstrip("\xef\xbb\xbf \t\r\n")
-    return [text] if re.search(r"[\[{=]", text) else []
+    text = text.lstrip("\ufeff\xef\xbb\xbf \t\r\n")
+    return [text] if _WKT.search(text) or _SUSPECT.search(text) else []
 
 
 def _is_harmless_wkt(text: str) -> bool:
@@ -198,7 +110,7 @@ def _is_harmless_parameter(name: str, value: str) -> bool:
         return _are_bare(value)
     if name == "init":
         return bool(re.fullmatch(r"epsg:\d+", value, re.IGNORECASE))
-    return name in _PARAMETERS
+    return _PARAMETERS.fullmatch(name) is not None
 
 
 def _are_bare(names: str) -> bool:

@@ -3,7 +3,8 @@
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from ..catalog.errors import SourceError
+from ..catalog.errors import ItemError, SourceError
+from .siblings import check_folder
 from .zip_members import BROKEN, leads_out, too_many
 
 MASTER_TABLE = "a00000001.gdbtable"
@@ -53,6 +54,10 @@ def gdal_path(path: Path) -> str:
         SourceError: The archive is not fit to be read.
     """
     if path.is_dir():
+        try:
+            check_folder(path)
+        except ItemError as error:
+            raise SourceError(f"{path}: {error}") from error
         return str(path)
     try:
         entries = _entries(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..catalog import container_check, integrity
 from ..catalog.errors import ItemError, first_line
-from ..catalog.listed_rasters import is_there, listed_place
+from ..catalog.listed_rasters import is_in, is_there, listed_place
 from ..catalog.lock import rasters_folder
 from ..catalog.query import read_only
 from ..io.class_raster_in import damage, tags_of
@@ -156,6 +156,12 @@ def _mosaics(folder: Path, tiles: Sequence[integrity.TileRow]) -> Iterator[Findi
 def _leftovers(catalog: Path, listed: set[str]) -> Iterator[Finding]:
     """Yield files that no output names, and drafts that a killed process left."""
     folder = rasters_folder(catalog)
+    if not is_in(catalog.parent, folder):
+        problem = (
+            "is a link that leads out of the folder of the catalog; nothing there is looked at"
+        )
+        yield Finding(what="leftover", name=folder.name, problem=problem)
+        return
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         name = path.relative_to(catalog.parent).as_posix()
         if path.is_dir() or name in listed:

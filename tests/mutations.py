@@ -351,8 +351,8 @@ MUTATIONS = (
     Mutation(
         name="members of archives are packed in any way",
         file="io/zip_members.py",
-        old="    if entry.compress_type in _BOUNDED:\n",
-        new="    if entry.filename:\n",
+        old="    if entry.compress_type not in _BOUNDED:\n",
+        new="    if not entry.filename:\n",
         test="test_zip_members.py::test_a_package_is_packed_so_that_it_has_a_size",
     ),
     Mutation(

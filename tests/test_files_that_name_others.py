@@ -63,28 +63,84 @@ def test_no_process_of_ours_has_the_driver_of_such_files(tmp_path: Path) -> None
         assert done.stdout == "False\n"
 
 
-@pytest.mark.parametrize("key", ["crs", "\\u0063rs"])
-def test_the_reference_system_of_a_layer_is_not_fetched(
-    tmp_path: Path, canary: str, key: str
+@pytest.mark.parametrize(
+    "system",
+    [
+        '"crs": {"type": "link", "properties": {"href": "http://CANARY/crs"}}',
+        '"crs": {"properties": {"href": "http://CANARY/crs"}, "type": "link"}',
+        '"CRS": {"Type": "url", "TYPE": "name", "properties": {"url": "http://CANARY/crs"}}',
+        r'"\u0063rs": {"type": "link", "properties": {"href": "http://CANARY/crs"}}',
+        '"crs": {"type": "name", "properties": {"name": "+init=PIPE:foo +type=crs"}}',
+        '"crs": {"type": "name", "properties": {"name": "+proj=longlat +nadgrids=PIPE"}}',
+    ],
+)
+def test_the_reference_system_of_geojson_is_a_name(
+    tmp_path: Path, canary: str, system: str
 ) -> None:
+    os.mkfifo(tmp_path / "pipe")
     path = tmp_path / "v.geojson"
+    said = system.replace("CANARY", canary).replace("PIPE", str(tmp_path / "pipe"))
     path.write_text(
-        f'{{"type": "FeatureCollection", "{key}": {{"type": "link", "properties":'
-        f' {{"href": "http://{canary}/crs"}}}}, "features": [{{"type": "Feature",'
-        ' "properties": {"photo": "a.jpg"}, "geometry": null}]}'
+        f'{{"type": "FeatureCollection", {said}, "features": [{{"type": "Feature",'
+        ' "properties": {"photo": "a.jpg", "crs": "any"}, "geometry": null}]}'
     )
-    command = [sys.executable, "-m", "pixelcat", "scan", str(path), "--photo-column", "photo"]
-    environment = {each: value for each, value in os.environ.items() if each != "no_proxy"}
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+    with pytest.raises(PixelcatError, match=r"has a reference system that is fetched|spells plain"):
+        scan(path)
+    assert list(scan(tmp_path).reasons)
+
+
+@pytest.mark.parametrize("name", ["EPSG:32631", "urn:ogc:def:crs:OGC:1.3:CRS84"])
+def test_a_name_is_a_reference_system_of_geojson(tmp_path: Path, name: str) -> None:
+    (tmp_path / "v.geojson").write_text(
+        f'{{"type": "FeatureCollection", "crs": {{"type": "name", "properties": {{"name": "{name}"}}}},'
+        ' "features": [{"type": "Feature", "properties": {"photo": "a.jpg"}, "geometry": null}]}'
     )
-    assert ("reference system in the web" in done.stderr) == (key == "crs")
+    assert scan(tmp_path / "v.geojson")
+
+
+@pytest.mark.parametrize("name", ["v.prj", "v.cpg", "v.qix", "v.shp.xml", "v.MAP"])
+def test_a_pipe_beside_a_table_is_no_reason_to_wait(tmp_path: Path, name: str) -> None:
+    frame = geopandas.GeoDataFrame({"photo": ["a.jpg"]}, geometry=[shapely.Point(1, 2)], crs=4326)
+    frame.to_file(tmp_path / "v.shp")
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(PixelcatError, match="beside it is no regular file"):
+        scan(tmp_path / "v.shp")
+
+
+def test_the_attributes_of_a_shapefile_lie_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    frame = geopandas.GeoDataFrame({"photo": ["a.jpg"]}, geometry=[shapely.Point(1, 2)], crs=4326)
+    frame.to_file(tmp_path / "in/v.shp")
+    (tmp_path / "in/v.dbf").rename(tmp_path / "out.dbf")
+    (tmp_path / "in/v.dbf").symlink_to(tmp_path / "out.dbf")
+    with pytest.raises(PixelcatError, match="leads out of its folder"):
+        scan(tmp_path / "in/v.shp")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_the_files_of_a_geodatabase_are_its_own(tmp_path: Path, kind: str) -> None:
+    frame = geopandas.GeoDataFrame({"photo": ["a.jpg"]}, geometry=[shapely.Point(1, 2)], crs=4326)
+    frame.to_file(tmp_path / "v.gdb", driver="OpenFileGDB")
+    index = next((tmp_path / "v.gdb").glob("a0000000[1-9].gdbtablx"))
+    index.rename(tmp_path / "elsewhere")
+    os.mkfifo(index) if kind == "pipe" else index.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PixelcatError, match=f"{index.name} in it is no file of its own"):
+        scan(tmp_path / "v.gdb")
 
 
 def test_a_table_that_is_a_view_of_one_elsewhere_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "v.tab").write_text('!table\n!version 100\nOpen Table "base" Hide\n')
+    (tmp_path / "v.tab").write_text("!table\n!version 100\nOpen Table base Hide\n")
     (tmp_path / "base.tab").write_text('!table\n!version 100\nopen table "../../out/base" hide\n')
     with pytest.raises(PixelcatError, match=r"base\.tab: leads to '\.\./\.\./out/base', out of"):
+        scan(tmp_path / "v.tab")
+
+
+def test_a_table_that_is_made_of_others_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "v.tab").write_text(
+        '!table\n!version 100\nbegin_metadata\n"\\IsSeamless" = "TRUE"\n'
+    )
+    with pytest.raises(PixelcatError, match="is made of other tables"):
         scan(tmp_path / "v.tab")
 
 
@@ -114,7 +170,9 @@ def test_the_reference_system_of_a_geopackage_names_no_file(tmp_path: Path) -> N
     assert scan(tmp_path / "v.gpkg")
 
 
-@pytest.mark.parametrize("said", ["\ufeff" + GRIDS, "Projection UTM\nZone 33\nParameters\n"])
+@pytest.mark.parametrize(
+    "said", ["\ufeff" + GRIDS, "Projection UTM\nZone 33\nParameters\n", "[Project]\nname=a\n"]
+)
 def test_only_what_may_name_a_file_is_looked_at_in_a_prj(
     tmp_path: Path, write_raster: Function, said: str
 ) -> None:

@@ -326,6 +326,35 @@ def test_a_column_that_a_stranger_works_out_is_refused(
     assert f"{table} in it is not what pixelcat makes" in told("status", catalog)
 
 
+def test_an_output_table_whose_rows_a_program_makes_is_refused(
+    of_photos: tuple[Path, Path], tmp_path: Path
+) -> None:
+    catalog = Path(shutil.copy(of_photos[1], tmp_path / "r.gpkg"))
+    write(
+        catalog,
+        "ALTER TABLE plots_classified RENAME TO before",
+        f"CREATE VIEW zz AS {ENDLESS} SELECT x AS a, x AS b FROM n",
+        "CREATE VIRTUAL TABLE plots_classified USING fts5(a, content='zz', content_rowid='b')",
+    )
+    words = ["export", catalog, "--layer", "plots_classified", "--to", tmp_path / "e.csv"]
+    assert "plots_classified in it is not what pixelcat makes" in told(*words)
+
+
+def test_a_folder_of_rasters_elsewhere_is_not_looked_at(
+    of_photos: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    catalog = Path(shutil.copy(of_photos[1], tmp_path / "in/r.gpkg"))
+    draft = tmp_path / f"out/.tmp-{'0f' * 16}.tif"
+    draft.touch()
+    (tmp_path / "in/r_rasters").symlink_to(tmp_path / "out")
+    said = told("check", catalog, "--repair")
+    assert "r_rasters" in said
+    assert draft.name not in said
+    assert draft.exists()
+
+
 def test_views_and_triggers_of_a_user_are_read_past(
     of_photos: tuple[Path, Path], tmp_path: Path
 ) -> None:
