@@ -25,7 +25,7 @@ from ..ogr import layer_info, read_features
 from ..photo_paths import clean_path
 from ..scan_options import ScanOptions
 from ..tables import Table, open_tables
-from ..zipped_geodatabase import is_file_geodatabase
+from ..zipped_geodatabase import gdal_path, is_file_geodatabase
 from .mosaics import reader_of, scan_members
 
 KIND = "esri_mosaic"
@@ -43,7 +43,7 @@ def matches(path: Path) -> bool:
     if not is_file_geodatabase(path):
         return False
     try:
-        names = fiona.listlayers(path, **_ALL)
+        names = fiona.listlayers(gdal_path(path), **_ALL)
     except FionaError:
         return False
     return bool(_mosaics(names)) and not any(n.upper().endswith("__ATTACH") for n in names)
@@ -82,7 +82,7 @@ def _index(path: Path, options: ScanOptions) -> Members:
 
 def _chosen(path: Path, layer: str | None) -> str:
     try:
-        names = _mosaics(fiona.listlayers(path, **_ALL))
+        names = _mosaics(fiona.listlayers(gdal_path(path), **_ALL))
     except FionaError as error:
         raise SourceError(f"{path}: cannot be read: {in_plain_words(error)}") from error
     chosen = [n for n in names if layer is None or n.lower() == layer.lower()]
