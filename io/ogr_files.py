@@ -8,6 +8,7 @@ import json
 import mmap
 import re
 from pathlib import Path
+from typing import Any
 
 from ..catalog.errors import ItemError, SourceError
 from .companions import check_places
@@ -19,19 +20,14 @@ _HEAD_BYTES = 1 << 20
 """More than GDAL looks at to tell formats."""
 _OTHERS = re.compile(rb"<OGR\w*DataSource|gdal_streamed_alg|<Service\s+name=\"WFS\"", re.IGNORECASE)
 """Sources described in XML, services, and programs of GDAL."""
-_SYSTEM = re.compile(rb"\"crs\"\s*:\s*", re.IGNORECASE)
+_SYSTEM = re.compile(rb"([\"'])crs[\"']\s*(?::\s*)?", re.IGNORECASE)
 _DISGUISED = re.compile(rb"\\u00(?:43|63|52|72|53|73)", re.IGNORECASE)
 """Letters of that word, which no program writes so."""
 _LONGEST = 1 << 12
 """Bytes of a reference system in GeoJSON."""
-_TABLES = re.compile(
-    r"^\s*(?:open\s+table|file|raster|metadata)\b[ \t]*(?:\"([^\"\n]*)\"|([^\s\",]+))",
-    re.IGNORECASE | re.MULTILINE,
-)
+_VIEW = re.compile(r"open\W*table|create\W*view", re.IGNORECASE)
 _SEAMLESS = re.compile(r"IsSeamless\"?\s*=\s*\"?TRUE", re.IGNORECASE)
 """Tables whose rows name others."""
-_PLAIN = re.compile(r"[^/\\:]+")
-_MOST_TABLES = 100
 
 
 def check_alone(path: Path) -> None:
@@ -58,7 +54,7 @@ def check_alone(path: Path) -> None:
     if path.suffix.lower() in (".geojson", ".json"):
         _check_geojson(path)
     if path.suffix.lower() == ".tab":
-        _check_tables(path, set())
+        _check_table(head.decode("latin-1"), path)
 
 
 def _check_geojson(path: Path) -> None:
@@ -71,48 +67,66 @@ def _check_geojson(path: Path) -> None:
         if _DISGUISED.search(data):
             raise SourceError(f"{path}: spells plain letters as \\u00.., which nobody does")
         for found in _SYSTEM.finditer(data):
-            start = found.end()
-            is_object = data[start : start + 1] == b"{"
-            if is_object and not _is_harmless(data[start : start + _LONGEST]):
+            if not _is_harmless(found[0], data[found.end() : found.end() + _LONGEST]):
                 raise SourceError(
                     f"{path}: has a reference system that is fetched, or names files;"
                     ' say "crs": {"type": "name", "properties": {"name": "EPSG:n"}} there'
                 )
 
 
-def _is_harmless(text: bytes) -> bool:
-    """Return whether a reference system in GeoJSON is a name or number; anything may follow it."""
+def _is_harmless(key: bytes, text: bytes) -> bool:
+    """Return whether a reference system in GeoJSON is a name or number, spelt as JSON has it.
+
+    GDAL takes more than JSON: quotes of either kind, comments, keys twice and in any case.
+
+    Args:
+        key: The word, with its quotes and the colon where one follows.
+        text: What comes after, and whatever follows that.
+    """
+    if text.startswith(b"/"):  # a comment
+        return False
+    if b":" not in key:  # no key
+        return True
+    if not text.startswith(b"{"):
+        return b"'" not in key
     try:
-        system, _ = json.JSONDecoder().raw_decode(text.decode("utf-8", errors="replace"))
+        system, _ = json.JSONDecoder(object_pairs_hook=_once).raw_decode(
+            text.decode("utf-8", errors="replace")
+        )
     except (ValueError, RecursionError):
         return False
-    said = {str(key).lower(): value for key, value in system.items()}
-    named = said.get("properties")
-    if str(said.get("type")).lower() not in ("name", "epsg") or not isinstance(named, dict):
-        return False
-    return all(
-        isinstance(value, int) or (isinstance(value, str) and not names_files(value))
-        for value in named.values()
+    named = system.get("properties", {})
+    is_named = str(system.get("type", "name")).lower() in ("name", "epsg")
+    return (
+        is_named
+        and b"'" not in key
+        and isinstance(named, dict)
+        and all(
+            value is None
+            or isinstance(value, int)
+            or (isinstance(value, str) and not names_files(value))
+            for value in named.values()
+        )
     )
 
 
-def _check_tables(path: Path, known: set[Path]) -> None:
-    """Refuse tables of MapInfo that are views of tables elsewhere.
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object whose keys are in lower case.
 
     Raises:
-        SourceError: One is.
+        ValueError: One is there twice.
     """
-    known.add(path)
-    try:
-        with path.open(encoding="latin-1") as file:
-            said = file.read(_HEAD_BYTES)
-    except OSError:  # GDAL says which it lacks
-        return
-    if _SEAMLESS.search(said):
+    found = {key.lower(): value for key, value in pairs}
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _check_table(said: str, path: Path) -> None:
+    """Refuse a table of MapInfo that is made of others, wherever they are.
+
+    Raises:
+        SourceError: It is.
+    """
+    if _VIEW.search(said) or _SEAMLESS.search(said):
         raise SourceError(f"{path}: is made of other tables, which are not followed; give those")
-    for name in (quoted or bare for quoted, bare in _TABLES.findall(said)):
-        if not _PLAIN.fullmatch(name) or len(known) > _MOST_TABLES:
-            raise SourceError(f"{path}: leads to {name[:80]!r}, out of its folder")
-        for other in (path.with_name(name), path.with_name(f"{name}.tab")):
-            if other not in known:
-                _check_tables(other, known)
