@@ -153,7 +153,9 @@ class Raster:
     def _describe(self) -> None:
         dataset = self._dataset
         if not dataset.count:
-            raise ItemError("has no bands (a container: name one of its sub-datasets)")
+            raise ItemError(
+                "has no bands of its own; make a raster of one of its sub-datasets (gdal_translate)"
+            )
         self.width, self.height = dataset.width, dataset.height
         self._indexes = [
             index
