@@ -20,7 +20,8 @@ _HEAD_BYTES = 1 << 20
 """More than GDAL looks at to tell formats."""
 _OTHERS = re.compile(rb"<OGR\w*DataSource|gdal_streamed_alg|<Service\s+name=\"WFS\"", re.IGNORECASE)
 """Sources described in XML, services, and programs of GDAL."""
-_SYSTEM = re.compile(rb"([\"'])crs[\"']\s*(?::\s*)?", re.IGNORECASE)
+_SYSTEM = re.compile(rb"[\"']crs[\"']\s*(?::\s*)?", re.IGNORECASE)
+"""The key of a reference system in GeoJSON, or that word as a text."""
 _DISGUISED = re.compile(rb"\\u00(?:43|63|52|72|53|73)", re.IGNORECASE)
 """Letters of that word, which no program writes so."""
 _LONGEST = 1 << 12
