@@ -461,6 +461,7 @@ def table() -> str:
 
 def main(words: list[str]) -> int:
     """Try mutations, all of them or those with these words in their names."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
     chosen = [m for m in MUTATIONS if not words or any(word in m.name for word in words)]
     with tempfile.TemporaryDirectory() as folder:
         package = copied(Path(folder))
