@@ -239,7 +239,7 @@ MUTATIONS = (
         file="catalog/runs.py",
         old='    " AND o.item_sha256 IS i.sha256)"\n',
         new='    ")"\n',
-        test="test_classify.py::test_a_changed_photo_is_classified_again_and_no_other",
+        test="test_classify.py::test_a_changed_photo_does_not_change_the_class_map_of_its_copy",
     ),
     Mutation(
         name="a second run does everything again",
@@ -448,6 +448,8 @@ def verdict(package: Path, mutation: Mutation) -> str:
     finally:
         file.write_text(before, encoding="utf-8")
     words = {_RED: "red", None: "red (never ends)", _GREEN: "GREEN: nobody noticed"}
+    if code is not None and code < 0:
+        words[code] = f"red (killed by {signal.Signals(-code).name})"
     return f"{words.get(code, f'NOT RUN: pytest says {code}')}, {time.monotonic() - start:.0f} s"
 
 
