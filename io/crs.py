@@ -3,7 +3,7 @@
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
-from .srs_text import in_prj, names_files
+from .srs_text import names_files, suspects
 
 
 def crs_of(definition: str | CRS) -> CRS:
@@ -17,7 +17,7 @@ def crs_of(definition: str | CRS) -> CRS:
     """
     if isinstance(definition, CRS):
         return definition
-    if any(map(names_files, in_prj(definition))):
+    if any(map(names_files, suspects(definition))):
         raise CRSError(f"{definition[:80]!r} names files, which is not taken")
     return CRS.from_user_input(definition)
 

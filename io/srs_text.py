@@ -71,8 +71,8 @@ def names_files(text: str) -> bool:
     return not (_is_harmless_wkt(text) if _WKT.match(text) else _is_harmless_proj(text))
 
 
-def in_prj(text: str) -> list[str]:
-    """Return a text where it may be a reference system that names files, in whatever file it is.
+def suspects(text: str) -> list[str]:
+    """Return a text, alone in a list, where it may be a reference system that names files.
 
     Those of the old kind of ``.prj`` are words and numbers line by line, which name none.
     """

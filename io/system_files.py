@@ -7,7 +7,7 @@ from pathlib import Path
 from ..catalog.errors import ItemError
 from .safe_xml import parse_xml
 from .siblings import beside
-from .srs_text import in_prj, names_files, systems_in
+from .srs_text import names_files, suspects, systems_in
 
 METADATA = ".aux.xml"
 _MOST_BYTES = 32 << 20
@@ -23,7 +23,7 @@ def check_systems(path: Path) -> None:
     for each in beside(path, (METADATA,)):
         _refuse(each, _in_metadata(each))
     for each in beside(path, (".prj",), (".prj",)):
-        _refuse(each, in_prj(content(each).decode("latin-1")))
+        _refuse(each, suspects(content(each).decode("latin-1")))
     for each in beside(path, (".hdr",), (".hdr",)):
         _refuse(each, _OF_ENVI.findall(content(each).decode("latin-1")))
 
